@@ -1,0 +1,10 @@
+// Tests run on what `tsc` emits, the same files that ship: no second compiler, and worker threads find their files.
+export default {
+  testEnvironment: 'node',
+  rootDir: 'dist',
+  testMatch: ['<rootDir>/{apps,libs,test}/**/*.spec.js'],
+  transform: {},
+  maxWorkers: '100%',
+  workerIdleMemoryLimit: '512MB',
+  testTimeout: 20_000,
+};

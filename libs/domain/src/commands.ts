@@ -1,0 +1,55 @@
+import type { ErrorInfo, FailureClass, RunStarted, StepKey } from './events.js';
+import type { JsonText } from './payload.js';
+import type { Plan } from './plan.js';
+
+/** Orders to a run. Clock, chance and ids come in with them or with the context. */
+export type RunCommand =
+  | StartRun
+  /** An owner's: start the attempt that is owed, under the grant it holds. */
+  | { readonly type: 'StartAttempt'; readonly step: StepKey; readonly grant: Grant }
+  | { readonly type: 'CompleteAttempt'; readonly step: StepKey; readonly attempt: number; readonly status: number; readonly output: JsonText }
+  | FailAttempt
+  /** Ended by our own shutdown: does not burn an attempt. */
+  | { readonly type: 'InterruptAttempt'; readonly step: StepKey; readonly attempt: number; readonly class: FailureClass }
+  /** An owner's, after a restart or take-over: attempts of every other boot have no known outcome. */
+  | { readonly type: 'LoseAttempts'; readonly boot: string }
+  /** Time has come: deadlines of steps and run are looked at. */
+  | { readonly type: 'WakeUp' }
+  | { readonly type: 'CancelRun'; readonly reason: string | null }
+  | { readonly type: 'NoteDuplicateStarts'; readonly count: number };
+
+export type StartRun = Omit<RunStarted, 'timeoutAt'> extends infer Started
+  ? Omit<Started, 'type'> & { readonly type: 'StartRun'; readonly timeoutMs: number | null }
+  : never;
+
+export type FailAttempt = {
+  readonly type: 'FailAttempt';
+  readonly step: StepKey;
+  readonly attempt: number;
+  readonly class: FailureClass;
+  /** Whether the default policy would try again; `retryOn` and `doNotRetryOn` go before it. */
+  readonly retryable: boolean;
+  readonly status: number | null;
+  readonly error: ErrorInfo;
+  readonly retryAfterMs: number | null;
+  /** In [0, 1). */
+  readonly jitter: number;
+};
+
+/** An owner's permission for one attempt. */
+export type Grant = { readonly dispatcher: string; readonly boot: string };
+
+export type Context = {
+  readonly plan: Plan;
+  /** Milliseconds since the epoch. */
+  readonly atMs: number;
+};
+
+/** Business says no: a value, never an exception. */
+export type Rejection =
+  | { readonly code: 'run-not-found' }
+  | { readonly code: 'run-ended'; readonly status: string }
+  | { readonly code: 'key-reused'; readonly first: string; readonly given: string }
+  | { readonly code: 'unknown-step'; readonly step: StepKey }
+  | { readonly code: 'not-owed'; readonly step: StepKey }
+  | { readonly code: 'stale-attempt'; readonly step: StepKey; readonly attempt: number };

@@ -1,0 +1,124 @@
+import type { NodeId, NodeType } from './plan.js';
+import type { JsonText, PayloadRef } from './payload.js';
+
+/** Names a step in its run: `ship`, `notify.email`. */
+export type StepKey = string;
+/** ISO 8601 UTC with milliseconds. */
+export type Instant = string;
+
+/** What went wrong: a name to match on, and the reason in a person's words. */
+export type ErrorInfo = { readonly name: string; readonly cause: string | null };
+
+/** What is known of a failed exchange, apart from whether it is retried. */
+export type FailureClass = 'refused' | 'not-executed' | 'may-have-executed';
+
+/**
+ * The events of a run: facts, enough to fold without the plan. A shape is for ever; new meaning is a new `v` with an
+ * upcaster. `recordedAt` of the envelope is the time of every event.
+ */
+export type RunEvent =
+  | RunStarted
+  | { readonly type: 'RunCompleted'; readonly output: PayloadRef }
+  | { readonly type: 'RunFailed'; readonly step: StepKey; readonly error: ErrorInfo }
+  | { readonly type: 'RunCancelled'; readonly reason: string | null }
+  | { readonly type: 'RunTimedOut'; readonly error: ErrorInfo }
+  | { readonly type: 'DuplicateStartsSeen'; readonly count: number }
+  | StepEntered
+  | StepCompleted
+  | StepFailed
+  | { readonly type: 'StepCancelled'; readonly step: StepKey; readonly reason: string }
+  | { readonly type: 'StepSkipped'; readonly step: StepKey; readonly node: NodeId; readonly name: string; readonly kind: NodeType; readonly parent: StepKey | null; readonly branch: number | null }
+  | AttemptStarted
+  | AttemptSucceeded
+  | AttemptFailed
+  | { readonly type: 'AttemptOutcomeUnknown'; readonly step: StepKey; readonly attempt: number };
+
+export type RunStarted = {
+  readonly type: 'RunStarted';
+  /** As people see it: the hash, and the suffix asked for. */
+  readonly id: string;
+  readonly key: string;
+  readonly workflow: string | null;
+  /** A version, the draft, or `null` for an inline definition. */
+  readonly version: number | 'draft' | null;
+  /** SHA-256 (hex) of the plan's canonical form; the plan is in stream `plan-<hash>`. */
+  readonly plan: string;
+  readonly namespace: string;
+  readonly queue: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly correlationId: string | null;
+  readonly requestor: string | null;
+  /** SHA-256 (hex) of the canonical JSON of the request as sent. */
+  readonly fingerprint: string;
+  readonly fromStep: StepKey | null;
+  readonly timeoutAt: Instant | null;
+  readonly variables: JsonText;
+  readonly input: JsonText;
+};
+
+export type StepEntered = {
+  readonly type: 'StepEntered';
+  readonly step: StepKey;
+  readonly node: NodeId;
+  readonly name: string;
+  readonly kind: NodeType;
+  /** The container's step; `null` at the root. */
+  readonly parent: StepKey | null;
+  /** Set on a step that sits directly in a branch of a parallel. */
+  readonly branch: number | null;
+  /** How many branches a parallel opens; `null` for every other kind. */
+  readonly branches: number | null;
+  readonly request: { readonly method: string; readonly url: string; readonly headers: Readonly<Record<string, string>>; readonly contentType: string } | null;
+  /** No attempt outlives it (`stepMs`). */
+  readonly deadlineAt: Instant | null;
+  /** A payload stored earlier in this stream, or a constant of the plan. */
+  readonly input: PayloadRef | { readonly constant: JsonText };
+};
+
+export type StepCompleted = {
+  readonly type: 'StepCompleted';
+  readonly step: StepKey;
+  /** True when the token of the branch it sits in ends here: the join counts one less. */
+  readonly endsBranch: boolean;
+  /** What flows on: a payload stored earlier, one made here (`/output` of this event), or null with no payload. */
+  readonly output: PayloadRef | { readonly value: JsonText };
+};
+
+export type StepFailed = {
+  readonly type: 'StepFailed';
+  readonly step: StepKey;
+  readonly error: ErrorInfo;
+  /** True when a parallel with `onError: continue` counts this branch as ended. */
+  readonly endsBranch: boolean;
+};
+
+export type AttemptStarted = {
+  readonly type: 'AttemptStarted';
+  readonly step: StepKey;
+  /** Counts from 1. */
+  readonly attempt: number;
+  readonly dispatcher: string;
+  /** Fresh at each start of the dispatcher's process. */
+  readonly boot: string;
+};
+
+export type AttemptSucceeded = {
+  readonly type: 'AttemptSucceeded';
+  readonly step: StepKey;
+  readonly attempt: number;
+  readonly status: number;
+  readonly output: JsonText;
+};
+
+export type AttemptFailed = {
+  readonly type: 'AttemptFailed';
+  readonly step: StepKey;
+  readonly attempt: number;
+  readonly class: FailureClass;
+  readonly status: number | null;
+  readonly error: ErrorInfo;
+  /** When the next attempt is due, jitter included; `null`: none follows. */
+  readonly retryAt: Instant | null;
+  /** Ended by our own shutdown: raises the number, not the budget. */
+  readonly interrupted: boolean;
+};

@@ -1,0 +1,82 @@
+import type { JsonText } from './payload.js';
+import type { RetryPolicy } from './retry-policy.js';
+
+/** Index of a node in `Plan.nodes`. */
+export type NodeId = number;
+/** Index of a scope in `Plan.scopes`; scope 0 is the root. */
+export type ScopeId = number;
+
+/**
+ * The executable form that every definition format compiles to: nested scopes of nodes. A scope has one entry and,
+ * while a run is in it, exactly one token; a node with `next: null` ends its scope. Containers own scopes. A plan is
+ * plain JSON (its hash is SHA-256 of its canonical form), stored once and never changed.
+ */
+export type Plan = {
+  readonly v: 1;
+  readonly nodes: readonly PlanNode[];
+  readonly scopes: readonly Scope[];
+  /** How long a run may take in all; `null` means no limit. */
+  readonly timeoutMs: number | null;
+};
+
+export type Scope = {
+  readonly entry: NodeId;
+  /** The container that owns this scope; `null` for the root. */
+  readonly container: NodeId | null;
+  /** Which branch of a parallel this scope is; `null` elsewhere. */
+  readonly branch: number | null;
+};
+
+type NodeCommon = {
+  readonly id: NodeId;
+  /** Given, or `<type><n>`; unique within its container, flattened sequences and all branches of a parallel included. */
+  readonly name: string;
+  readonly scope: ScopeId;
+  readonly next: NodeId | null;
+  /** A constant given to the node instead of what flows in. */
+  readonly input: JsonText | null;
+  /** A constant that flows out instead of the raw output. */
+  readonly output: JsonText | null;
+};
+
+export type StepNode = NodeCommon & {
+  readonly type: 'step';
+  /** Absolute, http or https, without credentials or fragment. */
+  readonly url: string;
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Lower-case names, none twice, none that Stepwell sets itself. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** `application/json` unless the definition says otherwise. */
+  readonly contentType: string;
+  readonly retry: RetryPolicy;
+  readonly timeouts: StepTimeouts;
+};
+
+export type StepTimeouts = {
+  readonly connectMs: number;
+  /** The whole exchange, from connecting to the last byte of the answer. */
+  readonly answerMs: number;
+  /** All attempts of the step with their waits; `null` means no limit. */
+  readonly stepMs: number | null;
+};
+
+export type SequenceNode = NodeCommon & { readonly type: 'sequence'; readonly body: ScopeId };
+
+export type ParallelNode = NodeCommon & {
+  readonly type: 'parallel';
+  readonly branches: readonly ScopeId[];
+  readonly reduce: Reduce;
+  readonly onError: OnError;
+};
+
+/** `all`: array in branch order; `last`: of the last branch by position; `none`: null. */
+export type Reduce = 'all' | 'last' | 'none';
+export type OnError = 'fail-fast' | 'continue';
+
+export type PassNode = NodeCommon & { readonly type: 'pass' };
+/** Ends the nearest branch, or the run, as completed. */
+export type SucceedNode = NodeCommon & { readonly type: 'succeed' };
+export type FailNode = NodeCommon & { readonly type: 'fail'; readonly error: string; readonly cause: string | null };
+
+export type PlanNode = StepNode | SequenceNode | ParallelNode | PassNode | SucceedNode | FailNode;
+export type NodeType = PlanNode['type'];

@@ -1,0 +1,78 @@
+import type { Obligations } from './obligations.js';
+import type { ErrorInfo, Instant, RunStarted, StepEntered, StepKey } from './events.js';
+import type { NodeId, NodeType } from './plan.js';
+import type { JsonText } from './payload.js';
+
+export type RunStatus = 'running' | 'completed' | 'failed' | 'cancelled' | 'timed-out';
+export type StepStatus = 'scheduled' | 'running' | 'waiting-retry' | 'completed' | 'failed' | 'cancelled' | 'skipped';
+
+/** A run as folded from its events. `evolve` owns it and updates it in place; everyone else sees it read-only. */
+export type Run = {
+  readonly started: RunStarted;
+  readonly startedAt: Instant;
+  readonly status: RunStatus;
+  readonly reason: string | null;
+  readonly error: ErrorInfo | null;
+  readonly output: JsonText | null;
+  readonly finishedAt: Instant | null;
+  /** Of the last event folded. */
+  readonly revision: number;
+  /** In the order they were entered. */
+  readonly steps: ReadonlyMap<StepKey, Step>;
+  readonly duplicates: { readonly count: number; readonly notedAt: Instant | null };
+  readonly obligations: Obligations;
+  /** Payload texts by the revision of the event that stores them. */
+  readonly payloads: ReadonlyMap<number, JsonText>;
+};
+
+/** A node as entered by the run. */
+export type Step = {
+  readonly key: StepKey;
+  readonly node: NodeId;
+  readonly name: string;
+  readonly kind: NodeType;
+  readonly parent: StepKey | null;
+  readonly branch: number | null;
+  readonly status: StepStatus;
+  readonly input: JsonText;
+  /** Revision and pointer of the input, so that what passes through is referred to, not stored again. */
+  readonly inputRef: PayloadSource;
+  readonly output: JsonText | null;
+  readonly outputRef: PayloadSource | null;
+  readonly error: ErrorInfo | null;
+  readonly enteredAt: Instant;
+  readonly finishedAt: Instant | null;
+  readonly deadlineAt: Instant | null;
+  readonly request: StepEntered['request'];
+  readonly attempts: readonly Attempt[];
+  /** Attempts that count against `maxAttempts`: all but unknown and interrupted ones. */
+  readonly budgetUsed: number;
+  /** When the next attempt is due; set only while `waiting-retry`. */
+  readonly retryAt: Instant | null;
+  /** Branches still open; 0 for every kind but a parallel. */
+  readonly openBranches: number;
+  /** What each branch of a parallel ended with, by branch; `null` for a failed, skipped or open one. */
+  readonly branchOutputs: readonly (PayloadSource | null)[];
+};
+
+/** A payload at its place in the stream. */
+export type PayloadSource = { readonly revision: number; readonly pointer: '/input' | '/output'; readonly text: JsonText };
+
+export type AttemptOutcome = 'running' | 'succeeded' | 'refused' | 'not-executed' | 'may-have-executed' | 'unknown';
+
+export type Attempt = {
+  readonly number: number;
+  readonly outcome: AttemptOutcome;
+  readonly status: number | null;
+  readonly error: ErrorInfo | null;
+  readonly startedAt: Instant;
+  readonly endedAt: Instant | null;
+  readonly retryAt: Instant | null;
+  readonly interrupted: boolean;
+  readonly dispatcher: string;
+  readonly boot: string;
+};
+
+export const isEnded = (run: Run): boolean => run.status !== 'running';
+export const isStepEnded = (step: Step): boolean =>
+  step.status === 'completed' || step.status === 'failed' || step.status === 'cancelled' || step.status === 'skipped';

@@ -1,0 +1,31 @@
+import type { Plan, Rejection, Run, RunStarted, StartRun } from '#domain';
+import type { Position, Revision } from '#event-store';
+
+/** The hash that names a run's stream: 26 characters of base32. */
+export type RunId = string & { readonly __run: true };
+
+/** Who asks, and in which trace. */
+export type Origin = { readonly actor: string | null; readonly traceparent: string | null };
+
+export type LoadedRun = { readonly run: Run; readonly plan: Plan; readonly revision: Revision; readonly position: Position };
+
+export type StartReply =
+  /** `replayed`: the key was known, and the payload the same; `started` is then the first one's. */
+  | { readonly status: 'started' | 'replayed'; readonly started: RunStarted; readonly startedAt: string; readonly position: Position }
+  | { readonly status: 'rejected'; readonly rejection: Rejection }
+  | { readonly status: 'unavailable'; readonly cause: unknown };
+
+export type CancelReply =
+  | { readonly status: 'cancelled'; readonly loaded: LoadedRun }
+  | { readonly status: 'rejected'; readonly rejection: Rejection }
+  | { readonly status: 'unavailable'; readonly cause: unknown };
+
+/** What the API asks of the engine. Reads are always current: of the run's mailbox, or folded from its stream. */
+export abstract class Runs {
+  /** The plan must be stored already. Calls `settle` once, after the commit. A callback: this is the hottest path. */
+  abstract start(runId: RunId, command: StartRun, plan: Plan, origin: Origin, settle: (reply: StartReply) => void): void;
+  abstract cancel(runId: RunId, reason: string | null, origin: Origin): Promise<CancelReply>;
+  abstract load(runId: RunId): Promise<LoadedRun | null>;
+  /** Calls back once when the run has ended (at once when it already has, `null` when there is no such run); returns how to stop waiting. */
+  abstract whenEnded(runId: RunId, call: (loaded: LoadedRun | null) => void): () => void;
+}

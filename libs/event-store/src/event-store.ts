@@ -1,0 +1,102 @@
+/** Name of a stream: `run-<xx>-<runId>`, `catalogue`, `plan-<hash>`. */
+export type StreamName = string & { readonly __stream: true };
+/** An event's place in its stream, from 0. Never compared with a position. */
+export type Revision = number & { readonly __revision: true };
+/** An event's place in the whole log. Opaque: only order has meaning; gaps are normal. */
+export type Position = number & { readonly __position: true };
+
+/** Expected revision of a stream that must not exist yet. */
+export const NO_STREAM = -1 as Revision;
+/** Before every event: where a reader of the whole log starts. */
+export const LOG_START = -1 as Position;
+
+export const APPEND_EVENTS_MAX = 256;
+export const APPEND_BYTES_MAX = 768 * 1024;
+
+/** An event to append; `data` is JSON text, so that payloads that only pass through are not serialised again. */
+export type NewEvent = { readonly type: string; readonly v: number; readonly data: string };
+
+/** What all events of one append share. Unknown members of stored envelopes are kept. */
+export type Envelope = {
+  /** Fresh and random per decision; with stream, expected revision and ordinal it gives the event ids. */
+  readonly commandId: string;
+  readonly recordedAt: string;
+  readonly actor: string | null;
+  readonly traceparent: string | null;
+};
+
+export type Append = {
+  readonly stream: StreamName;
+  readonly expected: Revision;
+  readonly events: readonly NewEvent[];
+  readonly envelope: Envelope;
+};
+
+/**
+ * Three outcomes. `unknown`: the append may or may not be in the log, repeat the very same one (same ids, same expected
+ * revision): a repeat of an append that is in the log answers `appended` with its first result.
+ */
+export type AppendOutcome =
+  | { readonly status: 'appended'; readonly revision: Revision; readonly position: Position }
+  | { readonly status: 'conflict'; readonly actual: Revision }
+  | { readonly status: 'unknown'; readonly cause: unknown };
+
+export type RecordedEvent = {
+  /** UUIDv5 of stream, expected revision, command id and ordinal; computed, not stored. */
+  readonly id: string;
+  readonly type: string;
+  readonly v: number;
+  readonly stream: StreamName;
+  readonly revision: Revision;
+  readonly position: Position;
+  readonly recordedAt: string;
+  readonly actor: string | null;
+  readonly causation: string;
+  readonly traceparent: string | null;
+  readonly data: unknown;
+};
+
+/** One append as it stands in the log. `packed` crosses threads as it is; `unpack` gives its events. */
+export type Commit = {
+  readonly stream: StreamName;
+  readonly firstRevision: Revision;
+  readonly count: number;
+  /** Of the last event. */
+  readonly position: Position;
+  readonly packed: string;
+};
+
+/** Which streams a reader wants: all, one, or those that start with one of the prefixes. */
+export type Filter = { readonly stream?: StreamName; readonly prefixes?: readonly string[] };
+
+export type SubscriptionMessage =
+  | { readonly type: 'commits'; readonly commits: readonly Commit[] }
+  /** Everything up to here was delivered; sent once after each catch-up. */
+  | { readonly type: 'caught-up'; readonly position: Position };
+
+/** Thrown by `append` (synchronously) for what can never be appended: no events, too many, too large. A bug of the caller. */
+export class AppendRefused extends Error {
+  readonly code = 'append-refused';
+}
+
+/**
+ * The log: the only source of truth. Appends are durable before they are answered, whole or not at all, and ordered per
+ * stream by expected revision. Every adapter passes `testing/event-store-contract.ts`.
+ */
+export abstract class EventStore {
+  abstract start(): Promise<void>;
+  /** Settles or fails the appends under way, then closes. Idempotent. */
+  abstract stop(): Promise<void>;
+  /** Calls `settle` exactly once, never synchronously. A callback, since this stands between every answer and its commit. */
+  abstract append(append: Append, settle: (outcome: AppendOutcome) => void): void;
+  /** Events of one stream from a revision on, at most `limit` of them (default: all). Empty when there is no such stream. */
+  abstract readStream(stream: StreamName, options?: { from?: Revision; limit?: number }): Promise<readonly RecordedEvent[]>;
+  /** Appends of the whole log after a position, in order, at most `limit`. */
+  abstract readAll(after: Position, options: { limit: number; filter?: Filter }): Promise<readonly Commit[]>;
+  /** Follows the log after a position: what is stored, `caught-up`, then what is appended. Ends when the signal aborts. */
+  abstract subscribe(after: Position, options: { filter?: Filter; signal: AbortSignal }): AsyncIterable<SubscriptionMessage>;
+  /** Position of the last event, `LOG_START` when there is none. */
+  abstract head(): Promise<Position>;
+  /** Replaces the history of a stream by one event `stub`; later revisions go on from there. */
+  abstract archive(stream: StreamName, expected: Revision, stub: NewEvent, envelope: Envelope): Promise<AppendOutcome>;
+}
