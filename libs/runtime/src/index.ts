@@ -1,2 +1,11 @@
+// First, and before any other import of a main: it ends the process on a Node.js that cannot run us.
+import './node-version.js';
+
 export { instantOf, systemClock, type Clock } from './clock.js';
 export { sha256Base32, sha256Hex, systemEntropy, type Entropy } from './entropy.js';
+export { ConfigRefused, loadConfig, loadConfigOrExit } from './config.js';
+export type { Config, ConfigProblem, DispatchConfig, Limits, LogConfig } from './config.js';
+export { createLog, silentLog, type Log, type LogFields } from './log.js';
+export { armFailpoint, failpoint, failpoints } from './failpoints.js';
+export { nearestNames } from './nearest-names.js';
+export { onShutdown } from './shutdown.js';

@@ -1,0 +1,126 @@
+import { nearestNames } from './nearest-names.js';
+import { SETTINGS, type SettingName, type SettingValues } from './settings.js';
+
+/** All settings of the process, parsed once at its start. */
+export type Config = {
+  readonly http: { readonly host: string; readonly port: number };
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly eventStore: 'sqlite' | 'memory';
+  readonly log: LogConfig;
+  readonly limits: Limits;
+  readonly dispatch: DispatchConfig;
+  readonly shutdown: { readonly graceMs: number };
+  readonly views: { readonly minPositionWaitMs: number };
+};
+
+export type LogConfig = {
+  readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly format: 'auto' | 'json' | 'pretty';
+};
+
+/** What is refused at the door, or fails a step by name. */
+export type Limits = {
+  readonly payloadMaxBytes: number;
+  readonly definitionMaxBytes: number;
+  readonly planNodesMax: number;
+  readonly nestingMax: number;
+  readonly branchesMax: number;
+  readonly stepsMax: number;
+  readonly eventsMax: number;
+  readonly tagsMax: number;
+};
+
+export type DispatchConfig = {
+  readonly attemptsMax: number;
+  readonly attemptsPerOriginMax: number;
+  readonly connectionsPerOriginMax: number;
+};
+
+export type ConfigProblem = { readonly name: string; readonly problem: string };
+
+/** The environment does not make a configuration; `problems` has one entry a variable, in order of name. */
+export class ConfigRefused extends Error {
+  readonly code = 'config-refused';
+  readonly retryable = false;
+  readonly problems: readonly ConfigProblem[];
+
+  constructor(problems: readonly ConfigProblem[]) {
+    const lines = problems.map(({ name, problem }) => `  ${name} ${problem}`);
+    super(`The configuration is refused (see docs/configuration.md):\n${lines.join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const SHOWN_MAX_CHARS = 80;
+const shown = (text: string): string =>
+  JSON.stringify(text.length > SHOWN_MAX_CHARS ? `${text.slice(0, SHOWN_MAX_CHARS)}…` : text);
+
+const unknownNames = (env: Environment): readonly ConfigProblem[] => {
+  const known = Object.keys(SETTINGS);
+  const unknown = Object.keys(env).filter((name) => /^STEPWELL_/i.test(name) && !known.includes(name));
+  return unknown.map((name) => {
+    const [nearest] = nearestNames(name, known, { limit: 1, differing: 1 });
+    return { name, problem: `is not a setting of this version; the nearest is ${nearest}` };
+  });
+};
+
+const parse = (name: SettingName, text: string | undefined, problems: ConfigProblem[]): unknown => {
+  const { schema, default: defaultText } = SETTINGS[name];
+  if (text === '') {
+    problems.push({ name, problem: `is empty; leave it out for its default, ${shown(defaultText)}` });
+    return null;
+  }
+  const parsed = schema.safeParse(text ?? defaultText);
+  if (parsed.success) return parsed.data;
+  problems.push({ name, problem: `is ${shown(text ?? defaultText)}, but ${parsed.error.issues[0]!.message}` });
+  return null;
+};
+
+const together = (values: SettingValues): Config => ({
+  http: { host: values.STEPWELL_HOST, port: values.STEPWELL_PORT },
+  dataDir: values.STEPWELL_DATA_DIR,
+  eventStore: values.STEPWELL_EVENT_STORE,
+  log: { level: values.STEPWELL_LOG_LEVEL, format: values.STEPWELL_LOG_FORMAT },
+  limits: {
+    payloadMaxBytes: values.STEPWELL_PAYLOAD_MAX_BYTES,
+    definitionMaxBytes: values.STEPWELL_DEFINITION_MAX_BYTES,
+    planNodesMax: values.STEPWELL_PLAN_NODES_MAX,
+    nestingMax: values.STEPWELL_NESTING_MAX,
+    branchesMax: values.STEPWELL_BRANCHES_MAX,
+    stepsMax: values.STEPWELL_STEPS_MAX,
+    eventsMax: values.STEPWELL_EVENTS_MAX,
+    tagsMax: values.STEPWELL_TAGS_MAX,
+  },
+  dispatch: {
+    attemptsMax: values.STEPWELL_ATTEMPTS_MAX,
+    attemptsPerOriginMax: values.STEPWELL_ATTEMPTS_PER_ORIGIN_MAX,
+    connectionsPerOriginMax: values.STEPWELL_CONNECTIONS_PER_ORIGIN_MAX,
+  },
+  shutdown: { graceMs: values.STEPWELL_SHUTDOWN_GRACE_MS },
+  views: { minPositionWaitMs: values.STEPWELL_VIEWS_MIN_POSITION_WAIT_MS },
+});
+
+/** The configuration that an environment makes. Throws `ConfigRefused` with every problem at once. */
+export const loadConfig = (env: Environment): Config => {
+  const problems: ConfigProblem[] = [...unknownNames(env)];
+  const values: Record<string, unknown> = {};
+  // The keys of a literal are its names: `Object.keys` only forgets it.
+  for (const name of Object.keys(SETTINGS) as SettingName[]) values[name] = parse(name, env[name], problems);
+  if (problems.length > 0) throw new ConfigRefused(problems.sort((a, b) => (a.name < b.name ? -1 : 1)));
+  // Every name was parsed by its own schema just above.
+  return together(values as SettingValues);
+};
+
+/** As `loadConfig`, for a `main`: problems go to standard error and end the process with exit code 1. */
+export const loadConfigOrExit = (env: Environment): Config => {
+  try {
+    return loadConfig(env);
+  } catch (error) {
+    if (!(error instanceof ConfigRefused)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return process.exit(1);
+  }
+};

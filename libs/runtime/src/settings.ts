@@ -1,0 +1,165 @@
+import { isIP } from 'node:net';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+
+/** One environment variable: how its text becomes a value, and all that its page says about it. */
+export type Setting<Value> = {
+  readonly group: 'Serving' | 'Storage' | 'Logs' | 'Limits' | 'Dispatcher' | 'Stopping';
+  readonly unit: string;
+  /** As one would write it in the environment: it goes through the same schema. */
+  readonly default: string;
+  readonly description: string;
+  readonly schema: z.ZodType<Value, string>;
+};
+
+const refuse = (ctx: z.RefinementCtx<string>, message: string): never => {
+  ctx.issues.push({ code: 'custom', message, input: ctx.value });
+  return z.NEVER;
+};
+
+const integer = (min: number, max: number): z.ZodType<number, string> =>
+  z.string().transform((text, ctx) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
+    return value >= min && value <= max ? value : refuse(ctx, `must be a whole number from ${min} to ${max}`);
+  });
+
+const oneOf = <const Names extends readonly string[]>(names: Names): z.ZodType<Names[number], string> =>
+  z.string().transform((text, ctx): Names[number] => {
+    const found = names.find((name) => name === text);
+    return found ?? refuse(ctx, `must be one of ${names.join(', ')}`);
+  });
+
+const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/;
+const host = z.string().transform((text, ctx) => {
+  const looksNumeric = /^[\d.]+$/.test(text);
+  const known = isIP(text) !== 0 || (!looksNumeric && HOST_NAME.test(text));
+  return known ? text : refuse(ctx, 'must be an IP address or a host name, without scheme, port or brackets');
+});
+
+const eventStore = z.string().transform((text, ctx): 'sqlite' | 'memory' => {
+  if (text === 'sqlite' || text === 'memory') return text;
+  if (text !== 'eventstoredb') return refuse(ctx, 'must be one of sqlite, memory');
+  return refuse(ctx, 'names a store that comes with the production shape; this version has sqlite and memory');
+});
+
+const dataDir = z.string().transform((text) => resolve(text));
+
+const setting = <Value>(
+  group: Setting<Value>['group'],
+  unit: string,
+  schema: Setting<Value>['schema'],
+  defaultText: string,
+  description: string,
+): Setting<Value> => ({ group, unit, schema, default: defaultText, description });
+
+/**
+ * Every setting of this version. The order is that of `docs/configuration.md`, which is written from this table
+ * (`npm run config:write`).
+ */
+export const SETTINGS = {
+  STEPWELL_HOST: setting('Serving', 'address', host, '127.0.0.1', 'Address to listen on; `0.0.0.0` or `::` for all.'),
+  STEPWELL_PORT: setting('Serving', 'port', integer(0, 65_535), '8080', '`0` takes any free port, which is printed.'),
+
+  STEPWELL_EVENT_STORE: setting(
+    'Storage',
+    '`sqlite`, `memory`',
+    eventStore,
+    'sqlite',
+    'Where the log is kept. `memory` forgets everything at the end of the process.',
+  ),
+  STEPWELL_DATA_DIR: setting(
+    'Storage',
+    'folder',
+    dataDir,
+    './data',
+    'Folder of the embedded store and its views; made when it is missing.',
+  ),
+  STEPWELL_VIEWS_MIN_POSITION_WAIT_MS: setting(
+    'Storage',
+    'ms',
+    integer(0, 600_000),
+    '5000',
+    'How long a list with `Stepwell-Min-Position` waits for its view, before 503 with `Retry-After`.',
+  ),
+
+  STEPWELL_LOG_LEVEL: setting(
+    'Logs',
+    '`debug`, `info`, `warn`, `error`, `silent`',
+    oneOf(['debug', 'info', 'warn', 'error', 'silent']),
+    'info',
+    'The least serious lines that are still written.',
+  ),
+  STEPWELL_LOG_FORMAT: setting(
+    'Logs',
+    '`auto`, `json`, `pretty`',
+    oneOf(['auto', 'json', 'pretty']),
+    'auto',
+    '`auto` is pretty on a terminal and one JSON object a line elsewhere.',
+  ),
+
+  STEPWELL_PAYLOAD_MAX_BYTES: setting(
+    'Limits',
+    'bytes',
+    integer(1_024, 524_288),
+    '262144',
+    'Largest payload, as encoded JSON: input, output or answer. At most 512 KiB, so that it fits into one append.',
+  ),
+  STEPWELL_DEFINITION_MAX_BYTES: setting(
+    'Limits',
+    'bytes',
+    integer(1_024, 524_288),
+    '524288',
+    'Largest definition as sent, and largest plan made of it.',
+  ),
+  STEPWELL_PLAN_NODES_MAX: setting('Limits', 'nodes', integer(1, 100_000), '10000', 'Most nodes in one plan.'),
+  STEPWELL_NESTING_MAX: setting('Limits', 'levels', integer(1, 256), '32', 'Deepest nesting of nodes.'),
+  STEPWELL_BRANCHES_MAX: setting('Limits', 'branches', integer(1, 10_000), '1000', 'Most branches of one parallel.'),
+  STEPWELL_STEPS_MAX: setting(
+    'Limits',
+    'steps',
+    integer(1, 10_000_000),
+    '100000',
+    'Most steps that a run may enter; the next one fails with `Stepwell.TooManySteps`.',
+  ),
+  STEPWELL_EVENTS_MAX: setting(
+    'Limits',
+    'events',
+    integer(100, 10_000_000),
+    '500000',
+    'Most events of one run; past them it fails with `Stepwell.TooManyEvents`.',
+  ),
+  STEPWELL_TAGS_MAX: setting('Limits', 'tags', integer(0, 1_000), '50', 'Most tags of a run or a definition.'),
+
+  STEPWELL_ATTEMPTS_MAX: setting(
+    'Dispatcher',
+    'attempts',
+    integer(1, 65_536),
+    '1024',
+    'Most attempts in flight at one time.',
+  ),
+  STEPWELL_ATTEMPTS_PER_ORIGIN_MAX: setting(
+    'Dispatcher',
+    'attempts',
+    integer(1, 65_536),
+    '512',
+    'Most attempts in flight to one origin, so that a slow one does not take all slots.',
+  ),
+  STEPWELL_CONNECTIONS_PER_ORIGIN_MAX: setting(
+    'Dispatcher',
+    'connections',
+    integer(1, 65_536),
+    '512',
+    'Most open connections to one origin. Each carries one attempt at a time: fewer than attempts make some wait.',
+  ),
+
+  STEPWELL_SHUTDOWN_GRACE_MS: setting(
+    'Stopping',
+    'ms',
+    integer(0, 3_600_000),
+    '10000',
+    'How long attempts in flight may still finish at a stop; the rest are recorded as interrupted and made again.',
+  ),
+};
+
+export type SettingName = keyof typeof SETTINGS;
+export type SettingValues = { readonly [Name in SettingName]: z.output<(typeof SETTINGS)[Name]['schema']> };
