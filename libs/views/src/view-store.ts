@@ -1,0 +1,106 @@
+import type { Instant, RunStatus } from '#domain';
+import type { Commit, Position, Revision, StreamName } from '#event-store';
+
+/** What a list of runs is asked for. Members that are absent do not filter; those given must all hold. */
+export type RunListQuery = {
+  /** Any of them. */
+  readonly statuses?: readonly RunStatus[];
+  readonly workflow?: string;
+  readonly version?: number | 'draft';
+  readonly namespace?: string;
+  readonly queue?: string;
+  /** Every one of them. */
+  readonly tags?: readonly { readonly name: string; readonly value: string }[];
+  readonly key?: string;
+  readonly correlationId?: string;
+  /** An outgoing `Idempotency-Key`: finds the run that sent it. */
+  readonly stepKey?: string;
+  /** Created at or after; ISO 8601 UTC with milliseconds, as all instants here. */
+  readonly from?: Instant;
+  /** Created before. */
+  readonly to?: Instant;
+  readonly resolved?: boolean;
+  /** Of creation in the log; `desc` is newest first. */
+  readonly order: 'asc' | 'desc';
+  readonly limit: number;
+  readonly cursor?: string;
+  /** The view must have reached this position, else the answer is `behind`. Wait with `Projector.waitFor` first. */
+  readonly minPosition?: Position;
+};
+
+/** A run in a list: the run's own shape without its payloads and steps. */
+export type RunListItem = {
+  readonly id: string;
+  readonly key: string;
+  readonly workflow: string | null;
+  readonly version: number | 'draft' | null;
+  readonly namespace: string;
+  readonly queue: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly correlationId: string | null;
+  readonly requestor: string | null;
+  readonly status: RunStatus;
+  readonly reason: string | null;
+  readonly error: { readonly name: string; readonly cause: string | null } | null;
+  readonly createdAt: Instant;
+  readonly finishedAt: Instant | null;
+  readonly resolved: boolean;
+  readonly parent: null;
+  readonly revision: number;
+};
+
+export type RunListPage =
+  /** `items` is JSON text, an array of `RunListItem`: made once, beside the rows, and sent as it is. */
+  | { readonly status: 'page'; readonly items: string; readonly nextCursor: string | null; readonly position: Position }
+  /** The cursor is no cursor, or one of other filters. */
+  | { readonly status: 'bad-cursor' }
+  | { readonly status: 'behind'; readonly position: Position };
+
+/** A stream whose events could not be folded: its rows stay as they were before `position`, the other streams go on. */
+export type ParkedStream = {
+  readonly stream: StreamName;
+  readonly position: Position;
+  readonly revision: Revision;
+  readonly eventType: string;
+  readonly error: string;
+  /** Events left out, the poisonous one included. */
+  readonly skipped: number;
+};
+
+/** Part of the log: everything after `after` up to `through`, of which only the commits of runs are handed over. */
+export type Batch = { readonly after: Position; readonly through: Position; readonly commits: readonly Commit[] };
+
+export type Applied =
+  | { readonly status: 'applied'; readonly checkpoint: Position }
+  /** The view stands before `after`: applying would leave a hole. Go on from its checkpoint. */
+  | { readonly status: 'gap'; readonly checkpoint: Position };
+
+/** The views cannot be reached now: their thread died or they are stopped. Their rows are safe; `start` brings them back. */
+export class ViewsUnavailable extends Error {
+  readonly code = 'views-unavailable';
+  readonly retryable = true;
+}
+
+/** The database of the views was written by a newer release. */
+export class ViewsTooNew extends Error {
+  readonly code = 'views-too-new';
+  readonly retryable = false;
+}
+
+/**
+ * Keeps the views: rows and checkpoint change in one transaction, or not at all. What was applied before is ignored, so
+ * that batches may be repeated. Every method but `start` and `stop` may reject with `ViewsUnavailable`.
+ */
+export abstract class ViewStore {
+  /** Opens the current set of views, a new one where there is none. Also after its thread died. Idempotent. */
+  abstract start(): Promise<void>;
+  abstract stop(): Promise<void>;
+  /** The position up to which everything is in the views. */
+  abstract checkpoint(): Promise<Position>;
+  abstract apply(batch: Batch): Promise<Applied>;
+  abstract listRuns(query: RunListQuery): Promise<RunListPage>;
+  /** In the order of their positions, at most `PARKED_LIST_MAX`. */
+  abstract parked(): Promise<readonly ParkedStream[]>;
+}
+
+export const PARKED_LIST_MAX = 100;
