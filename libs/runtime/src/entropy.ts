@@ -52,3 +52,6 @@ export const sha256Base32 = (text: string, bits: number): string => {
 };
 
 export const sha256Hex = (text: string): string => hash('sha256', text, 'hex');
+
+/** The `Idempotency-Key` that all attempts of a step carry. Base32, since a webhook id must hold no dot. */
+export const stepIdempotencyKey = (runId: string, stepKey: string): string => sha256Base32(`${runId}\n${stepKey}`, 256);
