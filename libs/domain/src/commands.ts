@@ -7,20 +7,35 @@ export type RunCommand =
   | StartRun
   /** An owner's: start the attempt that is owed, under the grant it holds. */
   | { readonly type: 'StartAttempt'; readonly step: StepKey; readonly grant: Grant }
-  | { readonly type: 'CompleteAttempt'; readonly step: StepKey; readonly attempt: number; readonly status: number; readonly output: JsonText }
+  | {
+      readonly type: 'CompleteAttempt';
+      readonly step: StepKey;
+      readonly attempt: number;
+      readonly status: number;
+      readonly output: JsonText;
+    }
   | FailAttempt
   /** Ended by our own shutdown: does not burn an attempt. */
-  | { readonly type: 'InterruptAttempt'; readonly step: StepKey; readonly attempt: number; readonly class: FailureClass }
+  | {
+      readonly type: 'InterruptAttempt';
+      readonly step: StepKey;
+      readonly attempt: number;
+      readonly class: FailureClass;
+    }
   /** An owner's, after a restart or take-over: attempts of every other boot have no known outcome. */
   | { readonly type: 'LoseAttempts'; readonly boot: string }
+  /** An owner's: let one token move that needs nothing of the world. Repeated until none is left. */
+  | { readonly type: 'Advance' }
   /** Time has come: deadlines of steps and run are looked at. */
   | { readonly type: 'WakeUp' }
   | { readonly type: 'CancelRun'; readonly reason: string | null }
   | { readonly type: 'NoteDuplicateStarts'; readonly count: number };
 
-export type StartRun = Omit<RunStarted, 'timeoutAt'> extends infer Started
-  ? Omit<Started, 'type'> & { readonly type: 'StartRun'; readonly timeoutMs: number | null }
-  : never;
+export type StartRun = Omit<RunStarted, 'type' | 'timeoutAt'> & {
+  readonly type: 'StartRun';
+  /** The caller's own limit; the plan's applies as well, the shorter wins. */
+  readonly timeoutMs: number | null;
+};
 
 export type FailAttempt = {
   readonly type: 'FailAttempt';
@@ -43,6 +58,21 @@ export type Context = {
   readonly plan: Plan;
   /** Milliseconds since the epoch. */
   readonly atMs: number;
+  readonly limits: RunLimits;
+};
+
+export type RunLimits = {
+  readonly payloadMaxBytes: number;
+  readonly stepsMax: number;
+  readonly eventsMax: number;
+  readonly attemptsMax: number;
+};
+
+export const DEFAULT_RUN_LIMITS: RunLimits = {
+  payloadMaxBytes: 256 * 1024,
+  stepsMax: 100_000,
+  eventsMax: 500_000,
+  attemptsMax: 1_000,
 };
 
 /** Business says no: a value, never an exception. */

@@ -26,8 +26,16 @@ export type RunEvent =
   | StepEntered
   | StepCompleted
   | StepFailed
-  | { readonly type: 'StepCancelled'; readonly step: StepKey; readonly reason: string }
-  | { readonly type: 'StepSkipped'; readonly step: StepKey; readonly node: NodeId; readonly name: string; readonly kind: NodeType; readonly parent: StepKey | null; readonly branch: number | null }
+  | StepCancelled
+  | {
+      readonly type: 'StepSkipped';
+      readonly step: StepKey;
+      readonly node: NodeId;
+      readonly name: string;
+      readonly kind: NodeType;
+      readonly parent: StepKey | null;
+      readonly branch: number | null;
+    }
   | AttemptStarted
   | AttemptSucceeded
   | AttemptFailed
@@ -68,7 +76,12 @@ export type StepEntered = {
   readonly branch: number | null;
   /** How many branches a parallel opens; `null` for every other kind. */
   readonly branches: number | null;
-  readonly request: { readonly method: string; readonly url: string; readonly headers: Readonly<Record<string, string>>; readonly contentType: string } | null;
+  readonly request: {
+    readonly method: string;
+    readonly url: string;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly contentType: string;
+  } | null;
   /** No attempt outlives it (`stepMs`). */
   readonly deadlineAt: Instant | null;
   /** A payload stored earlier in this stream, or a constant of the plan. */
@@ -80,8 +93,8 @@ export type StepCompleted = {
   readonly step: StepKey;
   /** True when the token of the branch it sits in ends here: the join counts one less. */
   readonly endsBranch: boolean;
-  /** What flows on: a payload stored earlier, one made here (`/output` of this event), or null with no payload. */
-  readonly output: PayloadRef | { readonly value: JsonText };
+  /** What flows on: a payload stored earlier, one made here, or the array of payloads stored earlier (`null`: a branch without one). */
+  readonly output: PayloadRef | { readonly value: JsonText } | { readonly all: readonly (PayloadRef | null)[] };
 };
 
 export type StepFailed = {
@@ -90,6 +103,14 @@ export type StepFailed = {
   readonly error: ErrorInfo;
   /** True when a parallel with `onError: continue` counts this branch as ended. */
   readonly endsBranch: boolean;
+};
+
+/** All steps that one cause ends, in one event, so that it fits one append however many they are. */
+export type StepCancelled = {
+  readonly type: 'StepCancelled';
+  readonly reason: string;
+  /** `attempt`: the one that was in flight; it closes as `may-have-executed`, abandoned. `null`: none was. */
+  readonly steps: readonly { readonly step: StepKey; readonly attempt: number | null }[];
 };
 
 export type AttemptStarted = {

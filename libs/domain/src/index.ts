@@ -1,9 +1,15 @@
 export type * from './plan.js';
 export type * from './payload.js';
-export { NULL_TEXT } from './payload.js';
+export { arrayText, isLongerThan, NULL_TEXT } from './payload.js';
 export type * from './events.js';
 export type * from './commands.js';
+export { DEFAULT_RUN_LIMITS } from './commands.js';
+export { decide, type Decision } from './decide.js';
+export { evolve, type RunState } from './evolve.js';
+export { toInstant, toMs } from './instant.js';
+export { findStepPath, stepKeys } from './step-path.js';
+export { missing, unreachable } from './unreachable.js';
 export type * from './run.js';
-export { isEnded, isStepEnded } from './run.js';
+export { isEnded, isStepEnded, scopeOf } from './run.js';
 export { obligations, type Obligations } from './obligations.js';
-export { DEFAULT_RETRY, type RetryPolicy } from './retry-policy.js';
+export { DEFAULT_RETRY, nextAttemptAtMs, type RetryPolicy } from './retry-policy.js';

@@ -1,12 +1,15 @@
 import type { Instant, StepKey } from './events.js';
 import type { Run } from './run.js';
-import { isStepEnded } from './run.js';
+import { unreachable } from './unreachable.js';
+import { isStepEnded, type ScopeKey, type Step } from './run.js';
 
 /**
  * What the world still owes a run now. There is no other record of pending work: a restarted owner folds the open runs
  * and gets the same obligations. `evolve` keeps them as an index, equal to what `obligations` recomputes (a property).
  */
 export type Obligations = {
+  /** Scopes whose token can move without the world: `Advance` is owed. */
+  readonly moves: ReadonlySet<ScopeKey>;
   /** Steps whose next attempt may start at once. */
   readonly ready: ReadonlySet<StepKey>;
   /** Steps whose next attempt is due later, and when. */
@@ -19,20 +22,48 @@ export type Obligations = {
   readonly timeoutAt: Instant | null;
 };
 
-/** Recomputes from all steps what `run.obligations` keeps. */
+/** Recomputes from all steps and tokens what `run.obligations` keeps. */
 export const obligations = (run: Run): Obligations => {
+  const moves = new Set<ScopeKey>();
   const ready = new Set<StepKey>();
   const retries = new Map<StepKey, Instant>();
   const inFlight = new Map<StepKey, string>();
   const deadlines = new Map<StepKey, Instant>();
-  if (run.status !== 'running') return { ready, retries, inFlight, deadlines, timeoutAt: null };
+  if (run.status !== 'running') return { moves, ready, retries, inFlight, deadlines, timeoutAt: null };
+  for (const [scope, key] of run.tokens) {
+    const step = key === null ? null : (run.steps.get(key) ?? null);
+    if (isScopeOpen(run, scope) && (step === null || canMove(step))) moves.add(scope);
+  }
   for (const step of run.steps.values()) {
     if (isStepEnded(step)) continue;
     if (step.deadlineAt !== null) deadlines.set(step.key, step.deadlineAt);
-    if (step.kind !== 'step') continue;
     if (step.status === 'scheduled') ready.add(step.key);
-    if (step.status === 'waiting-retry') retries.set(step.key, step.retryAt!);
-    if (step.status === 'running') inFlight.set(step.key, step.attempts.at(-1)!.boot);
+    if (step.status === 'waiting-retry' && step.retryAt !== null) retries.set(step.key, step.retryAt);
+    const last = step.attempts.at(-1);
+    if (last?.outcome === 'running') inFlight.set(step.key, last.boot);
   }
-  return { ready, retries, inFlight, deadlines, timeoutAt: run.started.timeoutAt };
+  return { moves, ready, retries, inFlight, deadlines, timeoutAt: run.started.timeoutAt };
+};
+
+const isScopeOpen = (run: Run, scope: ScopeKey): boolean => {
+  if (scope === '') return true;
+  const container = run.steps.get(scope.split('#')[0] ?? '');
+  return container !== undefined && container.status === 'running';
+};
+
+const canMove = (step: Step): boolean => {
+  if (isStepEnded(step)) return step.status !== 'cancelled' && !step.endedBranch;
+  switch (step.kind) {
+    case 'pass':
+    case 'succeed':
+    case 'fail':
+      return true;
+    case 'parallel':
+      return step.openBranches === 0;
+    case 'step':
+    case 'sequence':
+      return false;
+    default:
+      return unreachable(step.kind);
+  }
 };

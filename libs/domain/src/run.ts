@@ -21,6 +21,8 @@ export type Run = {
   readonly steps: ReadonlyMap<StepKey, Step>;
   readonly duplicates: { readonly count: number; readonly notedAt: Instant | null };
   readonly obligations: Obligations;
+  /** Where the one token of each scope is: the step last entered there, `null` when none is yet. */
+  readonly tokens: ReadonlyMap<ScopeKey, StepKey | null>;
   /** Payload texts by the revision of the event that stores them. */
   readonly payloads: ReadonlyMap<number, JsonText>;
 };
@@ -51,12 +53,25 @@ export type Step = {
   readonly retryAt: Instant | null;
   /** Branches still open; 0 for every kind but a parallel. */
   readonly openBranches: number;
+  /** True when its end was counted by the join of its parallel. */
+  readonly endedBranch: boolean;
   /** What each branch of a parallel ended with, by branch; `null` for a failed, skipped or open one. */
   readonly branchOutputs: readonly (PayloadSource | null)[];
 };
 
+/** Names a scope as entered: `''` the root, `<step>` the body of a sequence, `<step>#<branch>` a branch of a parallel. */
+export type ScopeKey = string;
+
+/** The scope a step sits in. */
+export const scopeOf = (step: { readonly parent: StepKey | null; readonly branch: number | null }): ScopeKey =>
+  step.branch === null ? (step.parent ?? '') : `${step.parent}#${step.branch}`;
+
 /** A payload at its place in the stream. */
-export type PayloadSource = { readonly revision: number; readonly pointer: '/input' | '/output'; readonly text: JsonText };
+export type PayloadSource = {
+  readonly revision: number;
+  readonly pointer: '/input' | '/output';
+  readonly text: JsonText;
+};
 
 export type AttemptOutcome = 'running' | 'succeeded' | 'refused' | 'not-executed' | 'may-have-executed' | 'unknown';
 

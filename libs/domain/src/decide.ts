@@ -1,0 +1,256 @@
+import { advance } from './advance.js';
+import { cancelOpenSteps, failStep } from './closing.js';
+import type { Context, FailAttempt, RunCommand, Rejection, StartRun } from './commands.js';
+import type { RunEvent, StepKey } from './events.js';
+import { toInstant, toMs } from './instant.js';
+import type { Plan, StepNode } from './plan.js';
+import { findStepPath } from './step-path.js';
+import { nextAttemptAtMs } from './retry-policy.js';
+import { isEnded, type Run, type Step } from './run.js';
+import { missing, unreachable } from './unreachable.js';
+
+export type Decision =
+  | { readonly accepted: true; readonly events: readonly RunEvent[] }
+  | { readonly accepted: false; readonly rejection: Rejection };
+
+/** How many events one decision about many steps makes at most; what is left stays owed and follows. */
+const EVENTS_PER_DECISION_MAX = 100;
+const DUPLICATES_NOTED_EVERY_MS = 60_000;
+
+const NOTHING: Decision = { accepted: true, events: [] };
+const accept = (...events: RunEvent[]): Decision => ({ accepted: true, events });
+const reject = (rejection: Rejection): Decision => ({ accepted: false, rejection });
+
+/**
+ * What a command makes of a run: events, or a rejection. Pure: no clock, no chance, no ids; never changes the run. An
+ * owner folds the events, repeats `Advance` while tokens can move, then starts the attempts it has grants for, and
+ * appends all of it at once.
+ */
+export const decide = (command: RunCommand, run: Run | null, context: Context): Decision => {
+  if (command.type === 'StartRun') return startRun(command, run, context);
+  if (run === null) return reject({ code: 'run-not-found' });
+  if (command.type === 'NoteDuplicateStarts') return noteDuplicates(command.count, run, context);
+  if (isEnded(run)) return afterEnd(command, run);
+  switch (command.type) {
+    case 'StartAttempt':
+      return startAttempt(command, run, context);
+    case 'CompleteAttempt':
+      return completeAttempt(command, run, context);
+    case 'FailAttempt':
+      return failAttempt(command, run, context);
+    case 'InterruptAttempt':
+      return interruptAttempt(command, run);
+    case 'LoseAttempts':
+      return loseAttempts(command.boot, run, context);
+    case 'Advance':
+      return accept(...advance(run, context));
+    case 'WakeUp':
+      return wakeUp(run, context);
+    case 'CancelRun':
+      return accept(...cancelOpenSteps(run, null, command.reason ?? 'the run was cancelled'), {
+        type: 'RunCancelled',
+        reason: command.reason,
+      });
+    default:
+      return unreachable(command);
+  }
+};
+
+const startRun = (command: StartRun, run: Run | null, { plan, atMs }: Context): Decision => {
+  if (run !== null) {
+    const first = run.started.fingerprint;
+    return first === command.fingerprint ? NOTHING : reject({ code: 'key-reused', first, given: command.fingerprint });
+  }
+  if (command.fromStep !== null && findStepPath(plan, command.fromStep) === null)
+    return reject({ code: 'unknown-step', step: command.fromStep });
+  const { type: _type, timeoutMs, ...started } = command;
+  const limitMs = Math.min(timeoutMs ?? Infinity, plan.timeoutMs ?? Infinity);
+  return accept({ type: 'RunStarted', ...started, timeoutAt: limitMs === Infinity ? null : toInstant(atMs + limitMs) });
+};
+
+/** Ending twice is an accepted decision of no events; everything else comes too late. */
+const afterEnd = (command: RunCommand, run: Run): Decision => {
+  switch (command.type) {
+    case 'CancelRun':
+      return run.status === 'cancelled' ? NOTHING : reject({ code: 'run-ended', status: run.status });
+    case 'Advance':
+    case 'WakeUp':
+    case 'LoseAttempts':
+      return NOTHING;
+    default:
+      return reject({ code: 'run-ended', status: run.status });
+  }
+};
+
+const noteDuplicates = (count: number, run: Run, { atMs }: Context): Decision => {
+  const { notedAt } = run.duplicates;
+  if (count < 1 || (notedAt !== null && atMs < toMs(notedAt) + DUPLICATES_NOTED_EVERY_MS)) return NOTHING;
+  return accept({ type: 'DuplicateStartsSeen', count });
+};
+
+const startAttempt = (
+  command: RunCommand & { type: 'StartAttempt' },
+  run: Run,
+  { plan, atMs, limits }: Context,
+): Decision => {
+  const step = run.steps.get(command.step);
+  if (step === undefined) return reject({ code: 'unknown-step', step: command.step });
+  const due =
+    step.status === 'scheduled' ||
+    (step.status === 'waiting-retry' && step.retryAt !== null && toMs(step.retryAt) <= atMs);
+  const late = step.deadlineAt !== null && toMs(step.deadlineAt) <= atMs;
+  if (!due || late) return reject({ code: 'not-owed', step: command.step });
+  if (step.attempts.length >= limits.attemptsMax) {
+    return accept(
+      failStep(
+        step,
+        { name: 'Stepwell.TooManyAttempts', cause: `the step was attempted ${limits.attemptsMax} times, the limit` },
+        plan,
+      ),
+    );
+  }
+  if (run.revision >= limits.eventsMax) {
+    return accept(
+      failStep(
+        step,
+        {
+          name: 'Stepwell.TooManyEvents',
+          cause: `the run has ${run.revision + 1} events, the limit is ${limits.eventsMax}`,
+        },
+        plan,
+      ),
+    );
+  }
+  const { dispatcher, boot } = command.grant;
+  return accept({ type: 'AttemptStarted', step: step.key, attempt: step.attempts.length + 1, dispatcher, boot });
+};
+
+/** The step whose attempt is in flight under this number; late answers to superseded attempts find none. */
+const inFlight = (run: Run, key: StepKey, attempt: number): Step | null => {
+  const step = run.steps.get(key);
+  const last = step?.attempts.at(-1);
+  return step !== undefined && last?.number === attempt && last.outcome === 'running' ? step : null;
+};
+
+const completeAttempt = (command: RunCommand & { type: 'CompleteAttempt' }, run: Run, { plan }: Context): Decision => {
+  const step = inFlight(run, command.step, command.attempt);
+  if (step === null) return reject({ code: 'stale-attempt', step: command.step, attempt: command.attempt });
+  const node = plan.nodes[step.node];
+  const output = node?.output ?? null;
+  return accept(
+    {
+      type: 'AttemptSucceeded',
+      step: step.key,
+      attempt: command.attempt,
+      status: command.status,
+      output: command.output,
+    },
+    {
+      type: 'StepCompleted',
+      step: step.key,
+      endsBranch: step.branch !== null && node?.next === null,
+      output: output === null ? { revision: run.revision + 1, pointer: '/output' } : { value: output },
+    },
+  );
+};
+
+const failAttempt = (command: FailAttempt, run: Run, { plan, atMs }: Context): Decision => {
+  const step = inFlight(run, command.step, command.attempt);
+  if (step === null) return reject({ code: 'stale-attempt', step: command.step, attempt: command.attempt });
+  const failure = {
+    atMs,
+    name: command.error.name,
+    retryable: command.retryable,
+    retryAfterMs: command.retryAfterMs,
+    jitter: command.jitter,
+  };
+  const progress = {
+    budgetUsed: step.budgetUsed + 1,
+    enteredAtMs: toMs(step.enteredAt),
+    deadlineMs: step.deadlineAt === null ? null : toMs(step.deadlineAt),
+  };
+  const dueMs = nextAttemptAtMs(stepNode(plan, step).retry, failure, progress);
+  const failed: RunEvent = {
+    type: 'AttemptFailed',
+    step: step.key,
+    attempt: command.attempt,
+    class: command.class,
+    status: command.status,
+    error: command.error,
+    retryAt: dueMs === null ? null : toInstant(dueMs),
+    interrupted: false,
+  };
+  return dueMs === null ? accept(failed, failStep(step, command.error, plan)) : accept(failed);
+};
+
+const interruptAttempt = (command: RunCommand & { type: 'InterruptAttempt' }, run: Run): Decision => {
+  const step = inFlight(run, command.step, command.attempt);
+  if (step === null) return reject({ code: 'stale-attempt', step: command.step, attempt: command.attempt });
+  return accept({
+    type: 'AttemptFailed',
+    step: step.key,
+    attempt: command.attempt,
+    class: command.class,
+    status: null,
+    error: {
+      name: 'Stepwell.Interrupted',
+      cause: 'the dispatcher stopped before the answer came; the attempt is made again',
+    },
+    retryAt: null,
+    interrupted: true,
+  });
+};
+
+const loseAttempts = (boot: string, run: Run, { plan }: Context): Decision => {
+  const events: RunEvent[] = [];
+  for (const [key, attemptBoot] of run.obligations.inFlight) {
+    const step = run.steps.get(key);
+    const attempt = step?.attempts.at(-1);
+    if (attemptBoot === boot || step === undefined || attempt === undefined) continue;
+    if (events.length >= EVENTS_PER_DECISION_MAX) break;
+    events.push({ type: 'AttemptOutcomeUnknown', step: key, attempt: attempt.number });
+    if (stepNode(plan, step).retry.onUnknown === 'fail')
+      events.push(failStep(step, unknownOutcome(attempt.number), plan));
+  }
+  return accept(...events);
+};
+
+const unknownOutcome = (attempt: number) => ({
+  name: 'Stepwell.OutcomeUnknown',
+  cause: `the dispatcher that made attempt ${attempt} ended before it recorded an outcome, and the step says onUnknown: fail`,
+});
+
+const wakeUp = (run: Run, { plan, atMs }: Context): Decision => {
+  const { timeoutAt, deadlines } = run.obligations;
+  if (timeoutAt !== null && toMs(timeoutAt) <= atMs) {
+    const error = { name: 'Stepwell.RunTimeout', cause: `the run did not end by ${timeoutAt}` };
+    return accept(...cancelOpenSteps(run, null, error.cause), { type: 'RunTimedOut', error });
+  }
+  for (const [key, deadlineAt] of deadlines) {
+    const step = run.steps.get(key);
+    if (step === undefined || toMs(deadlineAt) > atMs) continue;
+    const error = { name: 'Stepwell.StepTimeout', cause: `the step did not end by ${deadlineAt} (stepMs)` };
+    const attempt = step.attempts.at(-1);
+    // One failure a decision: it may close the very steps that are next in line.
+    return attempt?.outcome === 'running'
+      ? accept({ ...abandoned(key, attempt.number), error }, failStep(step, error, plan))
+      : accept(failStep(step, error, plan));
+  }
+  return NOTHING;
+};
+
+const abandoned = (step: StepKey, attempt: number) =>
+  ({
+    type: 'AttemptFailed',
+    step,
+    attempt,
+    class: 'may-have-executed',
+    status: null,
+    retryAt: null,
+    interrupted: false,
+  }) as const;
+
+const stepNode = (plan: Plan, step: Step): StepNode => {
+  const node = plan.nodes[step.node];
+  return node?.type === 'step' ? node : missing(`step node ${step.node} of the plan`);
+};

@@ -1,0 +1,324 @@
+import type { RunEvent, RunStarted, StepEntered, StepKey } from './events.js';
+import { arrayText, NULL_TEXT, type JsonText, type PayloadRef } from './payload.js';
+import {
+  isStepEnded,
+  scopeOf,
+  type Attempt,
+  type AttemptOutcome,
+  type PayloadSource,
+  type Run,
+  type ScopeKey,
+  type Step,
+} from './run.js';
+import { unreachable } from './unreachable.js';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+type AttemptState = Mutable<Attempt>;
+type StepState = Mutable<Omit<Step, 'attempts' | 'branchOutputs'>> & {
+  attempts: AttemptState[];
+  branchOutputs: (PayloadSource | null)[];
+};
+
+/** The mutable side of a run; only `evolve` writes it. */
+export type RunState = Mutable<Omit<Run, 'steps' | 'obligations' | 'tokens' | 'payloads'>> & {
+  steps: Map<StepKey, StepState>;
+  tokens: Map<ScopeKey, StepKey | null>;
+  payloads: Map<number, JsonText>;
+  obligations: {
+    moves: Set<ScopeKey>;
+    ready: Set<StepKey>;
+    retries: Map<StepKey, string>;
+    inFlight: Map<StepKey, string>;
+    deadlines: Map<StepKey, string>;
+    timeoutAt: string | null;
+  };
+};
+
+/**
+ * Folds one event into the run, which it owns and updates in place (a map over 10,000 items must not copy 10,000 times).
+ * Total: it never refuses, never checks and never reads the plan. Before `RunStarted` there is no run: `null`.
+ */
+export const evolve = (run: RunState | null, event: RunEvent, at: string): RunState | null => {
+  if (run === null) return event.type === 'RunStarted' ? started(event, at) : null;
+  run.revision += 1;
+  apply(run, event, at);
+  return run;
+};
+
+const started = (event: RunStarted, at: string): RunState => ({
+  started: event,
+  startedAt: at,
+  status: 'running',
+  reason: null,
+  error: null,
+  output: null,
+  finishedAt: null,
+  revision: 0,
+  steps: new Map(),
+  tokens: new Map([['', null]]),
+  payloads: new Map([[0, event.input]]),
+  duplicates: { count: 0, notedAt: null },
+  obligations: {
+    moves: new Set(['']),
+    ready: new Set(),
+    retries: new Map(),
+    inFlight: new Map(),
+    deadlines: new Map(),
+    timeoutAt: event.timeoutAt,
+  },
+});
+
+const apply = (run: RunState, event: RunEvent, at: string): void => {
+  switch (event.type) {
+    case 'RunStarted':
+      return;
+    case 'RunCompleted':
+      run.output = textOf(run, event.output);
+      return endRun(run, 'completed', at);
+    case 'RunFailed':
+      run.error = event.error;
+      run.reason = event.error.cause ?? event.error.name;
+      return endRun(run, 'failed', at);
+    case 'RunCancelled':
+      run.reason = event.reason;
+      return endRun(run, 'cancelled', at);
+    case 'RunTimedOut':
+      run.error = event.error;
+      run.reason = event.error.cause;
+      return endRun(run, 'timed-out', at);
+    case 'DuplicateStartsSeen':
+      run.duplicates = { count: run.duplicates.count + event.count, notedAt: at };
+      return;
+    case 'StepEntered':
+      return enterStep(run, event, at);
+    case 'StepSkipped':
+      run.steps.set(event.step, skippedStep(run, event, at));
+      run.tokens.set(scopeOf(event), event.step);
+      return endStep(run, event.step, 'skipped', event.branch !== null, at);
+    case 'StepCompleted': {
+      const output = sourceOf(run, event.output);
+      if (!('pointer' in event.output)) run.payloads.set(run.revision, output.text);
+      updateStep(run, event.step, (step) => {
+        step.output = output.text;
+        step.outputRef = output;
+      });
+      return endStep(run, event.step, 'completed', event.endsBranch, at);
+    }
+    case 'StepFailed':
+      updateStep(run, event.step, (step) => {
+        step.error = event.error;
+      });
+      return endStep(run, event.step, 'failed', event.endsBranch, at);
+    case 'StepCancelled':
+      for (const { step, attempt } of event.steps) {
+        if (attempt !== null)
+          endAttempt(
+            run,
+            step,
+            'may-have-executed',
+            { error: { name: 'Stepwell.Abandoned', cause: event.reason } },
+            at,
+          );
+        endStep(run, step, 'cancelled', false, at);
+      }
+      return;
+    case 'AttemptStarted':
+      return updateStep(run, event.step, (step) => {
+        step.attempts.push(newAttempt(event.attempt, event.dispatcher, event.boot, at));
+        step.status = 'running';
+        step.retryAt = null;
+        run.obligations.ready.delete(event.step);
+        run.obligations.retries.delete(event.step);
+        run.obligations.inFlight.set(event.step, event.boot);
+      });
+    case 'AttemptSucceeded':
+      run.payloads.set(run.revision, event.output);
+      return endAttempt(run, event.step, 'succeeded', { status: event.status }, at);
+    case 'AttemptFailed':
+      endAttempt(run, event.step, event.class, event, at);
+      return event.interrupted ? oweAttempt(run, event.step) : awaitRetry(run, event.step, event.retryAt);
+    case 'AttemptOutcomeUnknown':
+      endAttempt(run, event.step, 'unknown', {}, at);
+      return oweAttempt(run, event.step);
+    default:
+      return unreachable(event);
+  }
+};
+
+const textOf = (run: RunState, ref: PayloadRef): JsonText => run.payloads.get(ref.revision) ?? NULL_TEXT;
+
+const sourceOf = (
+  run: RunState,
+  output: PayloadRef | { value: JsonText } | { all: readonly (PayloadRef | null)[] },
+): PayloadSource => {
+  if ('pointer' in output) return { revision: output.revision, pointer: output.pointer, text: textOf(run, output) };
+  if ('value' in output) return { revision: run.revision, pointer: '/output', text: output.value };
+  const texts = output.all.map((ref) => (ref === null ? NULL_TEXT : textOf(run, ref)));
+  return { revision: run.revision, pointer: '/output', text: arrayText(texts) };
+};
+
+const enterStep = (run: RunState, event: StepEntered, at: string): void => {
+  const constant = 'constant' in event.input;
+  if (constant) run.payloads.set(run.revision, event.input.constant);
+  const input: PayloadSource = constant
+    ? { revision: run.revision, pointer: '/input', text: event.input.constant }
+    : { revision: event.input.revision, pointer: event.input.pointer, text: textOf(run, event.input) };
+  const scope = scopeOf(event);
+  run.steps.set(event.step, newStep(event, input, at));
+  run.tokens.set(scope, event.step);
+  const { moves, ready, deadlines } = run.obligations;
+  moves.delete(scope);
+  if (event.deadlineAt !== null) deadlines.set(event.step, event.deadlineAt);
+  switch (event.kind) {
+    case 'step':
+      ready.add(event.step);
+      return;
+    case 'pass':
+    case 'succeed':
+    case 'fail':
+      moves.add(scope);
+      return;
+    case 'sequence':
+      return openScope(run, event.step);
+    case 'parallel':
+      for (let branch = 0; branch < (event.branches ?? 0); branch++) openScope(run, `${event.step}#${branch}`);
+      return;
+    default:
+      return unreachable(event.kind);
+  }
+};
+
+const openScope = (run: RunState, scope: ScopeKey): void => {
+  run.tokens.set(scope, null);
+  run.obligations.moves.add(scope);
+};
+
+const newStep = (event: StepEntered, input: PayloadSource, at: string): StepState => ({
+  key: event.step,
+  node: event.node,
+  name: event.name,
+  kind: event.kind,
+  parent: event.parent,
+  branch: event.branch,
+  status: event.kind === 'step' ? 'scheduled' : 'running',
+  input: input.text,
+  inputRef: input,
+  output: null,
+  outputRef: null,
+  error: null,
+  enteredAt: at,
+  finishedAt: null,
+  deadlineAt: event.deadlineAt,
+  request: event.request,
+  attempts: [],
+  budgetUsed: 0,
+  retryAt: null,
+  openBranches: event.branches ?? 0,
+  endedBranch: false,
+  branchOutputs: event.branches === null ? [] : new Array<PayloadSource | null>(event.branches).fill(null),
+});
+
+const skippedStep = (run: RunState, event: RunEvent & { type: 'StepSkipped' }, at: string): StepState =>
+  newStep(
+    {
+      ...event,
+      type: 'StepEntered',
+      branches: null,
+      request: null,
+      deadlineAt: null,
+      input: { revision: 0, pointer: '/input' },
+    },
+    { revision: 0, pointer: '/input', text: run.started.input },
+    at,
+  );
+
+const newAttempt = (number: number, dispatcher: string, boot: string, at: string): AttemptState => ({
+  number,
+  outcome: 'running',
+  status: null,
+  error: null,
+  startedAt: at,
+  endedAt: null,
+  retryAt: null,
+  interrupted: false,
+  dispatcher,
+  boot,
+});
+
+const updateStep = (run: RunState, key: StepKey, change: (step: StepState) => void): void => {
+  const step = run.steps.get(key);
+  if (step !== undefined) change(step);
+};
+
+type AttemptEnd = Partial<Pick<Attempt, 'status' | 'error' | 'retryAt' | 'interrupted'>>;
+
+const endAttempt = (run: RunState, key: StepKey, outcome: AttemptOutcome, end: AttemptEnd, at: string): void => {
+  run.obligations.inFlight.delete(key);
+  updateStep(run, key, (step) => {
+    const attempt = step.attempts.at(-1);
+    if (attempt === undefined) return;
+    attempt.outcome = outcome;
+    attempt.status = end.status ?? null;
+    attempt.error = end.error ?? null;
+    attempt.retryAt = end.retryAt ?? null;
+    attempt.interrupted = end.interrupted ?? false;
+    attempt.endedAt = at;
+    if (outcome !== 'unknown' && !attempt.interrupted) step.budgetUsed += 1;
+  });
+};
+
+const oweAttempt = (run: RunState, key: StepKey): void =>
+  updateStep(run, key, (step) => {
+    step.status = 'scheduled';
+    run.obligations.ready.add(key);
+  });
+
+const awaitRetry = (run: RunState, key: StepKey, retryAt: string | null): void => {
+  if (retryAt === null) return;
+  updateStep(run, key, (step) => {
+    step.status = 'waiting-retry';
+    step.retryAt = retryAt;
+    run.obligations.retries.set(key, retryAt);
+  });
+};
+
+const endStep = (run: RunState, key: StepKey, status: Step['status'], endsBranch: boolean, at: string): void => {
+  const step = run.steps.get(key);
+  if (step === undefined) return;
+  step.status = status;
+  step.finishedAt = at;
+  step.retryAt = null;
+  step.endedBranch = endsBranch;
+  forget(run, step);
+  if (endsBranch) return joinBranch(run, step);
+  // A cancelled token never moves: what cancelled it closes its container in the same append.
+  if (status === 'cancelled') run.obligations.moves.delete(scopeOf(step));
+  else run.obligations.moves.add(scopeOf(step));
+};
+
+const forget = (run: RunState, step: StepState): void => {
+  const { moves, ready, retries, inFlight, deadlines } = run.obligations;
+  ready.delete(step.key);
+  retries.delete(step.key);
+  inFlight.delete(step.key);
+  deadlines.delete(step.key);
+  if (step.kind === 'sequence') moves.delete(step.key);
+  for (let branch = 0; branch < step.branchOutputs.length; branch++) moves.delete(`${step.key}#${branch}`);
+};
+
+const joinBranch = (run: RunState, step: StepState): void => {
+  run.obligations.moves.delete(scopeOf(step));
+  const parallel = step.parent === null ? undefined : run.steps.get(step.parent);
+  if (parallel === undefined || step.branch === null) return;
+  parallel.openBranches -= 1;
+  parallel.branchOutputs[step.branch] = step.outputRef;
+  if (parallel.openBranches === 0 && !isStepEnded(parallel)) run.obligations.moves.add(scopeOf(parallel));
+};
+
+const endRun = (run: RunState, status: Run['status'], at: string): void => {
+  run.status = status;
+  run.finishedAt = at;
+  const { moves, ready, retries, inFlight, deadlines } = run.obligations;
+  for (const kept of [moves, ready, retries, inFlight, deadlines]) kept.clear();
+  run.obligations.timeoutAt = null;
+};
