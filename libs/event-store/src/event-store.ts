@@ -90,11 +90,17 @@ export abstract class EventStore {
   /** Calls `settle` exactly once, never synchronously. A callback, since this stands between every answer and its commit. */
   abstract append(append: Append, settle: (outcome: AppendOutcome) => void): void;
   /** Events of one stream from a revision on, at most `limit` of them (default: all). Empty when there is no such stream. */
-  abstract readStream(stream: StreamName, options?: { from?: Revision; limit?: number }): Promise<readonly RecordedEvent[]>;
+  abstract readStream(
+    stream: StreamName,
+    options?: { from?: Revision; limit?: number },
+  ): Promise<readonly RecordedEvent[]>;
   /** Appends of the whole log after a position, in order, at most `limit`. */
   abstract readAll(after: Position, options: { limit: number; filter?: Filter }): Promise<readonly Commit[]>;
   /** Follows the log after a position: what is stored, `caught-up`, then what is appended. Ends when the signal aborts. */
-  abstract subscribe(after: Position, options: { filter?: Filter; signal: AbortSignal }): AsyncIterable<SubscriptionMessage>;
+  abstract subscribe(
+    after: Position,
+    options: { filter?: Filter; signal: AbortSignal },
+  ): AsyncIterable<SubscriptionMessage>;
   /** Position of the last event, `LOG_START` when there is none. */
   abstract head(): Promise<Position>;
   /** Replaces the history of a stream by one event `stub`; later revisions go on from there. */

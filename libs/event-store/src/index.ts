@@ -1,1 +1,23 @@
-export * from './event-store.js';
+export {
+  APPEND_BYTES_MAX,
+  APPEND_EVENTS_MAX,
+  AppendRefused,
+  EventStore,
+  LOG_START,
+  NO_STREAM,
+  type Append,
+  type AppendOutcome,
+  type Commit,
+  type Envelope,
+  type Filter,
+  type NewEvent,
+  type Position,
+  type RecordedEvent,
+  type Revision,
+  type StreamName,
+  type SubscriptionMessage,
+} from './event-store.js';
+export { envelopeOf, unpack } from './packed.js';
+export { CATALOGUE, isRunId, planStream, runIdOf, runStream } from './stream-names.js';
+export { decodeRunEvent, encodeRunEvent, UnknownEvent } from './run-event-codec.js';
+export { MemoryEventStore } from './memory/memory-event-store.js';

@@ -1,0 +1,150 @@
+import type {
+  Append,
+  AppendOutcome,
+  Commit,
+  Envelope,
+  Filter,
+  NewEvent,
+  Position,
+  RecordedEvent,
+  Revision,
+  StreamName,
+  SubscriptionMessage,
+} from '../event-store.js';
+import { EventStore, LOG_START, NO_STREAM } from '../event-store.js';
+import type { FollowerLimits, Page } from '../log-followers.js';
+import { lets, LogFollowers } from '../log-followers.js';
+import { envelopeOf, lastPosition, pack, unpack } from '../packed.js';
+
+const PAGE_COMMITS = 512;
+
+/** The log in memory: the reference for every adapter, and the store for tests. Durable for as long as the object lives. */
+export class MemoryEventStore extends EventStore {
+  /** In position order; commits of archived streams are taken out. */
+  #log: Commit[] = [];
+  readonly #streams = new Map<StreamName, Commit[]>();
+  #lastId = 0;
+  #stopped = false;
+  #followers: LogFollowers;
+
+  constructor(readonly limits?: FollowerLimits) {
+    super();
+    this.#followers = this.#newFollowers();
+  }
+
+  /** Also after `stop`: what was appended is still there. */
+  async start(): Promise<void> {
+    if (this.#stopped) this.#followers = this.#newFollowers();
+    this.#stopped = false;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#followers.close();
+  }
+
+  append(append: Append, settle: (outcome: AppendOutcome) => void): void {
+    const packed = pack(append);
+    const outcome = this.#stopped ? STOPPED : this.#commit(append, packed);
+    queueMicrotask(() => settle(outcome));
+  }
+
+  async readStream(
+    stream: StreamName,
+    { from = 0 as Revision, limit = Infinity }: { from?: Revision; limit?: number } = {},
+  ): Promise<readonly RecordedEvent[]> {
+    const commits = this.#streams.get(stream) ?? [];
+    const wanted = commits.filter((commit) => commit.firstRevision + commit.count > from);
+    return wanted
+      .flatMap(unpack)
+      .filter((event) => event.revision >= from)
+      .slice(0, limit);
+  }
+
+  async readAll(
+    after: Position,
+    { limit, filter = {} }: { limit: number; filter?: Filter },
+  ): Promise<readonly Commit[]> {
+    const found: Commit[] = [];
+    for (let index = this.#indexAfter(after); index < this.#log.length && found.length < limit; index++) {
+      const commit = this.#log[index]!;
+      if (lets(filter, commit.stream)) found.push(commit);
+    }
+    return found;
+  }
+
+  subscribe(
+    after: Position,
+    { filter = {}, signal }: { filter?: Filter; signal: AbortSignal },
+  ): AsyncIterable<SubscriptionMessage> {
+    return this.#followers.follow(after, filter, signal);
+  }
+
+  async head(): Promise<Position> {
+    return this.#log.at(-1)?.position ?? LOG_START;
+  }
+
+  async archive(stream: StreamName, expected: Revision, stub: NewEvent, envelope: Envelope): Promise<AppendOutcome> {
+    if (this.#stopped) return STOPPED;
+    const append = { stream, expected, events: [stub], envelope };
+    return this.#commit(append, pack(append), true);
+  }
+
+  #commit(append: Append, packed: string, replaces = false): AppendOutcome {
+    const { stream, expected } = append;
+    const commits = this.#streams.get(stream) ?? [];
+    const last = commits.at(-1);
+    const actual = last === undefined ? NO_STREAM : revisionOf(last);
+    if (expected !== actual || (replaces && last === undefined)) {
+      const first = commits.find((commit) => commit.firstRevision === expected + 1);
+      const repeated = first !== undefined && envelopeOf(first.packed).commandId === append.envelope.commandId;
+      if (!repeated) return { status: 'conflict', actual };
+      return { status: 'appended', revision: revisionOf(first), position: first.position };
+    }
+    const commit: Commit = {
+      stream,
+      // A revision follows the expected one.
+      firstRevision: (expected + 1) as Revision,
+      count: append.events.length,
+      position: lastPosition(++this.#lastId, append.events.length),
+      packed,
+    };
+    if (replaces) this.#log = this.#log.filter((other) => other.stream !== stream);
+    this.#log.push(commit);
+    if (replaces || last === undefined) this.#streams.set(stream, [commit]);
+    else commits.push(commit);
+    this.#followers.publish([commit]);
+    return { status: 'appended', revision: revisionOf(commit), position: commit.position };
+  }
+
+  #newFollowers(): LogFollowers {
+    const head = this.#log.at(-1)?.position ?? LOG_START;
+    return new LogFollowers((after, filter) => this.#page(after, filter), head, this.limits);
+  }
+
+  #page(after: Position, filter: Filter): Page {
+    const first = this.#indexAfter(after);
+    const scanned = this.#log.slice(first, first + PAGE_COMMITS);
+    return {
+      commits: scanned.filter((commit) => lets(filter, commit.stream)),
+      scannedTo: scanned.at(-1)?.position ?? after,
+      atEnd: first + scanned.length >= this.#log.length,
+    };
+  }
+
+  #indexAfter(position: Position): number {
+    let low = 0;
+    let high = this.#log.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#log[middle]!.position <= position) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+const STOPPED: AppendOutcome = { status: 'unknown', cause: new Error('the event store is stopped') };
+
+// A revision counts on from the commit's first.
+const revisionOf = (commit: Commit): Revision => (commit.firstRevision + commit.count - 1) as Revision;

@@ -1,0 +1,93 @@
+import { hash } from 'node:crypto';
+import type { Append, Commit, Envelope, Position, RecordedEvent, Revision, StreamName } from './event-store.js';
+import { APPEND_BYTES_MAX, APPEND_EVENTS_MAX, AppendRefused } from './event-store.js';
+
+type Packed = {
+  readonly envelope: Envelope;
+  readonly events: readonly { readonly type: string; readonly v: number; readonly data: unknown }[];
+};
+
+/** Names of events live in this UUID namespace; fixed for ever. */
+const EVENT_NAMESPACE = Buffer.from('6f5b1d0ce0a94c3f9d8e27c4b1a63f52', 'hex');
+
+/** Ordinals of one append fit below this, so that a position is the append's number times this plus the ordinal. */
+export const POSITIONS_AN_APPEND = APPEND_EVENTS_MAX;
+
+/** Position of the last event of the append that the log holds as number `id`. */
+export const lastPosition = (id: number, count: number): Position =>
+  // Positions are made here and nowhere else.
+  (id * POSITIONS_AN_APPEND + count - 1) as Position;
+
+/** An append as one JSON text: the envelope once, the events' texts embedded as they are. Refuses what can never be appended. */
+export const pack = (append: Append): string => {
+  const { events } = append;
+  if (events.length === 0) throw new AppendRefused('an append holds at least one event');
+  if (events.length > APPEND_EVENTS_MAX) {
+    throw new AppendRefused(`an append holds at most ${APPEND_EVENTS_MAX} events, not ${events.length}`);
+  }
+  let text = '';
+  for (const event of events) {
+    const separator = text === '' ? '' : ',';
+    text += `${separator}{"type":"${event.type}","v":${event.v},"data":${event.data}}`;
+  }
+  const packed = `{"envelope":${JSON.stringify(append.envelope)},"events":[${text}]}`;
+  refuseTooLarge(packed);
+  return packed;
+};
+
+const BYTES_A_CHARACTER_MAX = 3;
+
+const refuseTooLarge = (packed: string): void => {
+  // Counting UTF-8 bytes is left out where it cannot matter.
+  if (packed.length * BYTES_A_CHARACTER_MAX > APPEND_BYTES_MAX) {
+    const bytes = Buffer.byteLength(packed);
+    if (bytes > APPEND_BYTES_MAX) {
+      throw new AppendRefused(`an append holds at most ${APPEND_BYTES_MAX} bytes, not ${bytes}`);
+    }
+  }
+  // A lone surrogate has no UTF-8 form: it would come back as another character.
+  if (!packed.isWellFormed()) throw new AppendRefused('an append is well-formed Unicode');
+};
+
+/** The events of an append as it stands in the log. Ids are SHA-1 and cost more than the rest, so each is computed when asked for. */
+export const unpack = (commit: Commit): readonly RecordedEvent[] => {
+  // What `pack` made; the log guards it by checksums.
+  const { envelope, events } = JSON.parse(commit.packed) as Packed;
+  const { stream, firstRevision } = commit;
+  const { commandId, recordedAt, actor, traceparent } = envelope;
+  const firstPosition = commit.position - commit.count + 1;
+  return events.map((event, ordinal) => {
+    let id: string | null = null;
+    return {
+      get id() {
+        return (id ??= eventId(stream, firstRevision - 1, commandId, ordinal));
+      },
+      type: event.type,
+      v: event.v,
+      stream,
+      // Brands: both count on from the commit's own.
+      revision: (firstRevision + ordinal) as Revision,
+      position: (firstPosition + ordinal) as Position,
+      recordedAt,
+      actor,
+      causation: commandId,
+      traceparent,
+      data: event.data,
+    };
+  });
+};
+
+/** The envelope of an append, with the members that this version does not know. */
+export const envelopeOf = (packed: string): Envelope & Readonly<Record<string, unknown>> =>
+  // What `pack` made.
+  (JSON.parse(packed) as { envelope: Envelope & Readonly<Record<string, unknown>> }).envelope;
+
+/** UUIDv5 of stream, expected revision, command id and ordinal: a repeated append names its events alike. */
+const eventId = (stream: StreamName, expected: number, commandId: string, ordinal: number): string => {
+  const name = Buffer.from(`${stream}\n${expected}\n${commandId}\n${ordinal}`);
+  const digest = hash('sha1', Buffer.concat([EVENT_NAMESPACE, name]), 'buffer');
+  digest[6] = (digest[6]! & 0x0f) | 0x50;
+  digest[8] = (digest[8]! & 0x3f) | 0x80;
+  const hex = digest.toString('hex', 0, 16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+};

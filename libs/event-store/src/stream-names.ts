@@ -1,0 +1,29 @@
+import type { StreamName } from './event-store.js';
+
+/** Definitions: published, archived, drafts, and targets. */
+// The only place, with the two functions below, where names of streams are made.
+export const CATALOGUE = 'catalogue' as StreamName;
+
+const RUN_PREFIX = 'run-';
+const RUN_ID_AT = 'run-xx-'.length;
+const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
+// 128 bits in 26 characters: the last one carries three bits, so that two of its five are zero.
+const RUN_ID = /^[a-z2-7]{25}[aeimquy4]$/;
+
+/** Whether a text has the form of a run id: 26 characters of lower-case base32 that hold 128 bits. */
+export const isRunId = (text: string): boolean => RUN_ID.test(text);
+
+/** `run-<xx>-<runId>`; xx is the first byte of the hash, so that a range of prefixes is a shard. For ever. */
+export const runStream = (runId: string): StreamName => {
+  const high = BASE32.indexOf(runId.charAt(0));
+  const low = BASE32.indexOf(runId.charAt(1));
+  const firstByte = (high << 3) | (low >> 2);
+  return `${RUN_PREFIX}${firstByte < 16 ? '0' : ''}${firstByte.toString(16)}-${runId}` as StreamName;
+};
+
+/** `plan-<hash>`: one immutable plan, by its content. */
+export const planStream = (hash: string): StreamName => `plan-${hash}` as StreamName;
+
+/** The run id in the name of a run's stream; `null` for every other stream. */
+export const runIdOf = (stream: StreamName): string | null =>
+  stream.startsWith(RUN_PREFIX) ? stream.slice(RUN_ID_AT) : null;
