@@ -1,0 +1,110 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { isAbsolute, resolve } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { configPage } from './config-page.js';
+import { ConfigRefused, loadConfig, type ConfigProblem } from './config.js';
+import { SETTINGS } from './settings.js';
+
+const problemsOf = (env: Record<string, string>): readonly ConfigProblem[] => {
+  try {
+    loadConfig(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigRefused) return error.problems;
+    throw error;
+  }
+};
+const problemOf = (name: string, value: string): string | undefined => problemsOf({ [name]: value })[0]?.problem;
+
+describe('the configuration', () => {
+  it('has the documented defaults when the environment says nothing', () => {
+    const config = loadConfig({ PATH: '/bin', HOME: '/root' });
+    expect(config).toMatchObject({
+      http: { host: '127.0.0.1', port: 8080 },
+      eventStore: 'sqlite',
+      limits: { payloadMaxBytes: 262_144, definitionMaxBytes: 524_288, planNodesMax: 10_000, tagsMax: 50 },
+      dispatch: { attemptsMax: 1024, attemptsPerOriginMax: 512 },
+      shutdown: { graceMs: 10_000 },
+    });
+    expect(config.dataDir).toBe(resolve('data'));
+  });
+
+  it('takes every setting from its own variable', () => {
+    const before = JSON.stringify(loadConfig({}));
+    const others: Record<string, string> = {
+      STEPWELL_HOST: '::1',
+      STEPWELL_DATA_DIR: '/elsewhere',
+      STEPWELL_EVENT_STORE: 'memory',
+      STEPWELL_LOG_LEVEL: 'warn',
+      STEPWELL_LOG_FORMAT: 'json',
+    };
+    for (const [name, { default: text }] of Object.entries(SETTINGS)) {
+      const after = JSON.stringify(loadConfig({ [name]: others[name] ?? String(Number(text) - 1) }));
+      expect(`${name}: ${after === before}`).toBe(`${name}: false`);
+    }
+  });
+
+  it('resolves the data folder, so that a change of folder later does not move the data', () => {
+    expect(isAbsolute(loadConfig({ STEPWELL_DATA_DIR: 'some/where' }).dataDir)).toBe(true);
+  });
+
+  it('names every problem at once', () => {
+    const problems = problemsOf({ STEPWELL_PROT: '1', STEPWELL_PORT: 'http', STEPWELL_LOG_LEVEL: 'loud' });
+    expect(problems.map((each) => each.name)).toEqual(['STEPWELL_LOG_LEVEL', 'STEPWELL_PORT', 'STEPWELL_PROT']);
+  });
+
+  it('names the nearest setting for one that it does not know', () => {
+    expect(problemOf('STEPWELL_PROT', '1')).toContain('the nearest is STEPWELL_PORT');
+    expect(problemOf('stepwell_host', 'x')).toContain('the nearest is STEPWELL_HOST');
+    expect(problemOf('STEPWELL_DATADIR', 'x')).toContain('the nearest is STEPWELL_DATA_DIR');
+    expect(problemOf('STEPWELL_KAFKA_BROKERS', 'x')).toMatch(/the nearest is STEPWELL_\w+$/);
+  });
+
+  it.each(['', ' 1', '1e3', '-1', '1.5', '65536', '0x10', '９', '9'.repeat(400)])('refuses the port %j', (port) => {
+    expect(problemOf('STEPWELL_PORT', port)).toBeDefined();
+  });
+
+  it.each(['http://localhost', 'localhost:80', '[::1]', '999.1.1.1', 'a b', '-x', ''])(
+    'refuses the host %j',
+    (host) => {
+      expect(problemOf('STEPWELL_HOST', host)).toBeDefined();
+    },
+  );
+
+  it.each(['localhost', '0.0.0.0', '::', 'stepwell.internal'])('takes the host %j', (host) => {
+    expect(loadConfig({ STEPWELL_HOST: host }).http.host).toBe(host);
+  });
+
+  it('says of eventstoredb that it is known but not in this version', () => {
+    expect(problemOf('STEPWELL_EVENT_STORE', 'eventstoredb')).toContain('comes with the production shape');
+  });
+
+  it('shows a wrong value, cut short', () => {
+    const problem = problemOf('STEPWELL_LOG_LEVEL', `loud${'!'.repeat(1_000)}`);
+    expect(problem).toMatch(/^is "loud!+…", but must be one of debug, info/);
+    expect(problem!.length).toBeLessThan(200);
+  });
+
+  it('ends a process with exit code 1 and the problems on standard error', () => {
+    const config = resolve(import.meta.dirname, 'config.js');
+    const script = `import { loadConfigOrExit } from ${JSON.stringify(config)}; loadConfigOrExit(process.env); console.log('went on');`;
+    const env = { ...process.env, STEPWELL_PORT: 'x' };
+    const ended = spawnSync(process.execPath, ['--input-type=module', '-e', script], { env, encoding: 'utf8' });
+    expect(ended).toMatchObject({ status: 1, stdout: '' });
+    expect(ended.stderr).toContain('STEPWELL_PORT is "x", but must be a whole number');
+  });
+});
+
+describe('docs/configuration.md', () => {
+  const page = readFileSync(resolve(import.meta.dirname, '../../../../docs/configuration.md'), 'utf8');
+
+  it('lists exactly the settings that there are', () => {
+    const listed = [...page.matchAll(/^\| `(STEPWELL_\w+)`/gm)].map(([, name]) => name);
+    expect(listed.sort()).toEqual(Object.keys(SETTINGS).sort());
+  });
+
+  it('says of each what the schema says (if not: npm run config:write)', () => {
+    expect(page).toBe(configPage());
+  });
+});
