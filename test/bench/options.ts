@@ -1,0 +1,68 @@
+import { parseArgs } from 'node:util';
+
+export type BenchOptions = {
+  readonly row: 'throughput' | 'black-hole' | 'memory' | 'startup';
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly concurrency: readonly number[];
+  readonly runs: number;
+  /** Runs that hang at each bad origin. */
+  readonly pressure: number;
+  /** Makes the server write a CPU profile at its end. */
+  readonly cpuProf: boolean;
+  /** Where the result is written; null: into the temporary folder. */
+  readonly out: string | null;
+  /** Parent of the folders of data: a real disk, or the syncs cost nothing. */
+  readonly folder: string | null;
+};
+
+const ROWS = ['throughput', 'black-hole', 'memory', 'startup'] as const;
+
+export const USAGE = `npm run bench -- [throughput | black-hole | memory | startup] [options]
+  --seconds <n>        of each measured window (4)
+  --rounds <n>         alternating rounds, medians are shown (3)
+  --concurrency <n,…>  of the three-step flow (1,64,256)
+  --runs <n>           memory: runs in one go (200000); startup: waiting runs (1000000)
+  --pressure <n>       black-hole: runs that hang at each bad origin (300)
+  --cpu-prof           the server writes a CPU profile when it stops
+  --out <file>         where the JSON goes (a file in the temporary folder)
+  --folder <folder>    where the data goes (the temporary folder)`;
+
+/** Reads the command line; a wrong one is a fault with the usage in it. */
+export const benchOptions = (args: readonly string[]): BenchOptions => {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      seconds: { type: 'string', default: '4' },
+      rounds: { type: 'string', default: '3' },
+      concurrency: { type: 'string', default: '1,64,256' },
+      runs: { type: 'string' },
+      pressure: { type: 'string', default: '300' },
+      'cpu-prof': { type: 'boolean', default: false },
+      out: { type: 'string' },
+      folder: { type: 'string' },
+    },
+  });
+  const [first = 'throughput'] = positionals;
+  const row = ROWS.find((known) => known === first);
+  if (row === undefined || positionals.length > 1)
+    throw new Error(`there is no bench ${positionals.join(' ')}\n${USAGE}`);
+  return {
+    row,
+    seconds: positive('seconds', values.seconds),
+    rounds: positive('rounds', values.rounds),
+    concurrency: values.concurrency.split(',').map((text) => positive('concurrency', text)),
+    runs: positive('runs', values.runs ?? (row === 'startup' ? '1000000' : '200000')),
+    pressure: positive('pressure', values.pressure),
+    cpuProf: values['cpu-prof'],
+    out: values.out ?? null,
+    folder: values.folder ?? null,
+  };
+};
+
+const positive = (name: string, text: string): number => {
+  const value = Number(text);
+  if (value > 0) return value;
+  throw new Error(`--${name} must be a number above 0, but is ${JSON.stringify(text)}\n${USAGE}`);
+};
