@@ -25,7 +25,7 @@ const sourceFiles = () => {
       if (entry.isFile() && entry.name.endsWith('.ts')) files.push(join(entry.parentPath ?? entry.path, entry.name));
     }
   }
-  return files.sort();
+  return files.sort((a, b) => (a < b ? -1 : 1));
 };
 
 /** Names and contents, not times: a checkout or a copy must not cause a build, and must not hide one. */

@@ -100,7 +100,7 @@ describe('docs/configuration.md', () => {
   const page = readFileSync(resolve(import.meta.dirname, '../../../../docs/configuration.md'), 'utf8');
 
   it('lists exactly the settings that there are', () => {
-    const listed = [...page.matchAll(/^\| `(STEPWELL_\w+)`/gm)].map(([, name]) => name);
+    const listed = [...page.matchAll(/^\| `(STEPWELL_\w+)`/gm)].map(([, name]) => name!);
     expect(listed.sort()).toEqual(Object.keys(SETTINGS).sort());
   });
 
