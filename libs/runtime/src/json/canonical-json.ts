@@ -1,0 +1,34 @@
+/**
+ * The canonical form of RFC 8785: members sorted by UTF-16 units, numbers and strings as ECMAScript writes them, no
+ * space. Two texts that mean the same have the same one, so its SHA-256 is a fingerprint. For values out of JSON only:
+ * what JSON cannot hold is a bug of the caller.
+ */
+export const canonicalJson = (value: unknown): string => {
+  if (typeof value !== 'object' || value === null) return scalar(value);
+  if (Array.isArray(value)) {
+    let out = '[';
+    for (let index = 0; index < value.length; index++) out += (index === 0 ? '' : ',') + canonicalJson(value[index]);
+    return `${out}]`;
+  }
+  let out = '{';
+  const keys = Object.keys(value).sort();
+  for (let index = 0; index < keys.length; index++) {
+    const key = keys[index]!;
+    // A reason for the `as`: the names come from the object itself.
+    const member = (value as Record<string, unknown>)[key];
+    out += `${index === 0 ? '' : ','}${quoted(key)}:${canonicalJson(member)}`;
+  }
+  return `${out}}`;
+};
+
+/** Names of most members need no escape, and the test is cheaper than `JSON.stringify`. */
+const quoted = (text: string): string => (PLAIN_NAME.test(text) ? `"${text}"` : JSON.stringify(text));
+const PLAIN_NAME = /^[\w.-]*$/;
+
+const scalar = (value: unknown): string => {
+  const text = JSON.stringify(value);
+  if (text === undefined || (typeof value === 'number' && !Number.isFinite(value))) {
+    throw new TypeError(`not a JSON value: ${String(value)}`);
+  }
+  return text;
+};

@@ -1,0 +1,169 @@
+import { isUtf8 } from 'node:buffer';
+import { JSON_LIMITS, type JsonFault, type JsonLimits } from './json-fault.js';
+import { scanJson } from './scan-json.js';
+
+/** What `JSON.stringify(JSON.parse(text))` leaves unchanged. The same brand as the domain's `JsonText`. */
+export type NormalisedJson = string & { readonly __brand: 'JsonText' };
+
+export type StrictJson =
+  | { readonly status: 'parsed'; readonly value: unknown; readonly text: NormalisedJson }
+  | { readonly status: 'refused'; readonly fault: JsonFault };
+
+/** A text this long or shorter cannot hold `maxKeys` members: one takes 5 characters at least (`"":1,`). */
+const MEMBER_CHARS_MIN = 5;
+
+/**
+ * Parses JSON that means one thing to every reader: UTF-8 without a mark, no member twice, no number that JavaScript
+ * cannot hold, no NUL or half a character, bounded depth and members. The normalised text comes with the value, so that
+ * nobody stringifies it again.
+ *
+ * Two stages, since this stands before every start and every answer. First `JSON.parse`: when `JSON.stringify` gives
+ * back the same text but for space, then no member stood twice and no number was lost, and a few searches clear the
+ * rest. All other texts are scanned (four times as slow), for their exact fault or for none.
+ */
+export const parseStrictJson = (input: Uint8Array | string, limits: JsonLimits = JSON_LIMITS): StrictJson => {
+  let text: string;
+  if (typeof input === 'string') {
+    text = input;
+  } else {
+    const fault = encodingFault(input);
+    if (fault !== null) return { status: 'refused', fault };
+    text = asBuffer(input).toString('utf8');
+  }
+  return parseAtOnce(text, limits) ?? parseScanned(text, limits);
+};
+
+/** The quick stage; `null` says nothing but that the text must be scanned. */
+const parseAtOnce = (text: string, limits: JsonLimits): StrictJson | null => {
+  if (!isPlain(text, limits)) return null;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  const again = JSON.stringify(value);
+  // A reason for the `as`: this is the definition of the brand.
+  return isSameButSpace(text, again) ? { status: 'parsed', value, text: again as NormalisedJson } : null;
+};
+
+/** Whether two texts differ in nothing but the space between tokens, which `compact` has none of. */
+const isSameButSpace = (text: string, compact: string): boolean => {
+  if (text === compact) return true;
+  let inString = false;
+  let at = 0;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === compact.charCodeAt(at)) {
+      at += 1;
+      if (code === 0x22) {
+        inString = !inString;
+      } else if (code === 0x5c) {
+        index += 1;
+        if (text.charCodeAt(index) !== compact.charCodeAt(at)) return false;
+        at += 1;
+      }
+    } else if (inString || !(code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09)) {
+      return false;
+    }
+  }
+  return at === compact.length;
+};
+
+/**
+ * Whether the text can hold nothing that equality does not show: an escape (NUL, half a character, a spelt-out name),
+ * a forbidden name, an integer that reads back alike though its neighbours do too, too many levels or members.
+ */
+const isPlain = (text: string, limits: JsonLimits): boolean =>
+  !text.includes('\\u') &&
+  !text.includes('__proto__') &&
+  !text.includes('constructor') &&
+  !LONG_INTEGER.test(text) &&
+  (text.length <= 2 * limits.maxDepth || isShallow(text, limits.maxDepth)) &&
+  (text.length <= MEMBER_CHARS_MIN * limits.maxKeys || count(text, ':', limits.maxKeys) <= limits.maxKeys);
+
+/** The first integers past `Number.MAX_SAFE_INTEGER` have 16 digits. */
+const LONG_INTEGER = /[0-9]{16}/;
+
+/** True when there are no more opening characters than levels, or else by walking. Strings only make it say no too often. */
+const isShallow = (text: string, maxDepth: number): boolean => {
+  const open = count(text, '{', maxDepth);
+  if (open <= maxDepth && open + count(text, '[', maxDepth) <= maxDepth) return true;
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x22) {
+      at = endOfString(text, at);
+    } else if (code === 0x7b || code === 0x5b) {
+      if (++depth > maxDepth) return false;
+    } else if (code === 0x7d || code === 0x5d) {
+      depth -= 1;
+    }
+  }
+  return true;
+};
+
+/** The place of the quote that ends the string begun at `from`, or the end of the text. */
+const endOfString = (text: string, from: number): number => {
+  for (let at = from + 1; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x22) return at;
+    if (code === 0x5c) at += 1;
+  }
+  return text.length;
+};
+
+/** How often a character stands in a text; counting stops past `most`. */
+const count = (text: string, char: string, most: number): number => {
+  let found = 0;
+  for (let at = text.indexOf(char); at !== -1 && found <= most; at = text.indexOf(char, at + 1)) found += 1;
+  return found;
+};
+
+const parseScanned = (text: string, limits: JsonLimits): StrictJson => {
+  const fault = scanJson(text, limits);
+  if (fault !== null) return { status: 'refused', fault };
+  const value: unknown = JSON.parse(text);
+  // A reason for the `as`: this is the definition of the brand.
+  return { status: 'parsed', value, text: JSON.stringify(value) as NormalisedJson };
+};
+
+const encodingFault = (bytes: Uint8Array): JsonFault | null => {
+  if (bytes.length > 1 && (bytes[0] === 0 || bytes[1] === 0))
+    return refusedEncoding(bytes, 0, 'The text looks like UTF-16 or UTF-32: send UTF-8');
+  if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
+    return refusedEncoding(bytes, 0, 'The text begins with a byte order mark: send UTF-8 without one');
+  }
+  if (isUtf8(bytes)) return null;
+  return refusedEncoding(bytes, firstInvalid(bytes), 'The text is not UTF-8 from here on');
+};
+
+const refusedEncoding = (bytes: Uint8Array, at: number, detail: string): JsonFault => {
+  const before = asBuffer(bytes.subarray(0, at));
+  const lineStart = before.lastIndexOf(0x0a) + 1;
+  let line = 1;
+  for (const byte of before) if (byte === 0x0a) line += 1;
+  return { code: 'invalid-encoding', detail, pointer: '', at, line, column: at - lineStart + 1 };
+};
+
+/** The first byte of the first sequence that is not UTF-8: by halving, with ends moved back to where a character begins. */
+const firstInvalid = (bytes: Uint8Array): number => {
+  let good = 0;
+  let bad = bytes.length;
+  while (bad - good > 8) {
+    let middle = (good + bad) >> 1;
+    for (let back = 0; back < 3 && (bytes[middle]! & 0xc0) === 0x80; back++) middle -= 1;
+    if (isUtf8(bytes.subarray(good, middle))) good = middle;
+    else bad = middle;
+  }
+  for (let length = 1; good < bad; length++) {
+    if (isUtf8(bytes.subarray(good, good + length))) {
+      good += length;
+      length = 0;
+    } else if (length === 4) break;
+  }
+  return good;
+};
+
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
