@@ -30,8 +30,13 @@ export const spawnStandalone = async (options: StandaloneOptions): Promise<Start
 /** Starts Stepwell standalone on an own port and waits until it is ready. */
 export const startStandalone = async (options: StandaloneOptions): Promise<StartedApp> => {
   const app = await spawnStandalone(options);
-  await app.child.ready(`${app.url}/readyz`);
-  return app;
+  try {
+    await app.child.ready(`${app.url}/readyz`);
+    return app;
+  } catch (fault) {
+    app.child.kill();
+    throw fault;
+  }
 };
 
 /** Starts the sample application on any free port. `ledgerEntries` 0 turns its ledger off. */

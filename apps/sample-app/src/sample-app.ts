@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { Ledger } from './ledger.js';
+import { Ledger, type LedgerEntry } from './ledger.js';
 import { performStep, STEPS } from './steps.js';
 
 export type SampleAppOptions = {
@@ -10,6 +10,8 @@ export type SampleAppOptions = {
   readonly port: number;
   /** How many requests the ledger keeps; 0: none. */
   readonly ledgerMaxEntries: number;
+  /** Called with each request to a step in the turn in which its head arrives, before its body is read. */
+  readonly onArrival?: (entry: LedgerEntry) => void;
 };
 
 export type SampleApp = {
@@ -29,7 +31,7 @@ export const startSampleApp = async (options: SampleAppOptions): Promise<SampleA
   const ledger = new Ledger(options.ledgerMaxEntries);
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
     const url = request.url ?? '/';
-    if (url.startsWith(STEPS_PREFIX)) receiveStep(url, request, response, ledger);
+    if (url.startsWith(STEPS_PREFIX)) receiveStep(url, request, response, { ledger, onArrival: options.onArrival });
     else answerPage(url, request, response, ledger);
   });
   server.listen(options.port, options.host);
@@ -44,13 +46,17 @@ export const startSampleApp = async (options: SampleAppOptions): Promise<SampleA
   return { url: `http://${options.host}:${port}`, ledger, stop };
 };
 
-const receiveStep = (url: string, request: IncomingMessage, response: ServerResponse, ledger: Ledger): void => {
+type Books = { readonly ledger: Ledger; readonly onArrival: SampleAppOptions['onArrival'] };
+
+const receiveStep = (url: string, request: IncomingMessage, response: ServerResponse, books: Books): void => {
+  const { ledger, onArrival } = books;
   const mark = url.indexOf('?');
   const path = mark < 0 ? url : url.slice(0, mark);
   const name = path.slice(STEPS_PREFIX.length);
   const step = Object.hasOwn(STEPS, name) ? STEPS[name] : undefined;
   if (step === undefined) return send(response, 404, { error: 'Sample.NoSuchStep', cause: `there is no step ${name}` });
   const entry = ledger.arrive(arrivalOf(path, request));
+  onArrival?.(entry);
   const query = mark < 0 ? null : new URLSearchParams(url.slice(mark + 1));
   const chunks: Buffer[] = [];
   let bytes = 0;
