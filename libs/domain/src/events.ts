@@ -1,4 +1,4 @@
-import type { NodeId, NodeType } from './plan.js';
+import type { NodeId, NodeType, StepNode } from './plan.js';
 import type { JsonText, PayloadRef } from './payload.js';
 
 /** Names a step in its run: `ship`, `notify.email`. */
@@ -77,7 +77,7 @@ export type StepEntered = {
   /** How many branches a parallel opens; `null` for every other kind. */
   readonly branches: number | null;
   readonly request: {
-    readonly method: string;
+    readonly method: StepNode['method'];
     readonly url: string;
     readonly headers: Readonly<Record<string, string>>;
     readonly contentType: string;

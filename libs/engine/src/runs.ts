@@ -7,11 +7,21 @@ export type RunId = string & { readonly __run: true };
 /** Who asks, and in which trace. */
 export type Origin = { readonly actor: string | null; readonly traceparent: string | null };
 
-export type LoadedRun = { readonly run: Run; readonly plan: Plan; readonly revision: Revision; readonly position: Position };
+export type LoadedRun = {
+  readonly run: Run;
+  readonly plan: Plan;
+  readonly revision: Revision;
+  readonly position: Position;
+};
 
 export type StartReply =
   /** `replayed`: the key was known, and the payload the same; `started` is then the first one's. */
-  | { readonly status: 'started' | 'replayed'; readonly started: RunStarted; readonly startedAt: string; readonly position: Position }
+  | {
+      readonly status: 'started' | 'replayed';
+      readonly started: RunStarted;
+      readonly startedAt: string;
+      readonly position: Position;
+    }
   | { readonly status: 'rejected'; readonly rejection: Rejection }
   | { readonly status: 'unavailable'; readonly cause: unknown };
 
@@ -23,8 +33,15 @@ export type CancelReply =
 /** What the API asks of the engine. Reads are always current: of the run's mailbox, or folded from its stream. */
 export abstract class Runs {
   /** The plan must be stored already. Calls `settle` once, after the commit. A callback: this is the hottest path. */
-  abstract start(runId: RunId, command: StartRun, plan: Plan, origin: Origin, settle: (reply: StartReply) => void): void;
+  abstract start(
+    runId: RunId,
+    command: StartRun,
+    plan: Plan,
+    origin: Origin,
+    settle: (reply: StartReply) => void,
+  ): void;
   abstract cancel(runId: RunId, reason: string | null, origin: Origin): Promise<CancelReply>;
+  /** The state is good until the caller's turn of the event loop ends: read it at once, keep nothing of it. */
   abstract load(runId: RunId): Promise<LoadedRun | null>;
   /** Calls back once when the run has ended (at once when it already has, `null` when there is no such run); returns how to stop waiting. */
   abstract whenEnded(runId: RunId, call: (loaded: LoadedRun | null) => void): () => void;

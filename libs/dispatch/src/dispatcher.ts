@@ -1,0 +1,219 @@
+import type { Grant, Plan, Step, StepKey } from '#domain';
+import type { CommandResult, Committed, Owner, RunEngine, RunId, StartedAttempt } from '#engine';
+import type { EventStore } from '#event-store';
+import type { Clock, DispatchConfig, Entropy, Log } from '#runtime';
+import { classifyAnswer, classifyFault, type Verdict } from './classify.js';
+import type { OpenRuns } from './open-runs/open-runs.js';
+import { RunDues } from './run-dues.js';
+import { Slots } from './slots.js';
+import { stepRequest, targetOf } from './step-request.js';
+import { takeOver } from './take-over.js';
+import { TimerWheel, type Timer } from './timer-wheel.js';
+import { HttpExchanges, type Exchange, type ExchangeOutcome } from './undici/undici-exchange.js';
+
+export type DispatcherOptions = DispatchConfig & {
+  readonly name: string;
+  readonly payloadMaxBytes: number;
+  readonly graceMs: number;
+};
+
+type Flight = {
+  readonly runId: RunId;
+  readonly step: StepKey;
+  readonly attempt: number;
+  readonly origin: string;
+  exchange: Exchange | null;
+  deadline: Timer | null;
+};
+
+const NOBODY = { actor: null, traceparent: null };
+
+/**
+ * Performs what runs are owed: attempts within its grants, dues on time. The only part that calls applications. An
+ * attempt's first byte leaves after its start is committed, and what came of it is handed to the run as a command.
+ */
+export class Dispatcher implements Owner {
+  readonly boot: string;
+  private readonly granted: Grant;
+  private readonly slots: Slots;
+  private readonly wheel: TimerWheel;
+  private readonly exchanges: HttpExchanges;
+  private readonly dues: RunDues;
+  private readonly flights = new Set<Flight>();
+  private stopping = false;
+  private landed: (() => void) | null = null;
+  /** Answers that came for an attempt that was over already; dropped. */
+  superseded = 0;
+
+  constructor(
+    private readonly store: EventStore,
+    private readonly engine: RunEngine,
+    private readonly openRuns: OpenRuns,
+    private readonly clock: Clock,
+    private readonly entropy: Entropy,
+    private readonly log: Log,
+    private readonly options: DispatcherOptions,
+  ) {
+    this.boot = entropy.hex(8);
+    this.granted = { dispatcher: options.name, boot: this.boot };
+    this.slots = new Slots({ attemptsMax: options.attemptsMax, perOriginMax: options.attemptsPerOriginMax });
+    this.wheel = new TimerWheel(clock);
+    this.exchanges = new HttpExchanges({
+      answerMaxBytes: options.payloadMaxBytes,
+      connectionsPerOriginMax: options.connectionsPerOriginMax,
+    });
+    this.dues = new RunDues(openRuns, this.wheel, clock, log, {
+      wake: (runId, done) => engine.submit(runId, { type: 'WakeUp' }, NOBODY, done),
+      isInHand: (runId) => engine.isActive(runId) || this.slots.isWaiting(runId),
+    });
+  }
+
+  /** Takes the runs over: reads what is open, then acts. */
+  async start(): Promise<void> {
+    await takeOver(this.store, this.openRuns, this.log);
+    this.engine.ownedBy(this);
+    this.dues.start();
+  }
+
+  /** Starts no attempt any more, waits for those in flight, records what remains as interrupted. */
+  async stop(): Promise<void> {
+    if (this.stopping) return;
+    this.stopping = true;
+    await this.landing(this.options.graceMs);
+    for (const flight of this.flights) this.interrupt(flight);
+    await this.engine.stop();
+    await this.dues.stop();
+    this.wheel.stop();
+    await this.exchanges.stop();
+    await this.openRuns.stop();
+  }
+
+  get load(): {
+    readonly inFlight: number;
+    readonly waiting: number;
+    readonly overdue: number;
+    readonly superseded: number;
+  } {
+    const { inUse, waiting } = this.slots.usage;
+    return { inFlight: inUse, waiting, overdue: this.dues.overdue, superseded: this.superseded };
+  }
+
+  grant(runId: RunId, step: Step): Grant | null {
+    if (this.stopping || step.request === null) return null;
+    return this.slots.take(targetOf(step.request.url).origin, runId) ? this.granted : null;
+  }
+
+  refund(step: Step): void {
+    if (step.request !== null) this.freed(targetOf(step.request.url).origin);
+  }
+
+  committed(commit: Committed): void {
+    this.dues.committed(commit);
+    for (const started of commit.attempts) this.perform(commit, started);
+  }
+
+  private perform({ runId, run, plan, traceparent }: Committed, { step: key, attempt }: StartedAttempt): void {
+    const step = run.steps.get(key);
+    const timeouts = step === undefined ? null : timeoutsOf(plan, step);
+    if (step === undefined || timeouts === null) return;
+    const request = stepRequest(
+      { runId, run, step, attempt, traceparent, connectMs: timeouts.connectMs },
+      this.entropy,
+    );
+    if (request === null) return;
+    const flight: Flight = { runId, step: key, attempt, origin: request.origin, exchange: null, deadline: null };
+    this.flights.add(flight);
+    flight.deadline = this.wheel.after(timeouts.answerMs, () => {
+      flight.exchange?.abort('Stepwell.Timeout', `no whole answer within ${timeouts.answerMs} ms (answerMs)`);
+    });
+    flight.exchange = this.exchanges.begin(request, (outcome) => this.answered(flight, outcome));
+  }
+
+  private answered(flight: Flight, outcome: ExchangeOutcome): void {
+    if (!this.land(flight)) return;
+    const verdict =
+      'answer' in outcome ? classifyAnswer(outcome.answer, this.clock.nowMs()) : classifyFault(outcome.fault);
+    const { runId, step, attempt } = flight;
+    // The slot is free before the decision, so that the step that this answer readies may take it.
+    this.slots.release(flight.origin);
+    this.engine.submit(runId, commandOf(step, attempt, verdict, this.entropy), NOBODY, (result) =>
+      this.recorded(flight, result),
+    );
+    this.wakeNext(flight.origin);
+  }
+
+  private recorded(flight: Flight, result: CommandResult): void {
+    if (result.status === 'rejected') this.superseded += 1;
+    if (result.status !== 'unavailable') return;
+    // The attempt stays in flight in the log; a reader of that run finds it, and the next owner records it as unknown.
+    this.log.error('an answer could not be recorded', {
+      runId: flight.runId,
+      step: flight.step,
+      attempt: flight.attempt,
+      err: result.cause,
+    });
+  }
+
+  private interrupt(flight: Flight): void {
+    const sent = flight.exchange?.sent ?? false;
+    if (!this.land(flight)) return;
+    flight.exchange?.abort('Stepwell.ConnectionLost', 'the dispatcher stops');
+    this.slots.release(flight.origin);
+    const { runId, step, attempt } = flight;
+    const failureClass = sent ? 'may-have-executed' : 'not-executed';
+    this.engine.submit(runId, { type: 'InterruptAttempt', step, attempt, class: failureClass }, NOBODY, (result) =>
+      this.recorded(flight, result),
+    );
+  }
+
+  /** False when it was over already. */
+  private land(flight: Flight): boolean {
+    if (!this.flights.delete(flight)) return false;
+    if (flight.deadline !== null) this.wheel.cancel(flight.deadline);
+    if (this.flights.size === 0) this.landed?.();
+    return true;
+  }
+
+  private landing(graceMs: number): Promise<void> {
+    if (this.flights.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = this.clock.after(graceMs, resolve);
+      this.landed = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  private freed(origin: string): void {
+    this.slots.release(origin);
+    this.wakeNext(origin);
+  }
+
+  /** Offers a free slot to the run that waits longest; when that one has no use for it any more, to the next. */
+  private wakeNext(origin: string): void {
+    if (this.stopping) return;
+    const runId = this.slots.next(origin);
+    if (runId !== null) this.engine.submit(runId, { type: 'WakeUp' }, NOBODY, () => this.wakeNext(origin));
+  }
+}
+
+const timeoutsOf = (plan: Plan, step: Step) => {
+  const node = plan.nodes[step.node];
+  return node?.type === 'step' ? node.timeouts : null;
+};
+
+const commandOf = (step: StepKey, attempt: number, verdict: Verdict, entropy: Entropy) =>
+  verdict.succeeded
+    ? ({ type: 'CompleteAttempt', step, attempt, status: verdict.status, output: verdict.output } as const)
+    : ({
+        type: 'FailAttempt',
+        step,
+        attempt,
+        class: verdict.class,
+        retryable: verdict.retryable,
+        status: verdict.status,
+        error: verdict.error,
+        retryAfterMs: verdict.retryAfterMs,
+        jitter: entropy.jitter(),
+      } as const);

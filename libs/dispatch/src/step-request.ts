@@ -1,0 +1,95 @@
+import type { Run, Step } from '#domain';
+import type { RunId } from '#engine';
+import { stepIdempotencyKey, type Entropy } from '#runtime';
+import type { ExchangeRequest } from './undici/undici-exchange.js';
+
+export type Target = { readonly origin: string; readonly path: string };
+
+const TARGETS_MAX = 10_000;
+const targets = new Map<string, Target>();
+
+/** Origin and path of a step's URL; parsed once a URL, since a plan's URLs repeat with every run. */
+export const targetOf = (url: string): Target => {
+  const known = targets.get(url);
+  if (known !== undefined) return known;
+  const { origin, pathname, search } = new URL(url);
+  const target = { origin, path: pathname + search };
+  if (targets.size >= TARGETS_MAX) targets.clear();
+  targets.set(url, target);
+  return target;
+};
+
+export type RequestSource = {
+  readonly runId: RunId;
+  readonly run: Run;
+  readonly step: Step;
+  readonly attempt: number;
+  readonly traceparent: string | null;
+  readonly connectMs: number;
+};
+
+/** The POST of one attempt: the same idempotency key for all attempts of a step, a span of its own for each. */
+export const stepRequest = (source: RequestSource, entropy: Entropy): ExchangeRequest | null => {
+  const { run, step, runId } = source;
+  if (step.request === null) return null;
+  const { url, headers: own, contentType, method } = step.request;
+  const { origin, path } = targetOf(url);
+  const withBody = method !== 'GET';
+  const headers = [
+    'idempotency-key',
+    stepIdempotencyKey(runId, step.key),
+    'stepwell-run-id',
+    run.started.id,
+    'stepwell-step',
+    step.key,
+    'stepwell-attempt',
+    String(source.attempt),
+    'traceparent',
+    `00-${traceIdOf(source)}-${entropy.hex(8)}-01`,
+    'accept-encoding',
+    'identity',
+  ];
+  if (withBody) headers.push('content-type', contentType);
+  if (run.started.correlationId !== null)
+    headers.push('stepwell-correlation-id', headerText(run.started.correlationId));
+  if (run.started.requestor !== null) headers.push('stepwell-requestor', headerText(run.started.requestor));
+  for (const name in own) headers.push(name, own[name] ?? '');
+  return {
+    origin,
+    path,
+    method,
+    headers,
+    body: withBody ? bodyOf(step.input, contentType) : null,
+    connectMs: source.connectMs,
+  };
+};
+
+/** The caller's trace when it sent one, else one that the run's id gives, the same for all its attempts. */
+const traceIdOf = ({ traceparent, runId }: RequestSource): string =>
+  traceparent === null ? hexOfBase32(runId) : traceparent.slice(3, 35);
+
+const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
+
+const hexOfBase32 = (text: string): string => {
+  let hex = '';
+  let window = 0;
+  let held = 0;
+  for (const character of text) {
+    window = ((window & 15) << 5) | Math.max(ALPHABET.indexOf(character), 0);
+    held += 5;
+    while (held >= 4 && hex.length < 32) {
+      held -= 4;
+      hex += ((window >> held) & 15).toString(16);
+    }
+  }
+  return hex.padEnd(32, '0');
+};
+
+/** Text of a caller as a header value: what is not visible ASCII is percent-encoded. */
+const headerText = (text: string): string => (/^[\x21-\x7e][\x20-\x7e]*$/.test(text) ? text : encodeURIComponent(text));
+
+/** JSON as it is stored; under another content type a string is the body itself, byte for byte. */
+const bodyOf = (input: string, contentType: string): string => {
+  if (/^application\/(?:json|[\w.+-]+\+json)\b/i.test(contentType) || !input.startsWith('"')) return input;
+  return String(JSON.parse(input));
+};

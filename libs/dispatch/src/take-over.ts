@@ -1,0 +1,104 @@
+import { toMs } from '#domain';
+import type { RunId } from '#engine';
+import { LOG_START, runIdOf, unpack, type Commit, type EventStore, type Position } from '#event-store';
+import type { Log } from '#runtime';
+import type { OpenRun, OpenRuns } from './open-runs/open-runs.js';
+
+const PAGE_COMMITS = 2_000;
+const ROWS_A_BATCH = 20_000;
+const PROGRESS_EVERY_COMMITS = 100_000;
+
+/**
+ * Brings the table of open runs up to the head of the log: from its checkpoint, or from the start when it was lost.
+ * Only past this head may the owner act. Returns the head.
+ */
+export const takeOver = async (store: EventStore, table: OpenRuns, log: Log): Promise<Position> => {
+  const checkpoint = await table.start();
+  const head = await store.head();
+  if (checkpoint !== null && checkpoint > head) {
+    throw new Error(
+      'the table of open runs is ahead of the log: the log was replaced by an older one. Remove open-runs.sqlite*; it is made anew from the log.',
+    );
+  }
+  const scan = new OpenRunScan();
+  let read = 0;
+  for (let after = checkpoint ?? LOG_START; after < head;) {
+    const page = await store.readAll(after, { limit: PAGE_COMMITS, filter: { prefixes: ['run-'] } });
+    for (const commit of page) scan.note(commit);
+    const last = page.at(-1);
+    if (last === undefined) break;
+    after = last.position;
+    read += page.length;
+    if (read % PROGRESS_EVERY_COMMITS < PAGE_COMMITS && read >= PROGRESS_EVERY_COMMITS)
+      log.info('reading the log for open runs', { appends: read, open: scan.size });
+  }
+  await writeRows(table, scan, checkpoint ?? LOG_START, head);
+  return head;
+};
+
+const writeRows = async (table: OpenRuns, scan: OpenRunScan, checkpoint: Position, head: Position): Promise<void> => {
+  const open = scan.open();
+  const ended = scan.ended();
+  for (let from = 0; from === 0 || from < Math.max(open.length, ended.length); from += ROWS_A_BATCH) {
+    const isLast = from + ROWS_A_BATCH >= Math.max(open.length, ended.length);
+    // The checkpoint moves with the last rows only: a stop in between begins again where this began.
+    const rows = { open: open.slice(from, from + ROWS_A_BATCH), ended: ended.slice(from, from + ROWS_A_BATCH) };
+    await table.write({ ...rows, checkpoint: isLast ? head : checkpoint });
+  }
+};
+
+const ENDS = new Set(['RunCompleted', 'RunFailed', 'RunCancelled', 'RunTimedOut']);
+
+type Seen = { openSteps: number; dueMs: number; limitMs: number };
+
+/** What a pass over the log tells of each run without folding it: ended, or open and due when at the latest. */
+class OpenRunScan {
+  private readonly runs = new Map<RunId, Seen | null>();
+
+  get size(): number {
+    return this.runs.size;
+  }
+
+  note(commit: Commit): void {
+    const id = runIdOf(commit.stream);
+    if (id === null) return;
+    const runId = id as RunId; // the name of a run's stream holds the run's id
+    const seen = this.runs.get(runId);
+    if (seen === null) return;
+    const next = seen ?? { openSteps: commit.firstRevision === 0 ? 0 : Infinity, dueMs: 0, limitMs: Infinity };
+    for (const { type, data } of unpack(commit)) {
+      if (ENDS.has(type)) return void this.runs.set(runId, null);
+      this.apply(next, type, data);
+    }
+    this.runs.set(runId, next);
+  }
+
+  open(): OpenRun[] {
+    const rows: OpenRun[] = [];
+    for (const [runId, seen] of this.runs)
+      if (seen !== null) rows.push({ runId, dueMs: Math.min(seen.dueMs, seen.limitMs) });
+    return rows;
+  }
+
+  ended(): RunId[] {
+    const ids: RunId[] = [];
+    for (const [runId, seen] of this.runs) if (seen === null) ids.push(runId);
+    return ids;
+  }
+
+  /** Exact for the common case, one step open that waits for its retry; everything else is due now, and folded then. */
+  private apply(seen: Seen, type: string, data: unknown): void {
+    // Only these members are read, each checked; what does not fit leaves the run due now.
+    const fact = data as { kind?: unknown; retryAt?: unknown; deadlineAt?: unknown; timeoutAt?: unknown };
+    seen.dueMs = 0;
+    if (type === 'RunStarted' || type === 'StepEntered') {
+      const limit = type === 'RunStarted' ? fact.timeoutAt : fact.deadlineAt;
+      if (typeof limit === 'string') seen.limitMs = Math.min(seen.limitMs, toMs(limit));
+      if (type === 'StepEntered' && fact.kind === 'step') seen.openSteps += 1;
+    } else if (type === 'StepCompleted' || type === 'StepFailed' || type === 'StepCancelled') {
+      seen.openSteps = Infinity;
+    } else if (type === 'AttemptFailed' && typeof fact.retryAt === 'string' && seen.openSteps === 1) {
+      seen.dueMs = toMs(fact.retryAt);
+    }
+  }
+}

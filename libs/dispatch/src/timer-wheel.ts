@@ -1,0 +1,124 @@
+import type { Clock } from '#runtime';
+
+const TICK_MS = 8;
+const SLOTS = 4096;
+/** Steps of the wall clock below this are let pass; above it, what is due by the wall clock is placed anew. */
+const CLOCK_JUMP_MS = 250;
+const CLOCK_CHECK_MS = 1_000;
+
+/** One wait. Opaque to callers: hand it back to `cancel`. */
+export type Timer = {
+  tick: number;
+  /** By the wall clock; `null` for a plain delay. */
+  readonly dueMs: number | null;
+  readonly call: () => void;
+  slot: Set<Timer> | null;
+};
+
+/**
+ * The one timer structure of the dispatcher: deadlines of exchanges (a delay, by the monotonic clock) and dues of runs
+ * (an instant, by the wall clock). Placing and taking back cost a set operation. Fires each wait once and never early:
+ * when the wall clock jumps, what is due by it is placed anew within a second.
+ */
+export class TimerWheel {
+  private readonly slots: Set<Timer>[] = Array.from({ length: SLOTS }, () => new Set<Timer>());
+  private readonly byWallClock = new Set<Timer>();
+  private size = 0;
+  private lastTick: number;
+  private wallAheadMs: number;
+  private checkedAtMs: number;
+  private stopPump: (() => void) | null = null;
+
+  constructor(private readonly clock: Clock) {
+    this.lastTick = this.tickOf(clock.monotonicMs());
+    this.wallAheadMs = clock.nowMs() - clock.monotonicMs();
+    this.checkedAtMs = clock.monotonicMs();
+  }
+
+  after(delayMs: number, call: () => void): Timer {
+    return this.place({ tick: 0, dueMs: null, call, slot: null }, this.clock.monotonicMs() + delayMs);
+  }
+
+  at(dueMs: number, call: () => void): Timer {
+    const timer: Timer = { tick: 0, dueMs, call, slot: null };
+    this.byWallClock.add(timer);
+    return this.place(timer, this.clock.monotonicMs() + dueMs - this.clock.nowMs());
+  }
+
+  /** Takes a wait back; nothing happens when it has fired already. */
+  cancel(timer: Timer): void {
+    if (timer.slot === null) return;
+    timer.slot.delete(timer);
+    timer.slot = null;
+    this.size -= 1;
+    if (timer.dueMs !== null) this.byWallClock.delete(timer);
+  }
+
+  /** Nothing fires any more. */
+  stop(): void {
+    this.stopPump?.();
+    this.stopPump = null;
+    for (const slot of this.slots) slot.clear();
+    this.byWallClock.clear();
+    this.size = 0;
+  }
+
+  private tickOf(monotonicMs: number): number {
+    return Math.floor(monotonicMs / TICK_MS);
+  }
+
+  private place(timer: Timer, monotonicMs: number): Timer {
+    // One tick later than the one it falls in, so that it never fires early.
+    timer.tick = Math.max(this.tickOf(monotonicMs), this.lastTick) + 1;
+    timer.slot = this.slots[timer.tick % SLOTS] ?? null;
+    timer.slot?.add(timer);
+    this.size += 1;
+    if (this.stopPump === null) this.pumpLater();
+    return timer;
+  }
+
+  private pumpLater(): void {
+    if (this.size === 1) this.lastTick = Math.max(this.lastTick, this.tickOf(this.clock.monotonicMs()) - 1);
+    this.stopPump = this.clock.after(TICK_MS, () => this.pump());
+  }
+
+  private pump(): void {
+    this.stopPump = null;
+    const nowMs = this.clock.monotonicMs();
+    if (nowMs - this.checkedAtMs >= CLOCK_CHECK_MS) this.checkWallClock(nowMs);
+    const tick = this.tickOf(nowMs);
+    const from = Math.max(this.lastTick + 1, tick - SLOTS + 1);
+    this.lastTick = tick;
+    for (let passed = from; passed <= tick; passed++) {
+      const slot = this.slots[passed % SLOTS];
+      if (slot === undefined || slot.size === 0) continue;
+      for (const timer of slot) if (timer.tick <= tick) this.fire(timer);
+    }
+    if (this.size > 0 && this.stopPump === null) this.pumpLater();
+  }
+
+  private fire(timer: Timer): void {
+    timer.slot?.delete(timer);
+    timer.slot = null;
+    this.size -= 1;
+    const earlyMs = timer.dueMs === null ? 0 : timer.dueMs - this.clock.nowMs();
+    if (earlyMs > 0) {
+      this.place(timer, this.clock.monotonicMs() + earlyMs);
+      return;
+    }
+    if (timer.dueMs !== null) this.byWallClock.delete(timer);
+    timer.call();
+  }
+
+  private checkWallClock(nowMs: number): void {
+    this.checkedAtMs = nowMs;
+    const aheadMs = this.clock.nowMs() - nowMs;
+    if (Math.abs(aheadMs - this.wallAheadMs) < CLOCK_JUMP_MS) return;
+    this.wallAheadMs = aheadMs;
+    for (const timer of this.byWallClock) {
+      timer.slot?.delete(timer);
+      this.size -= 1;
+      this.place(timer, nowMs + (timer.dueMs ?? 0) - this.clock.nowMs());
+    }
+  }
+}

@@ -1,0 +1,173 @@
+import { Pool, type Dispatcher } from 'undici';
+import type { Answer, ExchangeFault } from '../classify.js';
+
+export type ExchangeRequest = {
+  readonly origin: string;
+  readonly path: string;
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Names and values by turns. */
+  readonly headers: string[];
+  readonly body: string | null;
+  readonly connectMs: number;
+};
+
+export type ExchangeLimits = { readonly answerMaxBytes: number; readonly connectionsPerOriginMax: number };
+
+export type ExchangeOutcome = { readonly answer: Answer } | { readonly fault: ExchangeFault };
+
+/** An exchange under way. */
+export interface Exchange {
+  /** Ends it now with this fault, unless it has ended. */
+  abort(name: ExchangeFault['name'], cause: string): void;
+  /** Whether a byte of the request may have left. */
+  readonly sent: boolean;
+}
+
+/** Origins whose pools are kept open; past it the one unused for longest is closed. */
+const POOLS_MAX = 2_000;
+// Below the 5 s after which most servers drop an idle connection, so that we let go first.
+const KEEP_ALIVE_MS = 4_000;
+
+/**
+ * HTTP exchanges on one pool of kept-alive connections per origin, at undici's `dispatch` level: no stream, no promise
+ * and no signal object an exchange. Redirects are not followed, nothing is decoded, an answer is bounded.
+ */
+export class HttpExchanges {
+  private readonly pools = new Map<string, Pool>();
+
+  constructor(private readonly limits: ExchangeLimits) {}
+
+  /** Calls `settle` once, never synchronously before it returns. Nothing here ends a slow exchange: the caller's timer does. */
+  begin(request: ExchangeRequest, settle: (outcome: ExchangeOutcome) => void): Exchange {
+    const exchange = new UndiciExchange(this.limits.answerMaxBytes, settle);
+    const { path, method, headers, body } = request;
+    this.poolOf(request.origin, request.connectMs).dispatch({ path, method, headers, body }, exchange);
+    return exchange;
+  }
+
+  /** Cuts every connection. */
+  async stop(): Promise<void> {
+    const pools = [...this.pools.values()];
+    this.pools.clear();
+    await Promise.all(pools.map((pool) => pool.destroy()));
+  }
+
+  private poolOf(origin: string, connectMs: number): Pool {
+    const key = `${connectMs} ${origin}`;
+    const known = this.pools.get(key);
+    if (known !== undefined) return known;
+    const pool = new Pool(origin, {
+      connections: this.limits.connectionsPerOriginMax,
+      pipelining: 1,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveMaxTimeout: KEEP_ALIVE_MS,
+      // The whole exchange has one deadline of ours; undici's own would be timers an exchange.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      allowH2: false,
+      connect: { timeout: connectMs },
+    });
+    this.pools.set(key, pool);
+    if (this.pools.size > POOLS_MAX) this.closeOldest();
+    return pool;
+  }
+
+  private closeOldest(): void {
+    for (const [key, pool] of this.pools) {
+      this.pools.delete(key);
+      // It ends its exchanges under way first; a failure to close is a failure of those, which they report.
+      pool.close().catch(() => undefined);
+      return;
+    }
+  }
+}
+
+class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
+  sent = false;
+  private settled = false;
+  private controller: Dispatcher.DispatchController | null = null;
+  private status = 0;
+  private headers: Readonly<Record<string, string | string[] | undefined>> = {};
+  private chunks: Buffer[] = [];
+  private bytes = 0;
+
+  constructor(
+    private readonly answerMaxBytes: number,
+    private readonly settle: (outcome: ExchangeOutcome) => void,
+  ) {}
+
+  abort(name: ExchangeFault['name'], cause: string): void {
+    this.fail(name, cause);
+    this.controller?.abort(new Error(cause));
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller;
+    if (this.settled) controller.abort(new Error('the exchange ended before its connection was there'));
+    else this.sent = true;
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    if (status < 200) return;
+    this.status = status;
+    this.headers = headers;
+    const length = Number(this.header('content-length'));
+    if (length > this.answerMaxBytes) this.tooLarge();
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.settled) return;
+    this.bytes += chunk.length;
+    if (this.bytes > this.answerMaxBytes) return this.tooLarge();
+    this.chunks.push(chunk);
+  }
+
+  onResponseEnd(): void {
+    if (this.settled) return;
+    this.settled = true;
+    const [first] = this.chunks;
+    this.settle({
+      answer: {
+        status: this.status,
+        contentType: this.header('content-type'),
+        contentEncoding: this.header('content-encoding'),
+        retryAfter: this.header('retry-after') || null,
+        body: this.chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.chunks),
+      },
+    });
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.settled) return;
+    const code = 'code' in error ? String(error.code) : '';
+    const cause = `${error.message || error.name}${code === '' ? '' : ` (${code})`}`;
+    if (code === 'UND_ERR_CONNECT_TIMEOUT') return this.fail('Stepwell.Timeout', `connecting took too long: ${cause}`);
+    if (!this.sent) return this.fail('Stepwell.ConnectFailed', `no connection: ${cause}`);
+    const invalid =
+      code.startsWith('HPE_') || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' || code === 'UND_ERR_HEADERS_OVERFLOW';
+    if (invalid) return this.fail('Stepwell.InvalidAnswer', `the answer is not HTTP: ${cause}`);
+    this.fail('Stepwell.ConnectionLost', `the connection ended before the answer was whole: ${cause}`);
+  }
+
+  private header(name: string): string {
+    const value = this.headers[name];
+    return typeof value === 'string' ? value : (value?.[0] ?? '');
+  }
+
+  private tooLarge(): void {
+    this.abort(
+      'Stepwell.PayloadTooLarge',
+      `the answer is longer than ${this.answerMaxBytes} bytes, the limit of a payload`,
+    );
+  }
+
+  private fail(name: ExchangeFault['name'], cause: string): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.settle({ fault: { name, cause, sent: this.sent, status: this.status === 0 ? null : this.status } });
+  }
+}

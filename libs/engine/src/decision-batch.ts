@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { decide, evolve, isEnded, type Context, type Plan, type RunEvent, type RunLimits } from '#domain';
+import { APPEND_BYTES_MAX, APPEND_EVENTS_MAX, encodeRunEvent, type NewEvent } from '#event-store';
+import type { Rejection, RunCommand } from '#domain';
+import type { Mailbox, Queued } from './mailbox.js';
+import type { Owner, StartedAttempt } from './owner.js';
+
+// Room for the envelope and for the commas between events.
+const ENVELOPE_BYTES = 2048;
+
+type Answer = { readonly queued: Queued; readonly rejection: Rejection | null; readonly changed: boolean };
+
+/** All that one append holds: the events of every command that was waiting, and of what became owed by them. */
+export type DecisionBatch = {
+  readonly events: NewEvent[];
+  readonly answers: Answer[];
+  readonly attempts: StartedAttempt[];
+  /** Commands that did not fit; they go first next time. */
+  left: Queued[];
+  /** True when the append is full and more is owed at once. */
+  more: boolean;
+  bytes: number;
+};
+
+export type BatchContext = {
+  readonly plan: Plan;
+  readonly atMs: number;
+  readonly at: string;
+  readonly limits: RunLimits;
+  readonly owner: Owner | null;
+};
+
+/**
+ * Decides the waiting commands in order, folds each decision into the mailbox's state, lets tokens move and starts the
+ * attempts that have grants: together one append. What does not fit stays owed and follows.
+ */
+export const decideBatch = (mailbox: Mailbox, queue: readonly Queued[], context: BatchContext): DecisionBatch => {
+  const batch: DecisionBatch = { events: [], answers: [], attempts: [], left: [], more: false, bytes: ENVELOPE_BYTES };
+  if (!moveTokens(mailbox, batch, context)) return { ...batch, left: [...queue], more: true };
+  for (let index = 0; index < queue.length; index++) {
+    const queued = queue[index]!;
+    const outcome = decideOne(mailbox, batch, queued.command, context);
+    if (outcome === 'full') return { ...batch, left: queue.slice(index), more: true };
+    batch.answers.push({ queued, ...outcome });
+    if (!moveTokens(mailbox, batch, context)) return { ...batch, left: queue.slice(index + 1), more: true };
+  }
+  batch.more = !startAttempts(mailbox, batch, context);
+  return batch;
+};
+
+type Outcome = { readonly rejection: Rejection | null; readonly changed: boolean };
+const UNCHANGED: Outcome = { rejection: null, changed: false };
+const CHANGED: Outcome = { rejection: null, changed: true };
+
+const decideOne = (
+  mailbox: Mailbox,
+  batch: DecisionBatch,
+  command: RunCommand,
+  context: Context & BatchContext,
+): Outcome | 'full' => {
+  const decision = decide(command, mailbox.state, context);
+  if (!decision.accepted) return { rejection: decision.rejection, changed: false };
+  if (decision.events.length === 0) return UNCHANGED;
+  return take(mailbox, batch, decision.events, context.at) ? CHANGED : 'full';
+};
+
+/** Folds the events and adds them to the batch, if they fit. */
+const take = (mailbox: Mailbox, batch: DecisionBatch, events: readonly RunEvent[], at: string): boolean => {
+  const encoded = events.map(encodeRunEvent);
+  let bytes = 0;
+  for (const event of encoded) bytes += bytesOf(event);
+  const full = batch.events.length + encoded.length > APPEND_EVENTS_MAX || batch.bytes + bytes > APPEND_BYTES_MAX;
+  if (full && batch.events.length > 0) return false;
+  batch.bytes += bytes;
+  for (const event of encoded) batch.events.push(event);
+  for (const event of events) mailbox.state = evolve(mailbox.state, event, at);
+  return true;
+};
+
+// Three bytes a character is the worst of UTF-8; exact only where that bound would cost room.
+const bytesOf = (event: NewEvent): number =>
+  (event.data.length < 16_384 ? event.data.length * 3 : Buffer.byteLength(event.data)) + 64;
+
+const ADVANCE: RunCommand = { type: 'Advance' };
+
+/** False when the append is full and tokens still can move. */
+const moveTokens = (mailbox: Mailbox, batch: DecisionBatch, context: BatchContext): boolean => {
+  while (mailbox.state !== null && mailbox.state.obligations.moves.size > 0) {
+    const moved = decideOne(mailbox, batch, ADVANCE, context);
+    if (moved === 'full') return false;
+    assert(moved.changed, `a token of ${mailbox.runId} is owed a move and cannot make it`);
+  }
+  return true;
+};
+
+/** Starts what is owed now, while slots and room last; false when room is what ended it. Without a grant a step stays owed. */
+const startAttempts = (mailbox: Mailbox, batch: DecisionBatch, context: BatchContext): boolean => {
+  const { state } = mailbox;
+  const { owner } = context;
+  if (owner === null || state === null || isEnded(state)) return true;
+  const { ready, retries } = state.obligations;
+  if (ready.size === 0 && retries.size === 0) return true;
+  const owed = [...ready];
+  for (const [key, dueAt] of retries) if (dueAt <= context.at) owed.push(key);
+  for (const key of owed) {
+    const step = state.steps.get(key);
+    const grant = step === undefined ? null : owner.grant(mailbox.runId, step);
+    if (step === undefined || grant === null) continue;
+    const outcome = decideOne(mailbox, batch, { type: 'StartAttempt', step: key, grant }, context);
+    const started = step.attempts.at(-1);
+    if (outcome !== 'full' && outcome.changed && started?.outcome === 'running') {
+      batch.attempts.push({ step: key, attempt: started.number });
+      continue;
+    }
+    owner.refund(step);
+    if (outcome === 'full') return false;
+    // The step failed instead of starting (a limit): its failure moves on.
+    if (!moveTokens(mailbox, batch, context)) return false;
+  }
+  return true;
+};

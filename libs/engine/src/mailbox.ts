@@ -1,0 +1,61 @@
+import type { Plan, RunCommand, RunState } from '#domain';
+import type { Position, StreamName } from '#event-store';
+import type { LoadedRun, Origin, RunId } from './runs.js';
+import type { Rejection } from '#domain';
+
+/** What became of a command. `done` is called after the commit; never before it. */
+export type CommandResult =
+  | { readonly status: 'accepted'; readonly loaded: LoadedRun; readonly changed: boolean }
+  | { readonly status: 'rejected'; readonly rejection: Rejection; readonly loaded: LoadedRun | null }
+  | { readonly status: 'unavailable'; readonly cause: unknown };
+
+export type Queued = {
+  readonly command: RunCommand;
+  readonly origin: Origin;
+  readonly done: ((result: CommandResult) => void) | null;
+};
+
+/**
+ * One run in memory: its folded state, and the commands that wait while an append of it is in flight. `state` runs ahead
+ * of the log only while `busy`; nobody outside reads it then.
+ */
+export type Mailbox = {
+  readonly runId: RunId;
+  readonly stream: StreamName;
+  state: RunState | null;
+  plan: Plan | null;
+  /** Of the last event that is in the log and in `state`. */
+  position: Position;
+  traceparent: string | null;
+  /** An append or a load is under way. */
+  busy: boolean;
+  /** False until the stream was read, or the run was started here. */
+  loaded: boolean;
+  conflicts: number;
+  /** The last append was full: more is owed at once. */
+  more: boolean;
+  queue: Queued[];
+  /** Called when not busy any more. */
+  idle: (() => void)[];
+  /** Called once the run has ended. */
+  ended: Set<(loaded: LoadedRun | null) => void>;
+};
+
+export const newMailbox = (runId: RunId, stream: StreamName): Mailbox => ({
+  runId,
+  stream,
+  state: null,
+  plan: null,
+  position: NOWHERE,
+  traceparent: null,
+  busy: false,
+  loaded: false,
+  conflicts: 0,
+  more: false,
+  queue: [],
+  idle: [],
+  ended: new Set(),
+});
+
+// Before every event: the brand of a position is given by the store alone, and this one is never shown.
+const NOWHERE = -1 as Position;
