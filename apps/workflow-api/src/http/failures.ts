@@ -1,0 +1,58 @@
+import type { ServerResponse } from 'node:http';
+import { stepKeys, type Plan, type Rejection } from '#domain';
+import { nearestNames, type Log } from '#runtime';
+import { HttpProblem, type Problem } from './problems.js';
+import { sendProblem } from './raw-answer.js';
+import { didYouMean } from './validation.js';
+
+export const STORAGE_UNAVAILABLE: Problem = {
+  code: 'storage-unavailable',
+  detail:
+    'The event store did not confirm. Whether the request took effect is unknown: send it again with the same key.',
+};
+
+/** The one table from rejections to problems. */
+export const rejectionProblem = (rejection: Rejection, plan: Plan | null = null): Problem => {
+  switch (rejection.code) {
+    case 'run-not-found':
+      return { code: 'run-not-found', detail: 'There is no run with this id.' };
+    case 'run-ended':
+      return { code: 'run-ended', detail: `The run has ended as ${rejection.status}.` };
+    case 'key-reused':
+      return {
+        code: 'idempotency-key-reused',
+        detail: `The key was first used with another payload: fingerprint ${rejection.first}, this one has ${rejection.given}. Nothing was started.`,
+        errors: [
+          { pointer: 'Idempotency-Key', detail: `First used for ${rejection.first}, now for ${rejection.given}.` },
+        ],
+      };
+    case 'unknown-step':
+      return unknownStep(rejection.step, plan);
+    default:
+      // The others answer orders that only an owner gives, never a client.
+      return { code: 'conflict', detail: `The order is refused: ${rejection.code}.` };
+  }
+};
+
+const unknownStep = (step: string, plan: Plan | null): Problem => {
+  const hint = didYouMean(nearestNames(step, plan === null ? [] : stepKeys(plan)));
+  const detail = `The definition has no step ${JSON.stringify(step)} to start from.${hint}`;
+  return { code: 'step-unknown', detail, errors: [{ pointer: '/fromStep', detail }] };
+};
+
+/** What a failure is answered with; what is no known failure is a mistake of ours, which goes to the log. */
+export const failureProblem = (error: unknown, log: Log): Problem => {
+  if (error instanceof HttpProblem) return error.problem;
+  if (isFault(error) && error.retryable) {
+    log.warn('a request failed for a moment', { err: error });
+    return { ...STORAGE_UNAVAILABLE, detail: 'A store does not answer now.' };
+  }
+  log.error('a request failed', { err: error });
+  return { code: 'internal-error', detail: 'The request failed by a mistake of the server.' };
+};
+
+export const answerFailure = (response: ServerResponse, error: unknown, log: Log): void =>
+  sendProblem(response, failureProblem(error, log));
+
+const isFault = (error: unknown): error is Error & { readonly code: string; readonly retryable: boolean } =>
+  error instanceof Error && 'retryable' in error && typeof error.retryable === 'boolean';

@@ -1,0 +1,153 @@
+import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyError, FastifyReply } from 'fastify';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { problemHeaders, problemStatus, problemText, type Problem } from './problems.js';
+import { sendProblem } from './raw-answer.js';
+import { readBody } from './request-body.js';
+import { RouteTable } from './route-table.js';
+
+export type HttpLimits = {
+  /** Largest body: the largest payload or definition, and room for what stands around it. */
+  readonly bodyMaxBytes: number;
+  readonly headerTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+};
+
+/** A request's handler that goes ahead of the framework; `true` when it has taken the request. */
+export type FastPath = (request: IncomingMessage, response: ServerResponse) => boolean;
+
+/** What surrounds a payload in a body: names, tags, ids. */
+export const ENVELOPE_MAX_BYTES = 64 * 1024;
+const HEADER_MAX_BYTES = 16 * 1024;
+/** Node looks for slow requests no more often than this. */
+const TIMEOUT_CHECK_MS = 1_000;
+const KEEP_ALIVE_MS = 72_000;
+/** A step key is at most 1,024 bytes; each of them may come as three characters. */
+const PARAMETER_MAX_CHARS = 3 * 1_024;
+
+export type HttpAdapter = {
+  readonly adapter: FastifyAdapter;
+  readonly routes: RouteTable;
+  /** Sets what is asked before the framework, once it exists. */
+  setFastPath(fastPath: FastPath): void;
+};
+
+/**
+ * The HTTP server below Nest: limits and timeouts, bodies as bytes, and a problem+json for everything that never reaches
+ * a handler. Fastify's own parsers are not used: they take forms and text, and numbers that they change.
+ */
+export const createFastifyAdapter = (limits: HttpLimits): HttpAdapter => {
+  let fastPath: FastPath = () => false;
+  const serverFactory = (handler: (request: IncomingMessage, response: ServerResponse) => void): Server => {
+    const server = createServer(
+      {
+        headersTimeout: limits.headerTimeoutMs,
+        requestTimeout: limits.requestTimeoutMs,
+        connectionsCheckingInterval: Math.min(TIMEOUT_CHECK_MS, limits.headerTimeoutMs),
+        keepAliveTimeout: KEEP_ALIVE_MS,
+        maxHeaderSize: HEADER_MAX_BYTES,
+        // Checked below, so that the answer has our form.
+        requireHostHeader: false,
+        noDelay: true,
+      },
+      (request, response) => {
+        if (hasGoodHost(request)) {
+          if (!fastPath(request, response)) handler(request, response);
+        } else sendProblem(response, BAD_HOST);
+      },
+    );
+    server.on('checkExpectation', (_request, response) => sendProblem(response, BAD_EXPECTATION));
+    server.on('connect', (_request, socket) => endSocket(socket as Socket, NO_TUNNELS));
+    return server;
+  };
+  const adapter = new FastifyAdapter({
+    serverFactory,
+    clientErrorHandler: (error: { readonly code?: string }, socket: Socket) => endSocket(socket, clientProblem(error)),
+    frameworkErrors: (error: FastifyError, _request: unknown, reply: FastifyReply) =>
+      answer(reply, frameworkProblem(error.code)),
+    routerOptions: { maxParamLength: PARAMETER_MAX_CHARS },
+    exposeHeadRoutes: true,
+    forceCloseConnections: false,
+    return503OnClosing: false,
+  });
+  const fastify = adapter.getInstance();
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('*', (_request, payload, done) => {
+    // Fastify hands over the request itself as payload as long as no hook changes it.
+    readBody(payload as IncomingMessage, limits.bodyMaxBytes, (body) => {
+      if (Buffer.isBuffer(body)) done(null, body);
+      else if (body !== null) done(new BodyRefused(body));
+    });
+  });
+  return { adapter, routes: new RouteTable(fastify), setFastPath: (given) => (fastPath = given) };
+};
+
+/** Carries the problem of a body through Fastify to the filter that answers. */
+export class BodyRefused extends Error {
+  readonly code = 'body-refused';
+  readonly retryable = false;
+
+  constructor(readonly problem: Problem) {
+    super(problem.detail);
+  }
+}
+
+const answer = (reply: FastifyReply, problem: Problem): void => {
+  void reply.code(problemStatus(problem.code)).headers(problemHeaders(problem)).send(problemText(problem));
+};
+
+const HOST = /^(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])?(?::\d{0,5})?$/;
+const hasGoodHost = (request: IncomingMessage): boolean => {
+  const { host } = request.headers;
+  return host === undefined ? request.httpVersion === '1.0' : HOST.test(host);
+};
+
+const CLOSE = { connection: 'close' };
+const BAD_HOST: Problem = { code: 'bad-request', detail: 'The Host header is missing or malformed.', headers: CLOSE };
+const BAD_EXPECTATION: Problem = {
+  code: 'expectation-failed',
+  detail: 'The Expect header is not 100-continue.',
+  headers: CLOSE,
+};
+const NO_TUNNELS: Problem = {
+  code: 'method-not-allowed',
+  detail: 'CONNECT is not taken here.',
+  headers: { ...CLOSE, allow: 'GET' },
+};
+
+const frameworkProblem = (code: string): Problem =>
+  code === 'FST_ERR_MAX_PARAM_LENGTH'
+    ? { code: 'uri-too-long', detail: 'A part of the path is longer than anything that has a name here.' }
+    : { code: 'bad-request', detail: 'The path is not well formed: a percent sign is followed by no valid code.' };
+
+const clientProblem = (error: { readonly code?: string }): Problem => {
+  switch (error.code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return {
+        code: 'header-too-large',
+        detail: `The headers are larger than ${HEADER_MAX_BYTES} bytes.`,
+        headers: CLOSE,
+      };
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return { code: 'request-timeout', detail: 'The request did not arrive in time.', headers: CLOSE };
+    default:
+      return {
+        code: 'bad-request',
+        detail: `The request could not be read as HTTP/1.1 (${error.code ?? 'unknown'}).`,
+        headers: CLOSE,
+      };
+  }
+};
+
+/** Answers on a connection whose request could not be read, and closes it. */
+const endSocket = (socket: Socket, problem: Problem): void => {
+  if (!socket.writable || socket.destroyed) return void socket.destroy();
+  const text = problemText(problem);
+  const status = problemStatus(problem.code);
+  const headers = { ...problemHeaders(problem), 'content-length': String(Buffer.byteLength(text)) };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${text}`, () =>
+    socket.destroy(),
+  );
+};

@@ -1,0 +1,65 @@
+import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { Log } from '#runtime';
+import { failureProblem } from './failures.js';
+import { BodyRefused } from './fastify-adapter.js';
+import { problemHeaders, problemStatus, problemText, type Problem } from './problems.js';
+import { JSON_TYPES } from './request-body.js';
+import type { RouteTable } from './route-table.js';
+import type { HttpReply, HttpRequest } from './exchange.js';
+
+/** Answers every failure of a request as problem+json, those of Fastify and of Nest's router among them. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  readonly #routes: RouteTable;
+  readonly #log: Log;
+
+  constructor(routes: RouteTable, log: Log) {
+    this.#routes = routes;
+    this.#log = log;
+  }
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const reply = http.getResponse<HttpReply>();
+    if (reply.sent || reply.raw.headersSent) {
+      this.#log.error('a request failed after its answer had begun', { err: error });
+      reply.raw.destroy();
+      return;
+    }
+    const problem = this.#problemOf(error, http.getRequest<HttpRequest>());
+    void reply.code(problemStatus(problem.code)).headers(problemHeaders(problem)).send(problemText(problem));
+  }
+
+  #problemOf(error: unknown, request: HttpRequest): Problem {
+    if (error instanceof BodyRefused) return error.problem;
+    const code = codeOf(error);
+    if (code.startsWith('FST_ERR_CTP_INVALID_MEDIA_TYPE')) {
+      return {
+        code: 'unsupported-media-type',
+        detail: 'The Content-Type is malformed.',
+        headers: { accept: JSON_TYPES.join(', ') },
+      };
+    }
+    if (code.startsWith('FST_ERR_CTP_') || code === 'FST_ERR_BAD_URL')
+      return { code: 'bad-request', detail: 'The request could not be read.' };
+    if (error instanceof HttpException && error.getStatus() === 404) return notFound(request, this.#routes);
+    return failureProblem(error, this.#log);
+  }
+}
+
+const notFound = ({ method, url }: HttpRequest, routes: RouteTable): Problem => {
+  const [path = ''] = url.split('?');
+  const methods = routes.methodsOf(path);
+  if (methods.length === 0 || methods.includes(method)) {
+    return { code: 'route-not-found', detail: `There is nothing at ${JSON.stringify(path.slice(0, 200))}.` };
+  }
+  const allow = methods.join(', ');
+  return {
+    code: 'method-not-allowed',
+    detail: `${method} is not taken at this path; ${allow} are.`,
+    headers: { allow },
+  };
+};
+
+const codeOf = (error: unknown): string =>
+  typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : '';

@@ -1,0 +1,19 @@
+import type { ServerResponse } from 'node:http';
+import { problemHeaders, problemStatus, problemText, type Problem } from './problems.js';
+
+export const JSON_TYPE = 'application/json; charset=utf-8';
+
+/** Writes an answer of JSON text at once. A client that has gone is no reason to fail. */
+export const sendText = (
+  response: ServerResponse,
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  text: string,
+): void => {
+  if (response.headersSent || response.destroyed) return;
+  response.writeHead(status, { 'content-type': JSON_TYPE, 'content-length': Buffer.byteLength(text), ...headers });
+  response.end(text);
+};
+
+export const sendProblem = (response: ServerResponse, problem: Problem): void =>
+  sendText(response, problemStatus(problem.code), problemHeaders(problem), problemText(problem));

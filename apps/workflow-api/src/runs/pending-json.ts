@@ -1,0 +1,48 @@
+import type { NodeId, Plan, PlanNode, ScopeId, StepKey } from '#domain';
+
+/** The nodes directly inside a container (`null`: the root), in the order in which a run would enter them. */
+export const planChildren = (plan: Plan, container: NodeId | null): readonly PlanNode[] => {
+  if (container === null) return scopeNodes(plan, 0);
+  const node = plan.nodes[container]!;
+  if (node.type === 'sequence') return scopeNodes(plan, node.body);
+  if (node.type === 'parallel') return node.branches.flatMap((branch) => scopeNodes(plan, branch));
+  return [];
+};
+
+const scopeNodes = (plan: Plan, scope: ScopeId): readonly PlanNode[] => {
+  const nodes: PlanNode[] = [];
+  const seen = new Set<NodeId>();
+  // Back edges may lead to a node seen before; it is shown once.
+  for (let id: NodeId | null = plan.scopes[scope]!.entry; id !== null && !seen.has(id);) {
+    seen.add(id);
+    const node: PlanNode = plan.nodes[id]!;
+    nodes.push(node);
+    id = node.next;
+  }
+  return nodes;
+};
+
+/** A node that the run has not reached, as a step of status `pending` with its template. */
+export const pendingText = (node: PlanNode, parent: StepKey | null, plan: Plan): string => {
+  const key = parent === null ? node.name : `${parent}.${node.name}`;
+  const children = planChildren(plan, node.id).map((child) => pendingText(child, key, plan));
+  const request =
+    node.type === 'step' ? requestText(node.method, JSON.stringify(node.url), node.contentType, node.headers) : 'null';
+  return (
+    `{"key":${JSON.stringify(key)},"name":${JSON.stringify(node.name)},"type":"${node.type}","status":"pending",` +
+    `"input":${node.input ?? 'null'},"output":null,"error":null,"enteredAt":null,"startedAt":null,"finishedAt":null,` +
+    `"request":${request},"attempts":[],"steps":[${children.join(',')}]}`
+  );
+};
+
+/** What goes out: method, address, and the headers that the definition gives, its content type among them. */
+export const requestText = (
+  method: string,
+  url: string,
+  contentType: string,
+  headers: Readonly<Record<string, string>>,
+): string => {
+  let text = '{"method":"' + method + '","url":' + url + ',"headers":{"content-type":' + JSON.stringify(contentType);
+  for (const name in headers) text += ',' + JSON.stringify(name) + ':' + JSON.stringify(headers[name]);
+  return text + '}}';
+};

@@ -1,0 +1,150 @@
+import type { Attempt, ErrorInfo, Plan, Run, Step, StepKey } from '#domain';
+import { pendingText, planChildren, requestText } from './pending-json.js';
+
+export type RunView = 'slim' | 'full';
+
+/**
+ * A run as the JSON text of the API. Assembled from stored payload text: no payload is parsed or serialised again, and a
+ * run of three steps takes some microseconds. `slim` shows the steps that were entered, `full` those that may still come too.
+ */
+export const runText = (run: Run, plan: Plan, view: RunView = 'full'): string => {
+  const { started } = run;
+  return (
+    `{"id":"${started.id}` +
+    `","key":${JSON.stringify(started.key)}` +
+    `,"workflow":${JSON.stringify(started.workflow)}` +
+    `,"version":${JSON.stringify(started.version)}` +
+    `,"namespace":${JSON.stringify(started.namespace)}` +
+    `,"queue":${JSON.stringify(started.queue)}` +
+    `,"tags":${JSON.stringify(started.tags)}` +
+    `,"variables":${started.variables}` +
+    `,"correlationId":${JSON.stringify(started.correlationId)}` +
+    `,"requestor":${JSON.stringify(started.requestor)}` +
+    `,"status":"${run.status}` +
+    `","reason":${JSON.stringify(run.reason)}` +
+    `,"input":${started.input}` +
+    `,"output":${run.output ?? 'null'}` +
+    `,"error":${errorText(run.error)}` +
+    `,"createdAt":"${run.startedAt}` +
+    `","finishedAt":${instantText(run.finishedAt)}` +
+    `,"resolved":${run.status === 'completed' || run.status === 'cancelled'}` +
+    `,"parent":null,"revision":${run.revision}` +
+    `,"waiting":${waitingText(run)}` +
+    `,"steps":${stepsText(run, plan, view)}` +
+    '}'
+  );
+};
+
+/** One step with its attempts and the steps below it; `null` when the run has not entered it. */
+export const stepText = (run: Run, plan: Plan, key: StepKey): string | null => {
+  const step = run.steps.get(key);
+  if (step === undefined) return null;
+  return entered(step, { plan, view: 'full', children: childrenByParent(run) });
+};
+
+type Tree = {
+  readonly plan: Plan;
+  readonly view: RunView;
+  readonly children: ReadonlyMap<StepKey | null, readonly Step[]>;
+};
+
+const stepsText = (run: Run, plan: Plan, view: RunView): string => {
+  // A run that has entered every node has none to come: both views are then the same, and the cheap one is made.
+  const reached = view === 'slim' || run.steps.size >= plan.nodes.length ? 'slim' : 'full';
+  return below(null, 0, { plan, view: reached, children: childrenByParent(run) });
+};
+
+const childrenByParent = (run: Run): ReadonlyMap<StepKey | null, readonly Step[]> => {
+  const children = new Map<StepKey | null, Step[]>();
+  for (const step of run.steps.values()) {
+    const siblings = children.get(step.parent);
+    if (siblings === undefined) children.set(step.parent, [step]);
+    else siblings.push(step);
+  }
+  return children;
+};
+
+/** The steps of a container (`null`: the root), `node` being its own; in plan order in the full view, else as entered. */
+const below = (parent: StepKey | null, node: number, tree: Tree): string => {
+  const steps = tree.children.get(parent) ?? [];
+  if (tree.view === 'slim') return `[${steps.map((step) => entered(step, tree)).join(',')}]`;
+  const byNode = new Map<number, string>();
+  for (const step of steps) {
+    const before = byNode.get(step.node);
+    byNode.set(step.node, before === undefined ? entered(step, tree) : `${before},${entered(step, tree)}`);
+  }
+  const nodes = planChildren(tree.plan, parent === null ? null : node);
+  return `[${nodes.map((child) => byNode.get(child.id) ?? pendingText(child, parent, tree.plan)).join(',')}]`;
+};
+
+const entered = (step: Step, tree: Tree): string => {
+  const { request, attempts } = step;
+  const isContainer = step.kind === 'sequence' || step.kind === 'parallel';
+  const startedAt =
+    step.kind === 'step'
+      ? attempts.length === 0
+        ? null
+        : attempts[0]!.startedAt
+      : step.status === 'skipped'
+        ? null
+        : step.enteredAt;
+  const url = request === null ? 'null' : JSON.stringify(request.url);
+  return (
+    `{"key":${JSON.stringify(step.key)}` +
+    `,"name":${JSON.stringify(step.name)}` +
+    `,"type":"${step.kind}` +
+    `","status":"${step.status}` +
+    `","input":${step.input}` +
+    `,"output":${step.output ?? 'null'}` +
+    `,"error":${errorText(step.error)}` +
+    `,"enteredAt":"${step.enteredAt}` +
+    `","startedAt":${instantText(startedAt)}` +
+    `,"finishedAt":${instantText(step.finishedAt)}` +
+    `,"request":${request === null ? 'null' : requestText(request.method, url, request.contentType, request.headers)}` +
+    `,"attempts":${attempts.length === 0 ? '[]' : attemptsText(attempts, url)}` +
+    `,"steps":${isContainer ? below(step.key, step.node, tree) : '[]'}` +
+    '}'
+  );
+};
+
+const attemptsText = (attempts: readonly Attempt[], url: string): string => {
+  let text = '[';
+  for (const attempt of attempts) {
+    text +=
+      (text === '[' ? '' : ',') +
+      `{"number":${attempt.number}` +
+      `,"outcome":"${attempt.outcome}` +
+      `","status":${attempt.status}` +
+      `,"error":${errorText(attempt.error)}` +
+      `,"url":${url}` +
+      `,"startedAt":"${attempt.startedAt}` +
+      `","endedAt":${instantText(attempt.endedAt)}` +
+      `,"retryAt":${instantText(attempt.retryAt)}` +
+      `,"dispatcher":${JSON.stringify(attempt.dispatcher)}` +
+      '}';
+  }
+  return text + ']';
+};
+
+const waitingText = (run: Run): string => {
+  if (run.status !== 'running') return '[]';
+  let text = '';
+  for (const [step, until] of run.obligations.retries) text += waitText(text, step, 'retry', until);
+  for (const step of run.obligations.ready) text += waitText(text, step, 'capacity', null);
+  return '[' + text + ']';
+};
+
+const waitText = (before: string, step: StepKey, reason: 'retry' | 'capacity', until: string | null): string =>
+  (before === '' ? '' : ',') +
+  '{"step":' +
+  JSON.stringify(step) +
+  ',"for":"' +
+  reason +
+  '","until":' +
+  instantText(until) +
+  '}';
+
+const errorText = (error: ErrorInfo | null): string =>
+  error === null ? 'null' : '{"name":' + JSON.stringify(error.name) + ',"cause":' + JSON.stringify(error.cause) + '}';
+
+const instantText = (instant: string | null): string => (instant === null ? 'null' : '"' + instant + '"');

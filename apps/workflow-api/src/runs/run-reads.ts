@@ -1,0 +1,73 @@
+import type { Run } from '#domain';
+import type { LoadedRun, RunId, Runs } from '#engine';
+import { runStream, type EventStore, type Position, type RecordedEvent, type Revision } from '#event-store';
+import { nearestNames } from '#runtime';
+import { HttpProblem } from '../http/problems.js';
+import { didYouMean } from '../http/validation.js';
+import { hashOf, parseRunId } from './run-id.js';
+
+/** The run of an id as people see it, always current. Throws the problem when there is none, or its suffix is another. */
+export const loadVisible = async (runs: Runs, id: string): Promise<LoadedRun> => {
+  const runId = parseRunId(id);
+  const loaded = runId === null ? null : await runs.load(runId);
+  if (loaded === null || loaded.run.started.id !== id) {
+    throw new HttpProblem({ code: 'run-not-found', detail: `There is no run ${JSON.stringify(id.slice(0, 80))}.` });
+  }
+  return loaded;
+};
+
+export const stepNotFound = ({ run }: LoadedRun, key: string): HttpProblem => {
+  const hint = didYouMean(nearestNames(key, run.steps.keys()));
+  return new HttpProblem({
+    code: 'step-not-found',
+    detail: `The run has not entered a step ${JSON.stringify(key.slice(0, 200))}.${hint}`,
+  });
+};
+
+/** Events of a run from a revision on, as many as asked for. */
+export const readEvents = (
+  store: EventStore,
+  loaded: LoadedRun,
+  from: number,
+  limit: number,
+): Promise<readonly RecordedEvent[]> =>
+  // A reason for the cast: the number was parsed as a revision at the edge.
+  store.readStream(streamOf(loaded), { from: from as Revision, limit });
+
+/** The hash that names the run, without the suffix that people see. */
+export const runIdOf = (run: Run): RunId => hashOf(run.started.id);
+
+export const streamOf = ({ run }: LoadedRun) => runStream(runIdOf(run));
+
+export const eventText = ({
+  id,
+  type,
+  v,
+  stream,
+  revision,
+  position,
+  recordedAt,
+  data,
+  actor,
+  traceparent,
+}: RecordedEvent): string =>
+  JSON.stringify({ id, type, v, stream, revision, position: String(position), recordedAt, data, actor, traceparent });
+
+export const positionHeader = (position: Position): Record<string, string> => ({
+  'stepwell-position': String(position),
+});
+
+/** The position that a list must have reached, out of `Stepwell-Min-Position`. */
+export const parseMinPosition = (header: string | string[] | undefined): Position | null => {
+  if (header === undefined) return null;
+  if (typeof header === 'string' && /^\d{1,15}$/.test(header)) {
+    // A reason for the cast: the client gives back what an answer gave it.
+    return Number(header) as Position;
+  }
+  const detail = 'Give the Stepwell-Position of an answer, unchanged.';
+  throw new HttpProblem({
+    code: 'validation-failed',
+    detail: `Stepwell-Min-Position: ${detail}`,
+    errors: [{ pointer: 'Stepwell-Min-Position', detail }],
+  });
+};

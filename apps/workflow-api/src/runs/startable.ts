@@ -1,0 +1,27 @@
+import type { Plan } from '#domain';
+import type { StartRequest } from './start-request.js';
+
+/** What a run is started with, out of the catalogue. */
+export type Startable = {
+  readonly plan: Plan;
+  /** SHA-256 (hex) of the plan's canonical form. */
+  readonly hash: string;
+  readonly version: number | 'draft' | null;
+  /** The definition's default tags. */
+  readonly tags: Readonly<Record<string, string>>;
+};
+
+/** Where plans come from. What is not there is thrown as the problem to answer. */
+export interface StartablePlans {
+  /** Known already, and surely current; `null` when it must be looked up. */
+  cached(workflow: string, version: number | 'draft' | null): Startable | null;
+  find(workflow: string, version: number | 'draft' | null): Promise<Startable>;
+  /** Compiles and stores an inline definition, of which nothing but the plan is kept. */
+  inline(definition: Readonly<Record<string, unknown>>): Promise<Startable>;
+}
+
+export const toStartable = (request: StartRequest, plans: StartablePlans): Startable | Promise<Startable> => {
+  const { workflow, version = null, definition } = request;
+  if (workflow === undefined) return plans.inline(definition ?? {});
+  return plans.cached(workflow, version) ?? plans.find(workflow, version);
+};

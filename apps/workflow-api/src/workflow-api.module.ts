@@ -1,0 +1,56 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { APP_FILTER, APP_PIPE } from '@nestjs/core';
+import { ProblemsController } from './docs/problems.controller.js';
+import { createFastifyAdapter, ENVELOPE_MAX_BYTES, type HttpAdapter } from './http/fastify-adapter.js';
+import { ProblemFilter } from './http/problem.filter.js';
+import { StrictPipe } from './http/strict.pipe.js';
+import { HealthController } from './node/health.controller.js';
+import { NodeController } from './node/node.controller.js';
+import { Health, NodeInfo, type WorkflowApiParts } from './parts.js';
+import { EventStreams } from './runs/event-streams.js';
+import { RunReader } from './runs/run-reader.js';
+import { RunsController } from './runs/runs.controller.js';
+import { StartRunRoute } from './runs/start-run.js';
+import { startFastPath } from './runs/start-fast-path.js';
+import type { StartablePlans } from './runs/startable.js';
+
+export type { Health, NodeInfo, Readiness, RunLists, WorkflowApiParts } from './parts.js';
+export type { HttpAdapter } from './http/fastify-adapter.js';
+
+const HEADER_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** The server that the module is to be served by: `NestFactory.create(module, http.adapter, { bodyParser: false })`. */
+export const createHttpAdapter = ({ limits }: WorkflowApiParts['config']): HttpAdapter =>
+  createFastifyAdapter({
+    bodyMaxBytes: bodyMaxBytes(limits),
+    headerTimeoutMs: HEADER_TIMEOUT_MS,
+    requestTimeoutMs: REQUEST_TIMEOUT_MS,
+  });
+
+const bodyMaxBytes = (limits: WorkflowApiParts['config']['limits']): number =>
+  Math.max(2 * limits.payloadMaxBytes, limits.definitionMaxBytes) + ENVELOPE_MAX_BYTES;
+
+/** The HTTP edge as a Nest module. Everything it leans on is handed in. */
+@Module({})
+export class WorkflowApiModule {
+  static with(parts: WorkflowApiParts & { readonly plans: StartablePlans }, http: HttpAdapter): DynamicModule {
+    const start = new StartRunRoute({ ...parts, limits: parts.config.limits });
+    http.setFastPath(startFastPath(start, bodyMaxBytes(parts.config.limits)));
+    const streams = new EventStreams(parts.store, parts.clock, parts.log);
+    const reader = new RunReader(parts);
+    return {
+      module: WorkflowApiModule,
+      controllers: [RunsController, NodeController, HealthController, ProblemsController],
+      providers: [
+        { provide: APP_PIPE, useValue: new StrictPipe() },
+        { provide: APP_FILTER, useValue: new ProblemFilter(http.routes, parts.log) },
+        { provide: StartRunRoute, useValue: start },
+        { provide: RunReader, useValue: reader },
+        { provide: EventStreams, useValue: streams },
+        { provide: Health, useValue: parts.health },
+        { provide: NodeInfo, useValue: parts.node },
+      ],
+    };
+  }
+}
