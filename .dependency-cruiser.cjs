@@ -1,7 +1,7 @@
 // The import rules of the repository, checked by `npm run check:imports`. Each rule is seen to fail on a planted violation in
 // test/import-rules.spec.ts; a rule without one fails that test.
 
-const SPECS = '[.]spec[.]ts$';
+const SPECS = '[.](spec|bench)[.]ts$';
 const TESTS = ['^test/', '/testing/', SPECS];
 
 /** What each library may lean on; itself is understood. */
@@ -16,7 +16,7 @@ const LIBRARIES = {
 
 /** Each driver may be imported only in the folder or file of its adapter. */
 const DRIVERS = {
-  'better-sqlite3': ['^libs/[^/]+/src/sqlite/', '^libs/[^/]+/src/.*sqlite-[^/]+[.]ts$', '^test/'],
+  'better-sqlite3': ['^libs/.+/sqlite/', '^libs/[^/]+/src/.*sqlite-[^/]+[.]ts$', '^test/'],
   kysely: ['^libs/views/src/'],
   pino: ['^libs/runtime/src/log[.]ts$'],
   undici: ['^libs/dispatch/src/.*undici-[^/]+[.]ts$', '^libs/dispatch/src/undici/', '^apps/sample-app/', '^test/'],
