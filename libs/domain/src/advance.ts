@@ -2,7 +2,7 @@ import { cancelOpenSteps, failStep } from './closing.js';
 import type { Context } from './commands.js';
 import type { RunEvent, StepCompleted, StepEntered, StepKey } from './events.js';
 import { toInstant } from './instant.js';
-import { isLongerThan, NULL_TEXT, type PayloadRef } from './payload.js';
+import { arrayBytes, NULL_TEXT, type PayloadRef } from './payload.js';
 import type { NodeId, ParallelNode, Plan, PlanNode, ScopeId } from './plan.js';
 import { isStepEnded, type PayloadSource, type Run, type ScopeKey, type Step } from './run.js';
 import { findStepPath } from './step-path.js';
@@ -114,12 +114,9 @@ const join = (run: Run, step: Step, node: ParallelNode, plan: Plan, payloadMaxBy
       return complete(run, step, node, last === null ? { value: NULL_TEXT } : refOf(last), plan);
     }
     case 'all': {
-      const bytes = step.branchOutputs.reduce((sum, output) => sum + (output?.text ?? NULL_TEXT).length + 1, 1);
-      if (
-        bytes > payloadMaxBytes ||
-        step.branchOutputs.some((output) => output !== null && isLongerThan(output.text, payloadMaxBytes))
-      ) {
-        const cause = `the outputs of all branches take ${bytes} characters together, the limit is ${payloadMaxBytes} bytes`;
+      const bytes = arrayBytes(step.branchOutputs.map((output) => output?.text ?? NULL_TEXT));
+      if (bytes > payloadMaxBytes) {
+        const cause = `the outputs of all branches take ${bytes} bytes together, the limit is ${payloadMaxBytes}`;
         return failStep(step, { name: 'Stepwell.PayloadTooLarge', cause }, plan);
       }
       return complete(

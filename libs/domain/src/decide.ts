@@ -1,7 +1,7 @@
 import { advance } from './advance.js';
 import { cancelOpenSteps, failStep } from './closing.js';
 import type { Context, FailAttempt, RunCommand, Rejection, StartRun } from './commands.js';
-import type { RunEvent, StepKey } from './events.js';
+import type { ErrorInfo, RunEvent, StepKey } from './events.js';
 import { toInstant, toMs } from './instant.js';
 import type { Plan, StepNode } from './plan.js';
 import { findStepPath } from './step-path.js';
@@ -88,11 +88,8 @@ const noteDuplicates = (count: number, run: Run, { atMs }: Context): Decision =>
   return accept({ type: 'DuplicateStartsSeen', count });
 };
 
-const startAttempt = (
-  command: RunCommand & { type: 'StartAttempt' },
-  run: Run,
-  { plan, atMs, limits }: Context,
-): Decision => {
+const startAttempt = (command: RunCommand & { type: 'StartAttempt' }, run: Run, context: Context): Decision => {
+  const { atMs } = context;
   const step = run.steps.get(command.step);
   if (step === undefined) return reject({ code: 'unknown-step', step: command.step });
   const due =
@@ -100,29 +97,28 @@ const startAttempt = (
     (step.status === 'waiting-retry' && step.retryAt !== null && toMs(step.retryAt) <= atMs);
   const late = step.deadlineAt !== null && toMs(step.deadlineAt) <= atMs;
   if (!due || late) return reject({ code: 'not-owed', step: command.step });
-  if (step.attempts.length >= limits.attemptsMax) {
-    return accept(
-      failStep(
-        step,
-        { name: 'Stepwell.TooManyAttempts', cause: `the step was attempted ${limits.attemptsMax} times, the limit` },
-        plan,
-      ),
-    );
-  }
-  if (run.revision >= limits.eventsMax) {
-    return accept(
-      failStep(
-        step,
-        {
-          name: 'Stepwell.TooManyEvents',
-          cause: `the run has ${run.revision + 1} events, the limit is ${limits.eventsMax}`,
-        },
-        plan,
-      ),
-    );
-  }
+  const spent = spentBy(step, run, context);
+  if (spent !== null) return accept(failStep(step, spent, context.plan));
   const { dispatcher, boot } = command.grant;
   return accept({ type: 'AttemptStarted', step: step.key, attempt: step.attempts.length + 1, dispatcher, boot });
+};
+
+/** Why an owed attempt is not made but fails its step, or `null`. Only now is it known how long it waited for a grant. */
+const spentBy = (step: Step, run: Run, { plan, atMs, limits }: Context): ErrorInfo | null => {
+  const last = step.attempts.at(-1);
+  if (step.attempts.length >= limits.attemptsMax) {
+    const cause = `the step was attempted ${limits.attemptsMax} times, the limit`;
+    return { name: 'Stepwell.TooManyAttempts', cause };
+  }
+  if (run.revision + 1 >= limits.eventsMax) {
+    const cause = `the run has ${run.revision + 1} events, the limit is ${limits.eventsMax}`;
+    return { name: 'Stepwell.TooManyEvents', cause };
+  }
+  const { totalTimeoutMs } = stepNode(plan, step).retry;
+  if (last === undefined || totalTimeoutMs === null || atMs < toMs(step.enteredAt) + totalTimeoutMs) return null;
+  if (step.status === 'waiting-retry' && last.error !== null) return last.error;
+  const cause = `no attempt starts later than ${totalTimeoutMs} ms after the entry (totalTimeoutMs), and attempt ${last.number} ended without an answer`;
+  return { name: 'Stepwell.RetriesTimedOut', cause };
 };
 
 /** The step whose attempt is in flight under this number; late answers to superseded attempts find none. */

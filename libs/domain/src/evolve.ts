@@ -182,6 +182,8 @@ const enterStep = (run: RunState, event: StepEntered, at: string): void => {
       return openScope(run, event.step);
     case 'parallel':
       for (let branch = 0; branch < (event.branches ?? 0); branch++) openScope(run, `${event.step}#${branch}`);
+      // A join of nothing is complete as it opens.
+      if ((event.branches ?? 0) === 0) moves.add(scope);
       return;
     default:
       return unreachable(event.kind);

@@ -15,16 +15,24 @@ export const NULL_TEXT: JsonText = normalised('null');
 /** The array of the given payloads: normalised, as its parts are. */
 export const arrayText = (texts: readonly JsonText[]): JsonText => normalised(`[${texts.join(',')}]`);
 
+/** How many bytes of UTF-8 the array of the given payloads takes, without making it. */
+export const arrayBytes = (texts: readonly JsonText[]): number =>
+  texts.reduce((sum, text) => sum + byteLength(text), 2 + Math.max(0, texts.length - 1));
+
 /** Whether a payload takes more than `maxBytes` as UTF-8. Counts only when the length alone does not tell. */
 export const isLongerThan = (text: string, maxBytes: number): boolean => {
   if (text.length > maxBytes) return true;
-  if (text.length * 3 <= maxBytes) return false;
-  let bytes = 0;
-  for (const character of text) {
-    const code = character.codePointAt(0) ?? 0;
-    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+  return text.length * 3 > maxBytes && byteLength(text) > maxBytes;
+};
+
+/** By code units: half a surrogate pair takes two of the pair's four bytes; normalised text holds no lone one. */
+const byteLength = (text: string): number => {
+  let bytes = text.length;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code >= 0x80) bytes += code < 0x800 || (code >= 0xd800 && code <= 0xdfff) ? 1 : 2;
   }
-  return bytes > maxBytes;
+  return bytes;
 };
 
 /** Where in its run's stream a payload is stored: the event, and the JSON pointer inside its data. */

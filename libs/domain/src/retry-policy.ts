@@ -77,7 +77,7 @@ const delayMs = (policy: RetryPolicy, failures: number, jitter: number): number 
   const planned =
     policy.schedule !== null && policy.schedule.length > 0
       ? (policy.schedule[Math.min(failures, policy.schedule.length) - 1] ?? 0)
-      : Math.min(policy.initialIntervalMs * policy.backoffRate ** (failures - 1), policy.maxIntervalMs);
+      : exponentialMs(policy, failures);
   switch (policy.jitter) {
     case 'none':
       return planned;
@@ -89,3 +89,9 @@ const delayMs = (policy: RetryPolicy, failures: number, jitter: number): number 
       return unreachable(policy.jitter);
   }
 };
+
+/** No wait stays none: 0 times a growth past what a number holds would be no number, and no instant. */
+const exponentialMs = (policy: RetryPolicy, failures: number): number =>
+  policy.initialIntervalMs === 0
+    ? 0
+    : Math.min(policy.initialIntervalMs * policy.backoffRate ** (failures - 1), policy.maxIntervalMs);

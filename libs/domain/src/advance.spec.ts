@@ -1,0 +1,274 @@
+import { describe, expect, it } from '@jest/globals';
+import { DEFAULT_RUN_LIMITS } from './commands.js';
+import { onPlan, settle, type Outcome } from './testing/given-when-then.js';
+import {
+  ADVANCE,
+  attemptStarted,
+  attemptSucceeded,
+  completeAttempt,
+  completed,
+  entering,
+  failed,
+  inputOf,
+  outputOf,
+  RUN_INPUT,
+  runCompleted,
+  runFailed,
+  started,
+  startRun,
+  T0,
+} from './testing/run-facts.js';
+import { fail, json, named, parallel, pass, planOf, sequence, step, succeed, type Tree } from './testing/tree-plans.js';
+
+/** A plan, the entries of its steps, and what comes of starting it. */
+const setUp = (tree: Tree, payloadMaxBytes?: number) => {
+  const plan = planOf(tree);
+  const spec = onPlan(plan, payloadMaxBytes === undefined ? {} : { payloadMaxBytes });
+  return { entered: entering(plan), given: spec.given, whenStarted: () => spec.given().whenSettled(startRun()) };
+};
+const outputText = (outcome: Outcome) => outcome.run?.output;
+
+describe('a sequence', () => {
+  it('enters one node a decision, the first with what the run was given', () => {
+    const { given, entered } = setUp(sequence(step('a'), step('b')));
+    given(started()).when(ADVANCE).thenEvents(entered('a', RUN_INPUT));
+    given(started(), entered('a')).when(ADVANCE).thenNothing();
+  });
+
+  it('hands the output of each step to the next, and that of the last to the run', () => {
+    const { given, entered } = setUp(sequence(step('a'), step('b')));
+    const first = [started(), entered('a'), attemptStarted('a', 1)];
+    given(...first)
+      .whenSettled(completeAttempt('a', 1, { user: 1 }))
+      .thenEvents(attemptSucceeded('a', 1, { user: 1 }), completed('a', outputOf(3)), entered('b', outputOf(3)));
+    const second = [...first, attemptSucceeded('a', 1), completed('a', outputOf(3)), entered('b', outputOf(3))];
+    const ended = given(...second, attemptStarted('b', 1)).whenSettled(completeAttempt('b', 1, 'mailed'));
+    ended.thenEvents(attemptSucceeded('b', 1, 'mailed'), completed('b', outputOf(7)), runCompleted(outputOf(7)));
+    expect(outputText(ended)).toBe(json('mailed'));
+  });
+
+  it('with a name is a scope of its own, entered and left in the same append', () => {
+    const { whenStarted, entered } = setUp(sequence(named('group', pass('a'), pass('b')), step('c')));
+    whenStarted().thenEvents(
+      started(),
+      entered('group', RUN_INPUT),
+      entered('group.a', RUN_INPUT),
+      completed('group.a', RUN_INPUT),
+      entered('group.b', RUN_INPUT),
+      completed('group.b', RUN_INPUT),
+      completed('group', RUN_INPUT),
+      entered('c', RUN_INPUT),
+    );
+  });
+});
+
+describe('constants', () => {
+  it('replace what flows in and what flows out, and are stored where they are used', () => {
+    const { whenStarted, entered } = setUp(
+      sequence(pass('a', { input: { plan: 'free' } }), pass('b', { output: [1, 2] }), pass('c')),
+    );
+    const outcome = whenStarted();
+    outcome.thenEvents(
+      started(),
+      entered('a', { constant: json({ plan: 'free' }) }),
+      completed('a', inputOf(1)),
+      entered('b', inputOf(1)),
+      completed('b', { value: json([1, 2]) }),
+      entered('c', outputOf(4)),
+      completed('c', outputOf(4)),
+      runCompleted(outputOf(4)),
+    );
+    expect(outcome.run?.steps.get('b')?.input).toBe(json({ plan: 'free' }));
+    expect(outputText(outcome)).toBe(json([1, 2]));
+  });
+
+  it('of a container flow into its first node and out of it', () => {
+    const outcome = setUp({ ...named('group', pass('a'), pass('b')), input: 1, output: 2 }).whenStarted();
+    expect(outcome.run?.steps.get('group.b')?.output).toBe('1');
+    expect(outputText(outcome)).toBe('2');
+  });
+
+  it('of a parallel are what every branch is given, and stand in for what it would reduce to', () => {
+    const outcome = setUp(parallel({ name: 'p', input: 1, output: 2 }, pass('a'), pass('b'))).whenStarted();
+    expect(outcome.run?.steps.get('p.b')?.input).toBe('1');
+    expect(outputText(outcome)).toBe('2');
+  });
+
+  it('that are null are constants too', () => {
+    const outcome = setUp(pass('a', { input: null })).whenStarted();
+    expect(outputText(outcome)).toBe('null');
+  });
+});
+
+describe('a parallel', () => {
+  it('opens all branches with its own input, in order', () => {
+    const { whenStarted, entered } = setUp(
+      sequence(pass('a', { output: 5 }), parallel({ name: 'p' }, step('x'), step('y'))),
+    );
+    whenStarted().thenEvents(
+      started(),
+      entered('a'),
+      completed('a', { value: json(5) }),
+      entered('p', outputOf(2)),
+      entered('p.x', outputOf(2)),
+      entered('p.y', outputOf(2)),
+    );
+  });
+
+  it('moves its branches independently and joins when the last one ends, in branch order', () => {
+    const { given, entered } = setUp(
+      sequence(parallel({ name: 'p' }, sequence(step('x1'), step('x2')), step('y')), step('z')),
+    );
+    const open = [started(), entered('p'), entered('p.x1'), entered('p.y'), attemptStarted('p.y', 1)];
+    given(...open)
+      .whenSettled(completeAttempt('p.y', 1, 'Y'))
+      .thenEvents(attemptSucceeded('p.y', 1, 'Y'), completed('p.y', outputOf(5), true));
+    const ahead = [
+      ...open,
+      attemptSucceeded('p.y', 1, 'Y'),
+      completed('p.y', outputOf(5), true),
+      attemptStarted('p.x1', 1),
+    ];
+    given(...ahead)
+      .whenSettled(completeAttempt('p.x1', 1, 'X1'))
+      .thenEvents(attemptSucceeded('p.x1', 1, 'X1'), completed('p.x1', outputOf(8)), entered('p.x2', outputOf(8)));
+    const joined = given(
+      ...ahead,
+      attemptSucceeded('p.x1', 1, 'X1'),
+      completed('p.x1', outputOf(8)),
+      entered('p.x2', outputOf(8)),
+      attemptStarted('p.x2', 1),
+    ).whenSettled(completeAttempt('p.x2', 1, 'X2'));
+    joined.thenEvents(
+      attemptSucceeded('p.x2', 1, 'X2'),
+      completed('p.x2', outputOf(12), true),
+      completed('p', { all: [outputOf(12), outputOf(5)] }),
+      entered('z', outputOf(14)),
+    );
+    expect(joined.run?.steps.get('z')?.input).toBe(json(['X2', 'Y']));
+  });
+
+  it('reduces to the output of the last branch by position, or to null', () => {
+    const branches = [pass('x', { output: 'X' }), pass('y', { output: 'Y' })];
+    const last = setUp(parallel({ name: 'p', reduce: 'last' }, ...branches));
+    const outcome = last.whenStarted();
+    outcome.thenEvents(
+      started(),
+      last.entered('p'),
+      last.entered('p.x'),
+      last.entered('p.y'),
+      completed('p.x', { value: json('X') }, true),
+      completed('p.y', { value: json('Y') }, true),
+      completed('p', outputOf(5)),
+      runCompleted(outputOf(5)),
+    );
+    expect(outputText(outcome)).toBe(json('Y'));
+    expect(outputText(setUp(parallel({ name: 'p', reduce: 'none' }, ...branches)).whenStarted())).toBe('null');
+  });
+
+  it('in a parallel ends its own branch there', () => {
+    const inner = parallel({ name: 'q', reduce: 'last' }, pass('x', { output: 1 }), pass('y', { output: 2 }));
+    const outcome = setUp(parallel({ name: 'p' }, inner, pass('z', { output: 3 }))).whenStarted();
+    expect(outcome.events.filter((event) => event.type === 'StepCompleted' && event.endsBranch)).toHaveLength(4);
+    expect(outputText(outcome)).toBe(json([2, 3]));
+  });
+
+  it('of no branches joins at once', () => {
+    const { whenStarted, entered } = setUp(parallel({ name: 'p' }));
+    whenStarted().thenEvents(started(), entered('p'), completed('p', { all: [] }), runCompleted(outputOf(2)));
+  });
+
+  it('of a thousand branches is opened and joined by small decisions', () => {
+    const branches = Array.from({ length: 1_000 }, (_, index) => pass(`b${index}`));
+    const plan = planOf(parallel({ name: 'p' }, ...branches));
+    const { run } = onPlan(plan).given(started());
+    expect(run).not.toBeNull();
+    if (run === null) return;
+    const settled = settle(run, { plan, atMs: T0, limits: DEFAULT_RUN_LIMITS });
+    expect(settled.events).toHaveLength(1 + 2 * 1_000 + 2);
+    expect(settled.largestDecision).toBe(1);
+    expect(settled.run.output).toBe(json(branches.map(() => ({ order: 7 }))));
+  });
+});
+
+describe('the payload limit of reduce: all', () => {
+  const ofBytes = (...outputs: string[]) =>
+    parallel({ name: 'p' }, ...outputs.map((output, index) => pass(`b${index}`, { output })));
+  const tooLarge = (bytes: number, limit: number) => ({
+    name: 'Stepwell.PayloadTooLarge',
+    cause: `the outputs of all branches take ${bytes} bytes together, the limit is ${limit}`,
+  });
+
+  it('fails the parallel by name, one byte past it', () => {
+    // ["aaa","bbb"] takes 13 bytes.
+    expect(outputText(setUp(ofBytes('aaa', 'bbb'), 13).whenStarted())).toBe(json(['aaa', 'bbb']));
+    const outcome = setUp(ofBytes('aaa', 'bbb'), 12).whenStarted();
+    expect(outcome.events.slice(-2)).toEqual([failed('p', tooLarge(13, 12)), runFailed('p', tooLarge(13, 12))]);
+  });
+
+  it('counts bytes, not characters, over all branches together', () => {
+    // ["ééé","ééé"] is 13 characters of 19 bytes, each branch of 8.
+    expect(setUp(ofBytes('ééé', 'ééé'), 19).whenStarted().run?.status).toBe('completed');
+    expect(setUp(ofBytes('ééé', 'ééé'), 18).whenStarted().run?.error).toEqual(tooLarge(19, 18));
+  });
+
+  it('is not asked when the outputs are not gathered', () => {
+    const last = { ...ofBytes('aaa', 'bbb'), reduce: 'last' } as Tree;
+    expect(setUp(last, 5).whenStarted().run?.status).toBe('completed');
+  });
+});
+
+describe('succeed', () => {
+  it('ends the run, with the sequences around it, whatever comes after', () => {
+    const { whenStarted, entered } = setUp(
+      sequence(named('outer', named('inner', succeed('done', { output: 1 }), step('a')), step('b')), step('c')),
+    );
+    whenStarted().thenEvents(
+      started(),
+      entered('outer'),
+      entered('outer.inner'),
+      entered('outer.inner.done'),
+      completed('outer.inner.done', { value: json(1) }),
+      completed('outer.inner', outputOf(4)),
+      completed('outer', outputOf(4)),
+      runCompleted(outputOf(4)),
+    );
+  });
+
+  it('ends only the nearest branch: the parallel joins and the run goes on', () => {
+    const { whenStarted, entered } = setUp(
+      sequence(parallel({ name: 'p' }, sequence(named('group', succeed()), step('never')), pass('x')), step('z')),
+    );
+    whenStarted().thenEvents(
+      started(),
+      entered('p'),
+      entered('p.group'),
+      entered('p.x'),
+      entered('p.group.done'),
+      completed('p.x', RUN_INPUT, true),
+      completed('p.group.done', RUN_INPUT),
+      completed('p.group', RUN_INPUT, true),
+      completed('p', { all: [RUN_INPUT, RUN_INPUT] }),
+      entered('z', outputOf(8)),
+    );
+  });
+});
+
+describe('fail', () => {
+  it('fails the run with its name and cause, and nothing after it is entered', () => {
+    const { whenStarted, entered } = setUp(sequence(fail('stop', 'OutOfStock', 'none left'), step('b')));
+    const error = { name: 'OutOfStock', cause: 'none left' };
+    const outcome = whenStarted();
+    outcome.thenEvents(started(), entered('stop'), failed('stop', error), runFailed('stop', error));
+    expect(outcome.run?.reason).toBe('none left');
+  });
+});
+
+describe('long chains', () => {
+  it('of 5,000 passes go through one event a decision', () => {
+    const { whenStarted } = setUp(sequence(...Array.from({ length: 5_000 }, (_, index) => pass(`p${index}`))));
+    const outcome = whenStarted();
+    expect(outcome.events).toHaveLength(1 + 2 * 5_000 + 1);
+    expect(outputText(outcome)).toBe(json({ order: 7 }));
+  });
+});

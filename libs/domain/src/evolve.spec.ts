@@ -1,0 +1,310 @@
+import { describe, expect, it } from '@jest/globals';
+import type { RunEvent } from './events.js';
+import { evolve, type RunState } from './evolve.js';
+import { toInstant } from './instant.js';
+import { obligations } from './obligations.js';
+import type { Attempt } from './run.js';
+import { onPlan, pause, type Pause } from './testing/given-when-then.js';
+import {
+  after,
+  attemptFailed,
+  attemptStarted,
+  attemptSucceeded,
+  cancelled,
+  completed,
+  entering,
+  failed,
+  GRANT,
+  HTTP_503,
+  inputOf,
+  outcomeUnknown,
+  outputOf,
+  RUN_INPUT,
+  runCompleted,
+  runFailed,
+  started,
+  T0,
+} from './testing/run-facts.js';
+import { json, named, parallel, pass, planOf, sequence, step } from './testing/tree-plans.js';
+
+const plan = planOf(
+  sequence(step('a', { timeouts: { stepMs: 9_000 } }), parallel({ name: 'p' }, step('x'), pass('y'))),
+);
+const entered = entering(plan);
+const NONE = {
+  moves: new Set(),
+  ready: new Set(),
+  retries: new Map(),
+  inFlight: new Map(),
+  deadlines: new Map(),
+  timeoutAt: null,
+};
+
+const folded = (...history: readonly (RunEvent | Pause)[]): RunState => {
+  const { run } = onPlan(plan).given(...history);
+  if (run === null) throw new Error('this history has no run');
+  return run;
+};
+const stepOf = (run: RunState, key: string) => run.steps.get(key);
+const attempt = (fields: Partial<Attempt>): Attempt => ({
+  number: 1,
+  outcome: 'running',
+  status: null,
+  error: null,
+  startedAt: after(0),
+  endedAt: null,
+  retryAt: null,
+  interrupted: false,
+  ...GRANT,
+  ...fields,
+});
+
+describe('evolve', () => {
+  it('begins a run with one token at the root', () => {
+    const event = started({ timeoutAt: after(60_000) });
+    expect(folded(event)).toStrictEqual({
+      started: event,
+      startedAt: after(0),
+      status: 'running',
+      reason: null,
+      error: null,
+      output: null,
+      finishedAt: null,
+      revision: 0,
+      steps: new Map(),
+      tokens: new Map([['', null]]),
+      payloads: new Map([[0, json({ order: 7 })]]),
+      duplicates: { count: 0, notedAt: null },
+      obligations: { ...NONE, moves: new Set(['']), timeoutAt: after(60_000) },
+    });
+  });
+
+  it('knows no run before its start, and counts revisions from there', () => {
+    expect(evolve(null, runFailed('a', HTTP_503), after(0))).toBeNull();
+    expect(folded(started(), entered('a')).revision).toBe(1);
+  });
+
+  it('owes an entered step its first attempt and its deadline', () => {
+    const run = folded(started(), pause(5), entered('a', undefined, { deadlineAt: after(9_005) }));
+    expect(stepOf(run, 'a')).toStrictEqual({
+      key: 'a',
+      node: 0,
+      name: 'a',
+      kind: 'step',
+      parent: null,
+      branch: null,
+      status: 'scheduled',
+      input: json({ order: 7 }),
+      inputRef: { revision: 0, pointer: '/input', text: json({ order: 7 }) },
+      output: null,
+      outputRef: null,
+      error: null,
+      enteredAt: after(5),
+      finishedAt: null,
+      deadlineAt: after(9_005),
+      request: { method: 'POST', url: 'http://app.test/a', headers: {}, contentType: 'application/json' },
+      attempts: [],
+      budgetUsed: 0,
+      retryAt: null,
+      openBranches: 0,
+      endedBranch: false,
+      branchOutputs: [],
+    });
+    expect(run.tokens).toStrictEqual(new Map([['', 'a']]));
+    expect(run.obligations).toStrictEqual({
+      ...NONE,
+      ready: new Set(['a']),
+      deadlines: new Map([['a', after(9_005)]]),
+    });
+  });
+
+  it('owes a started attempt its outcome, to the boot that made it', () => {
+    const run = folded(started(), entered('a'), pause(5), attemptStarted('a', 1));
+    expect(stepOf(run, 'a')?.status).toBe('running');
+    expect(stepOf(run, 'a')?.attempts).toStrictEqual([attempt({ startedAt: after(5) })]);
+    expect(run.obligations).toStrictEqual({ ...NONE, inFlight: new Map([['a', GRANT.boot]]) });
+  });
+
+  it('owes a failed attempt its retry at the recorded instant, and counts it', () => {
+    const open = [started(), entered('a'), attemptStarted('a', 1), pause(5), attemptFailed('a', 1, after(700))];
+    const run = folded(...open);
+    expect(stepOf(run, 'a')).toMatchObject({ status: 'waiting-retry', retryAt: after(700), budgetUsed: 1 });
+    expect(stepOf(run, 'a')?.attempts).toStrictEqual([
+      attempt({
+        outcome: 'may-have-executed',
+        status: 503,
+        error: HTTP_503,
+        endedAt: after(5),
+        retryAt: after(700),
+      }),
+    ]);
+    expect(run.obligations).toStrictEqual({ ...NONE, retries: new Map([['a', after(700)]]) });
+    const again = folded(...open, attemptStarted('a', 2));
+    expect(stepOf(again, 'a')).toMatchObject({ status: 'running', retryAt: null });
+    expect(again.obligations).toStrictEqual({ ...NONE, inFlight: new Map([['a', GRANT.boot]]) });
+  });
+
+  it('owes a lost or interrupted attempt again at once, and counts neither', () => {
+    const open = [started(), entered('a'), attemptStarted('a', 1)];
+    const lost = folded(...open, outcomeUnknown('a', 1));
+    expect(stepOf(lost, 'a')).toMatchObject({ status: 'scheduled', budgetUsed: 0 });
+    expect(stepOf(lost, 'a')?.attempts).toStrictEqual([attempt({ outcome: 'unknown', endedAt: after(0) })]);
+    expect(lost.obligations).toStrictEqual({ ...NONE, ready: new Set(['a']) });
+    const interrupted = folded(...open, attemptFailed('a', 1, null, { class: 'not-executed', interrupted: true }));
+    expect(stepOf(interrupted, 'a')).toMatchObject({ status: 'scheduled', budgetUsed: 0 });
+    expect(stepOf(interrupted, 'a')?.attempts[0]).toMatchObject({ outcome: 'not-executed', interrupted: true });
+    expect(interrupted.obligations).toStrictEqual({ ...NONE, ready: new Set(['a']) });
+  });
+
+  it('keeps each payload once, by the revision that stores it', () => {
+    const run = folded(
+      started(),
+      entered('a', { constant: json(1) }),
+      attemptStarted('a', 1),
+      attemptSucceeded('a', 1, 2),
+      completed('a', { value: json(3) }),
+      entered('p', outputOf(4)),
+    );
+    expect(run.payloads).toStrictEqual(
+      new Map([
+        [0, json({ order: 7 })],
+        [1, json(1)],
+        [3, json(2)],
+        [4, json(3)],
+      ]),
+    );
+    expect(stepOf(run, 'a')).toMatchObject({ input: '1', inputRef: inputOf(1), output: '3', outputRef: outputOf(4) });
+    expect(stepOf(run, 'p')).toMatchObject({ input: '3', inputRef: outputOf(4) });
+  });
+
+  it('stores nothing for what only passes through', () => {
+    const run = folded(started(), entered('p'), entered('p.y'), completed('p.y', RUN_INPUT, true));
+    expect([...run.payloads.keys()]).toEqual([0]);
+    expect(stepOf(run, 'p.y')?.output).toBe(json({ order: 7 }));
+  });
+
+  it('opens the branches of a parallel and joins when none is open', () => {
+    const open = [started(), entered('p')];
+    expect(folded(...open).obligations.moves).toStrictEqual(new Set(['p#0', 'p#1']));
+    expect(stepOf(folded(...open), 'p')).toMatchObject({ status: 'running', openBranches: 2 });
+    const one = [...open, entered('p.x'), entered('p.y'), completed('p.y', RUN_INPUT, true)];
+    expect(folded(...one).obligations).toStrictEqual({ ...NONE, ready: new Set(['p.x']) });
+    const both = folded(...one, failed('p.x', HTTP_503, true));
+    expect(stepOf(both, 'p')).toMatchObject({ status: 'running', openBranches: 0 });
+    expect(stepOf(both, 'p')?.branchOutputs).toEqual([null, { ...RUN_INPUT, text: json({ order: 7 }) }]);
+    expect(both.obligations).toStrictEqual({ ...NONE, moves: new Set(['']) });
+  });
+
+  it('closes what is cancelled, and its attempts in flight as abandoned', () => {
+    const run = folded(
+      started(),
+      entered('p'),
+      entered('p.x', undefined, { deadlineAt: after(9_000) }),
+      attemptStarted('p.x', 1),
+      entered('p.y'),
+      pause(5),
+      cancelled('stop', ['p'], ['p.x', 1], ['p.y']),
+    );
+    for (const key of ['p', 'p.x', 'p.y']) {
+      expect(stepOf(run, key)).toMatchObject({ status: 'cancelled', finishedAt: after(5) });
+    }
+    expect(stepOf(run, 'p.x')?.attempts).toStrictEqual([
+      attempt({
+        outcome: 'may-have-executed',
+        error: { name: 'Stepwell.Abandoned', cause: 'stop' },
+        endedAt: after(5),
+      }),
+    ]);
+    expect(run.obligations).toStrictEqual(NONE);
+  });
+
+  it('counts duplicate starts, also after the end', () => {
+    const run = folded(
+      started(),
+      { type: 'DuplicateStartsSeen', count: 2 },
+      { type: 'RunCancelled', reason: null },
+      pause(60_000),
+      { type: 'DuplicateStartsSeen', count: 40 },
+    );
+    expect(run.duplicates).toEqual({ count: 42, notedAt: after(60_000) });
+    expect(run.status).toBe('cancelled');
+  });
+
+  it('owes nothing once the run has ended, and says how it ended', () => {
+    const open = [
+      started({ timeoutAt: after(9_000) }),
+      entered('a', undefined, { deadlineAt: after(9_000) }),
+      pause(5),
+    ];
+    const ended = (event: RunEvent) => {
+      const run = folded(...open, event);
+      expect(run.obligations).toStrictEqual(NONE);
+      expect(obligations(run)).toStrictEqual(NONE);
+      const { status, reason, error, output, finishedAt } = run;
+      return { status, reason, error, output, finishedAt };
+    };
+    const end = { reason: null, error: null, output: null, finishedAt: after(5) };
+    expect(ended(runCompleted(RUN_INPUT))).toEqual({ ...end, status: 'completed', output: json({ order: 7 }) });
+    expect(ended({ type: 'RunCancelled', reason: 'asked for' })).toEqual({
+      ...end,
+      status: 'cancelled',
+      reason: 'asked for',
+    });
+    expect(ended(runFailed('a', HTTP_503))).toEqual({
+      ...end,
+      status: 'failed',
+      reason: 'overloaded',
+      error: HTTP_503,
+    });
+    const nameless = { name: 'HTTP.500', cause: null };
+    expect(ended(runFailed('a', nameless))).toEqual({ ...end, status: 'failed', reason: 'HTTP.500', error: nameless });
+    const late = { name: 'Stepwell.RunTimeout', cause: 'too late' };
+    expect(ended({ type: 'RunTimedOut', error: late })).toEqual({
+      ...end,
+      status: 'timed-out',
+      reason: 'too late',
+      error: late,
+    });
+  });
+
+  it('updates the run that it owns in place', () => {
+    const run = folded(started());
+    expect(evolve(run, entered('a'), toInstant(T0))).toBe(run);
+  });
+
+  it('is total: events about steps that it does not know change nothing but the revision', () => {
+    const run = folded(started(), entered('a'));
+    const strangers: RunEvent[] = [
+      attemptStarted('z', 1),
+      attemptSucceeded('z', 1),
+      attemptFailed('z', 1, after(5)),
+      attemptFailed('z', 1, null, { interrupted: true }),
+      outcomeUnknown('z', 1),
+      completed('z', outputOf(99)),
+      failed('z', HTTP_503, true),
+      cancelled('stop', ['z', 1]),
+      started({ id: 'another' }),
+    ];
+    for (const event of strangers) evolve(run, event, after(0));
+    expect([...run.steps.keys()]).toEqual(['a']);
+    expect(run.status).toBe('running');
+    expect(run.started.id).toBe('run-1');
+    expect(run.obligations).toStrictEqual({ ...NONE, ready: new Set(['a']) });
+  });
+});
+
+describe('obligations', () => {
+  it('of a container that is left are none of its scopes', () => {
+    const nested = planOf(sequence(named('g', pass('a')), step('b')));
+    const enter = entering(nested);
+    const { run } = onPlan(nested).given(
+      started(),
+      enter('g'),
+      enter('g.a'),
+      completed('g.a', RUN_INPUT),
+      completed('g', RUN_INPUT),
+    );
+    expect(run?.obligations).toStrictEqual({ ...NONE, moves: new Set(['']) });
+    expect(run === null ? null : obligations(run)).toStrictEqual(run?.obligations);
+  });
+});

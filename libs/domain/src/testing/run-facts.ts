@@ -1,0 +1,163 @@
+import type { FailAttempt, Grant, RunCommand, StartRun } from '../commands.js';
+import type { AttemptFailed, ErrorInfo, RunEvent, RunStarted, StepCompleted, StepEntered, StepKey } from '../events.js';
+import { toInstant } from '../instant.js';
+import type { PayloadRef } from '../payload.js';
+import type { Plan } from '../plan.js';
+import { json } from './tree-plans.js';
+
+/** When every test history begins. */
+export const T0 = Date.UTC(2026, 0, 1);
+/** The instant so many milliseconds after the beginning. */
+export const after = (ms: number): string => toInstant(T0 + ms);
+
+const IDENTITY = {
+  id: 'run-1',
+  key: 'order-7',
+  workflow: 'orders',
+  version: 3,
+  plan: 'ab'.repeat(32),
+  namespace: 'default',
+  queue: 'default',
+  tags: { team: 'growth' },
+  correlationId: null,
+  requestor: null,
+  fingerprint: 'f1',
+  fromStep: null,
+  variables: json({}),
+  input: json({ order: 7 }),
+} as const;
+
+export const GRANT: Grant = { dispatcher: 'd-1', boot: 'boot-1' };
+export const RUN_INPUT: PayloadRef = { revision: 0, pointer: '/input' };
+/** The answer, value or array that the event of this revision stores. */
+export const outputOf = (revision: number): PayloadRef => ({ revision, pointer: '/output' });
+/** The constant that the entry at this revision stores. */
+export const inputOf = (revision: number): PayloadRef => ({ revision, pointer: '/input' });
+export const HTTP_503: ErrorInfo = { name: 'HTTP.503', cause: 'overloaded' };
+
+// Commands
+
+export const startRun = (fields: Partial<StartRun> = {}): StartRun => ({
+  type: 'StartRun',
+  ...IDENTITY,
+  timeoutMs: null,
+  ...fields,
+});
+export const ADVANCE: RunCommand = { type: 'Advance' };
+export const WAKE_UP: RunCommand = { type: 'WakeUp' };
+export const startAttempt = (step: StepKey, grant = GRANT): RunCommand => ({ type: 'StartAttempt', step, grant });
+export const completeAttempt = (step: StepKey, attempt: number, output: unknown = null): RunCommand => ({
+  type: 'CompleteAttempt',
+  step,
+  attempt,
+  status: 200,
+  output: json(output),
+});
+export const failAttempt = (step: StepKey, attempt: number, fields: Partial<FailAttempt> = {}): RunCommand => ({
+  type: 'FailAttempt',
+  step,
+  attempt,
+  class: 'may-have-executed',
+  retryable: true,
+  status: 503,
+  error: HTTP_503,
+  retryAfterMs: null,
+  jitter: 0,
+  ...fields,
+});
+export const cancelRun = (reason: string | null = null): RunCommand => ({ type: 'CancelRun', reason });
+
+// Events
+
+export const started = (fields: Partial<RunStarted> = {}): RunStarted => ({
+  type: 'RunStarted',
+  ...IDENTITY,
+  timeoutAt: null,
+  ...fields,
+});
+/** The entry of a step of this plan, as the plan has it; what flows in and what else is said are the test's. */
+export const entering =
+  (plan: Plan) =>
+  (step: StepKey, input: StepEntered['input'] = RUN_INPUT, fields: Partial<StepEntered> = {}): StepEntered => {
+    const names = step.split('.');
+    const node = plan.nodes.find((candidate) => keyOf(plan, candidate.id) === step);
+    if (node === undefined) throw new Error(`the plan of this test has no step ${step}`);
+    return {
+      type: 'StepEntered',
+      step,
+      node: node.id,
+      name: node.name,
+      kind: node.type,
+      parent: names.length === 1 ? null : names.slice(0, -1).join('.'),
+      branch: plan.scopes[node.scope]?.branch ?? null,
+      branches: node.type === 'parallel' ? node.branches.length : null,
+      request:
+        node.type === 'step'
+          ? { method: node.method, url: node.url, headers: node.headers, contentType: node.contentType }
+          : null,
+      deadlineAt: null,
+      input,
+      ...fields,
+    };
+  };
+
+const keyOf = (plan: Plan, id: number): StepKey => {
+  const node = plan.nodes[id];
+  const container = plan.scopes[node?.scope ?? 0]?.container ?? null;
+  return container === null ? `${node?.name}` : `${keyOf(plan, container)}.${node?.name}`;
+};
+
+export const attemptStarted = (step: StepKey, attempt: number, grant = GRANT): RunEvent => ({
+  type: 'AttemptStarted',
+  step,
+  attempt,
+  ...grant,
+});
+export const attemptSucceeded = (step: StepKey, attempt: number, output: unknown = null): RunEvent => ({
+  type: 'AttemptSucceeded',
+  step,
+  attempt,
+  status: 200,
+  output: json(output),
+});
+export const attemptFailed = (
+  step: StepKey,
+  attempt: number,
+  retryAt: string | null,
+  fields: Partial<AttemptFailed> = {},
+): AttemptFailed => ({
+  type: 'AttemptFailed',
+  step,
+  attempt,
+  class: 'may-have-executed',
+  status: 503,
+  error: HTTP_503,
+  retryAt,
+  interrupted: false,
+  ...fields,
+});
+export const outcomeUnknown = (step: StepKey, attempt: number): RunEvent => ({
+  type: 'AttemptOutcomeUnknown',
+  step,
+  attempt,
+});
+export const completed = (step: StepKey, output: StepCompleted['output'], endsBranch = false): RunEvent => ({
+  type: 'StepCompleted',
+  step,
+  endsBranch,
+  output,
+});
+export const failed = (step: StepKey, error: ErrorInfo, endsBranch = false): RunEvent => ({
+  type: 'StepFailed',
+  step,
+  error,
+  endsBranch,
+});
+/** `steps`: `[key]`, or `[key, attempt in flight]`. */
+export const cancelled = (reason: string, ...steps: readonly (readonly [StepKey, number?])[]): RunEvent => ({
+  type: 'StepCancelled',
+  reason,
+  steps: steps.map(([step, attempt]) => ({ step, attempt: attempt ?? null })),
+});
+export const runCompleted = (output: PayloadRef): RunEvent => ({ type: 'RunCompleted', output });
+export const runFailed = (step: StepKey, error: ErrorInfo): RunEvent => ({ type: 'RunFailed', step, error });
