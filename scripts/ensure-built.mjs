@@ -95,7 +95,7 @@ const build = (stamp, forced) => {
   rmSync(fresh, { recursive: true, force: true });
   try {
     if (!compile(fresh)) {
-      console.error('The build failed; the previous one is still in place.');
+      console.error(`The build failed${existsSync(DIST) ? '; the previous one is still in place' : ''}.`);
       return false;
     }
     writeFileSync(join(fresh, '.stamp'), stamp);
