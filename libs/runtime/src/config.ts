@@ -28,6 +28,8 @@ export type Limits = {
   readonly branchesMax: number;
   readonly stepsMax: number;
   readonly eventsMax: number;
+  /** Of one step. */
+  readonly attemptsMax: number;
   readonly tagsMax: number;
 };
 
@@ -92,6 +94,7 @@ const together = (values: SettingValues): Config => ({
     branchesMax: values.STEPWELL_BRANCHES_MAX,
     stepsMax: values.STEPWELL_STEPS_MAX,
     eventsMax: values.STEPWELL_EVENTS_MAX,
+    attemptsMax: values.STEPWELL_STEP_ATTEMPTS_MAX,
     tagsMax: values.STEPWELL_TAGS_MAX,
   },
   dispatch: {

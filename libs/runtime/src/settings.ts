@@ -128,6 +128,13 @@ export const SETTINGS = {
     '500000',
     'Most events of one run; past them it fails with `Stepwell.TooManyEvents`.',
   ),
+  STEPWELL_STEP_ATTEMPTS_MAX: setting(
+    'Limits',
+    'attempts',
+    integer(1, 1_000_000),
+    '1000',
+    'Most attempts of one step, whatever its retry policy says.',
+  ),
   STEPWELL_TAGS_MAX: setting('Limits', 'tags', integer(0, 1_000), '50', 'Most tags of a run or a definition.'),
 
   STEPWELL_ATTEMPTS_MAX: setting(
