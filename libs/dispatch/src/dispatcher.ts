@@ -41,6 +41,8 @@ export class Dispatcher implements Owner {
   private readonly dues: RunDues;
   private readonly flights = new Set<Flight>();
   private stopping = false;
+  private stopped = false;
+  private started = false;
   private landed: (() => void) | null = null;
   /** Answers that came for an attempt that was over already; dropped. */
   superseded = 0;
@@ -73,19 +75,32 @@ export class Dispatcher implements Owner {
     await takeOver(this.store, this.openRuns, this.log);
     this.engine.ownedBy(this);
     this.dues.start();
+    this.started = true;
   }
 
-  /** Starts no attempt any more, waits for those in flight, records what remains as interrupted. */
-  async stop(): Promise<void> {
+  /** Starts no attempt any more, waits for those in flight, hands in what remains as interrupted. Idempotent. */
+  async drain(): Promise<void> {
     if (this.stopping) return;
     this.stopping = true;
     await this.landing(this.options.graceMs);
     for (const flight of this.flights) this.interrupt(flight);
+  }
+
+  /** Drains, waits until everything is recorded, lets go of the runs. Idempotent. */
+  async stop(): Promise<void> {
+    await this.drain();
+    if (this.stopped) return;
+    this.stopped = true;
     await this.engine.stop();
     await this.dues.stop();
     this.wheel.stop();
     await this.exchanges.stop();
     await this.openRuns.stop();
+  }
+
+  /** True from the take-over to the stop. */
+  get acting(): boolean {
+    return this.started && !this.stopping;
   }
 
   get load(): {

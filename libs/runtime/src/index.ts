@@ -12,3 +12,4 @@ export { onShutdown } from './shutdown.js';
 export { parseStrictJson, type NormalisedJson, type StrictJson } from './json/strict-json.js';
 export { JSON_LIMITS, placeInText, type JsonFault, type JsonFaultCode, type JsonLimits } from './json/json-fault.js';
 export { canonicalJson } from './json/canonical-json.js';
+export { refuseEmbeddedStore } from './embedded-store.js';

@@ -1,0 +1,3 @@
+import { loadConfigOrExit, refuseEmbeddedStore } from '#runtime';
+
+refuseEmbeddedStore('projector', loadConfigOrExit(process.env));

@@ -1,0 +1,3 @@
+import { loadConfigOrExit, refuseEmbeddedStore } from '#runtime';
+
+refuseEmbeddedStore('workflow-api', loadConfigOrExit(process.env));

@@ -1,0 +1,170 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import {
+  DEFAULT_RETRY,
+  DEFAULT_RUN_LIMITS,
+  type JsonText,
+  type Plan,
+  type RetryPolicy,
+  type StartRun,
+  type StepNode,
+} from '#domain';
+import { RunEngine, type LoadedRun, type PlanSource, type RunId, type StartReply } from '#engine';
+import { MemoryEventStore, type EventStore } from '#event-store';
+import { sha256Base32, silentLog, systemClock, systemEntropy } from '#runtime';
+import { Dispatcher, type DispatcherOptions } from '../dispatcher.js';
+import { MemoryOpenRuns, type OpenRuns } from '../open-runs/open-runs.js';
+
+export const NOBODY = { actor: null, traceparent: null };
+
+export type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => void;
+
+/** An application of the test's own: each path a handler. */
+export class Application {
+  readonly requests: { path: string; headers: IncomingMessage['headers']; body: string }[] = [];
+  private readonly handlers = new Map<string, Handler>();
+  private readonly server: Server = createServer((request, response) => this.serve(request, response));
+
+  on(path: string, handler: Handler): this {
+    this.handlers.set(path, handler);
+    return this;
+  }
+
+  async start(): Promise<string> {
+    await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  private serve(request: IncomingMessage, response: ServerResponse): void {
+    let body = '';
+    request.setEncoding('utf8');
+    request.on('data', (chunk: string) => (body += chunk));
+    request.on('error', () => undefined);
+    request.on('end', () => {
+      const path = request.url ?? '';
+      this.requests.push({ path, headers: request.headers, body });
+      const handler = this.handlers.get(path);
+      if (handler !== undefined) return handler(request, response, body);
+      json(response, 200, { path });
+    });
+  }
+}
+
+export const json = (
+  response: ServerResponse,
+  status: number,
+  value: unknown,
+  headers: Record<string, string> = {},
+): void => {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers });
+  response.end(JSON.stringify(value));
+};
+
+/** One step that the test describes. */
+export const stepPlan = (url: string, change: Partial<StepNode> = {}, retry: Partial<RetryPolicy> = {}): Plan => ({
+  v: 1,
+  timeoutMs: null,
+  scopes: [{ entry: 0, container: null, branch: null }],
+  nodes: [
+    {
+      id: 0,
+      name: 'only',
+      scope: 0,
+      next: null,
+      type: 'step',
+      input: null,
+      output: null,
+      url,
+      method: 'POST',
+      headers: {},
+      contentType: 'application/json',
+      retry: { ...DEFAULT_RETRY, initialIntervalMs: 20, jitter: 'none', ...retry },
+      timeouts: { connectMs: 500, answerMs: 2_000, stepMs: null },
+      ...change,
+    },
+  ],
+});
+
+/** Engine and dispatcher over a store, with one plan for every run. */
+export class DispatchWorld {
+  readonly store: EventStore;
+  readonly openRuns: OpenRuns;
+  readonly engine: RunEngine;
+  readonly dispatcher: Dispatcher;
+
+  constructor(
+    readonly plan: Plan,
+    parts: { store?: EventStore; openRuns?: OpenRuns; options?: Partial<DispatcherOptions> } = {},
+  ) {
+    this.store = parts.store ?? new MemoryEventStore();
+    this.openRuns = parts.openRuns ?? new MemoryOpenRuns();
+    const plans: PlanSource = { cachedPlan: () => plan, plan: () => Promise.resolve(plan) };
+    this.engine = new RunEngine(this.store, plans, systemClock, systemEntropy, silentLog, {
+      limits: DEFAULT_RUN_LIMITS,
+    });
+    this.dispatcher = new Dispatcher(this.store, this.engine, this.openRuns, systemClock, systemEntropy, silentLog, {
+      attemptsMax: 1_024,
+      attemptsPerOriginMax: 512,
+      connectionsPerOriginMax: 128,
+      payloadMaxBytes: 64 * 1024,
+      graceMs: 200,
+      name: 'd1',
+      ...parts.options,
+    });
+  }
+
+  async start(): Promise<this> {
+    await this.store.start();
+    await this.dispatcher.start();
+    return this;
+  }
+
+  async stop(): Promise<void> {
+    await this.dispatcher.stop();
+    await this.store.stop();
+  }
+
+  startRun(key: string, input: unknown = { hello: 'world' }, change: Partial<StartRun> = {}): Promise<StartReply> {
+    return new Promise((settle) =>
+      this.engine.start(runIdOf(key), startCommand(key, input, change), this.plan, NOBODY, settle),
+    );
+  }
+
+  ended(key: string): Promise<LoadedRun | null> {
+    return new Promise((resolve) => this.engine.whenEnded(runIdOf(key), resolve));
+  }
+
+  async run(key: string, input?: unknown, change?: Partial<StartRun>): Promise<LoadedRun> {
+    await this.startRun(key, input, change);
+    const loaded = await this.ended(key);
+    if (loaded === null) throw new Error('no such run');
+    return loaded;
+  }
+}
+
+export const runIdOf = (key: string): RunId => sha256Base32(`start\ndefault\ntest\n${key}`, 128) as RunId;
+
+const startCommand = (key: string, input: unknown, change: Partial<StartRun>): StartRun => ({
+  type: 'StartRun',
+  id: runIdOf(key),
+  key,
+  workflow: 'test',
+  version: 1,
+  plan: 'hash',
+  namespace: 'default',
+  queue: 'default',
+  tags: {},
+  correlationId: null,
+  requestor: null,
+  fingerprint: JSON.stringify(input),
+  fromStep: null,
+  timeoutMs: null,
+  variables: '{}' as JsonText,
+  input: JSON.stringify(input) as JsonText,
+  ...change,
+});
