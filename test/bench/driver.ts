@@ -32,90 +32,105 @@ export type DriverReport =
       readonly firstFailure: string | null;
     };
 
-const MAX_FAILURES = 1000;
+const FAILURES_MAX = 1000;
+const FAILURE_CHARS_KEPT = 600;
 /** A shared buffer serves all connections: what was read is looked at in the same turn. */
 const READ_BYTES = 64 * 1024;
 
-const drive = (order: DriverOrder, report: (message: DriverReport) => void): void => {
-  const { hostname, port } = new URL(order.url);
-  const fixed = `POST /v1/runs HTTP/1.1\r\nhost: ${hostname}:${port}\r\ncontent-type: application/json\r\nprefer: wait=60\r\n`;
-  const sockets: Socket[] = [];
-  let latenciesMs: number[] = [];
-  let started = 0;
-  let ended = 0;
-  let failures = 0;
-  let firstFailure: string | null = null;
-  let measuringSinceMs = order.count === null ? -1 : performance.now();
-  let stopping = false;
+/** A closed loop: each connection sends its next run when the last one is answered. */
+class Load {
+  readonly #order: DriverOrder;
+  readonly #report: (message: DriverReport) => void;
+  readonly #shared = Buffer.alloc(READ_BYTES);
+  readonly #sockets: Socket[] = [];
+  #latenciesMs: number[] = [];
+  #started = 0;
+  #ended = 0;
+  #failures = 0;
+  #firstFailure: string | null = null;
+  #measuringSinceMs: number | null = null;
+  #stopping = false;
 
-  const finish = (): void => {
-    if (stopping) return;
-    stopping = true;
-    const seconds = (performance.now() - measuringSinceMs) / 1000;
-    const sorted = Float64Array.from(latenciesMs).sort();
-    const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-    report({ type: 'measured', runs: sorted.length, seconds, p50Ms: at(0.5), p99Ms: at(0.99), failures, firstFailure });
-    for (const socket of sockets) socket.destroy();
-  };
+  constructor(order: DriverOrder, report: (message: DriverReport) => void) {
+    this.#order = order;
+    this.#report = report;
+  }
 
-  const open = (body: string): void => {
-    const head = `${fixed}content-length: ${Buffer.byteLength(body)}\r\nidempotency-key: ${order.keyPrefix}-`;
+  start(): void {
+    const { bodies, concurrency, count, warmSeconds, seconds } = this.#order;
+    if (count !== null) this.#measuringSinceMs = performance.now();
+    for (let connection = 0; connection < concurrency; connection++) this.#open(bodies[connection % bodies.length]!);
+    if (count !== null) return;
+    setTimeout(() => {
+      this.#report({ type: 'measuring' });
+      this.#latenciesMs = [];
+      this.#measuringSinceMs = performance.now();
+      setTimeout(() => this.#finish(), seconds * 1000);
+    }, warmSeconds * 1000);
+  }
+
+  #open(body: string): void {
+    const { url, keyPrefix, count } = this.#order;
+    const { hostname, port } = new URL(url);
+    const head =
+      `POST /v1/runs HTTP/1.1\r\nhost: ${hostname}:${port}\r\ncontent-type: application/json\r\nprefer: wait=60\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nidempotency-key: ${keyPrefix}-`;
     const tail = `\r\n\r\n${body}`;
     let sentAtMs = 0;
     let partial = '';
     const send = (): void => {
-      if (stopping || (order.count !== null && started >= order.count)) return;
-      started++;
+      if (this.#stopping || (count !== null && this.#started >= count)) return;
+      this.#started++;
       sentAtMs = performance.now();
-      socket.write(`${head}${String(started).padStart(9, '0')}${tail}`, 'latin1');
+      socket.write(`${head}${String(this.#started).padStart(9, '0')}${tail}`, 'latin1');
     };
     const received = (bytes: number, buffer: Uint8Array): boolean => {
+      // The buffer is the one given below.
       partial += (buffer as Buffer).toString('latin1', 0, bytes);
       if (!isWhole(partial)) return true;
-      const text = partial;
+      const answer = partial;
       partial = '';
-      const nowMs = performance.now();
-      if (!text.startsWith('HTTP/1.1 200') || !text.includes('"status":"completed"')) {
-        failures++;
-        firstFailure ??= text.slice(0, 600);
-        if (failures > MAX_FAILURES) finish();
-      } else if (measuringSinceMs >= 0) {
-        latenciesMs.push(nowMs - sentAtMs);
-      }
-      ended++;
-      if (order.count !== null) {
-        if (ended % order.reportEvery === 0) report({ type: 'progress', runs: ended });
-        if (ended === order.count) finish();
-      }
+      this.#answered(answer, performance.now() - sentAtMs);
       send();
       return true;
     };
-    const socket = connect({
-      host: hostname,
-      port: Number(port),
-      noDelay: true,
-      onread: { buffer: shared, callback: received },
-    });
+    const onread = { buffer: this.#shared, callback: received };
+    const socket = connect({ host: hostname, port: Number(port), noDelay: true, onread });
     socket.on('connect', send);
     socket.on('error', (fault) => {
-      failures++;
-      firstFailure ??= String(fault);
-      finish();
+      this.#failed(String(fault));
+      this.#finish();
     });
-    sockets.push(socket);
-  };
+    this.#sockets.push(socket);
+  }
 
-  const shared = Buffer.alloc(READ_BYTES);
-  for (let connection = 0; connection < order.concurrency; connection++)
-    open(order.bodies[connection % order.bodies.length]!);
-  if (order.count !== null) return;
-  setTimeout(() => {
-    report({ type: 'measuring' });
-    latenciesMs = [];
-    measuringSinceMs = performance.now();
-    setTimeout(finish, order.seconds * 1000);
-  }, order.warmSeconds * 1000);
-};
+  #answered(answer: string, latencyMs: number): void {
+    if (!answer.startsWith('HTTP/1.1 200') || !answer.includes('"status":"completed"')) this.#failed(answer);
+    else if (this.#measuringSinceMs !== null) this.#latenciesMs.push(latencyMs);
+    this.#ended++;
+    const { count, reportEvery } = this.#order;
+    if (count === null) return;
+    if (this.#ended % reportEvery === 0) this.#report({ type: 'progress', runs: this.#ended });
+    if (this.#ended === count) this.#finish();
+  }
+
+  #failed(reason: string): void {
+    this.#failures++;
+    this.#firstFailure ??= reason.slice(0, FAILURE_CHARS_KEPT);
+    if (this.#failures > FAILURES_MAX) this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    const seconds = (performance.now() - (this.#measuringSinceMs ?? 0)) / 1000;
+    const sorted = Float64Array.from(this.#latenciesMs).sort();
+    const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+    const figures = { runs: sorted.length, seconds, p50Ms: at(0.5), p99Ms: at(0.99) };
+    this.#report({ type: 'measured', ...figures, failures: this.#failures, firstFailure: this.#firstFailure });
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}
 
 /** Whether a text holds a whole answer, by its length or its last chunk. */
 const isWhole = (text: string): boolean => {
@@ -128,9 +143,10 @@ const isWhole = (text: string): boolean => {
 
 const [orderText] = process.argv.slice(2);
 if (orderText !== undefined && process.send !== undefined) {
-  drive(JSON.parse(orderText) as DriverOrder, (message) => {
+  const load = new Load(JSON.parse(orderText) as DriverOrder, (message) => {
     process.send?.(message, undefined, undefined, () => {
       if (message.type === 'measured') process.disconnect();
     });
   });
+  load.start();
 }

@@ -11,27 +11,27 @@ export class LiveLog {
   readonly #names: string[] = [];
 
   show(name: string, event: EventShape): void {
-    const text = sentence(event);
-    if (text === null) return;
+    const said = sentence(event);
+    if (said === null) return;
     const atMs = Date.parse(event.recordedAt);
     this.#sinceMs ??= atMs;
     if (!this.#names.includes(name)) this.#names.push(name);
     const ink = INKS[this.#names.indexOf(name) % INKS.length]!;
     const seconds = `${((atMs - this.#sinceMs) / 1000).toFixed(3)} s`.padStart(8);
-    line(`${dim(seconds)}  ${padded(styled(ink, name), NAME_WIDTH)}${text}`);
+    line(`${dim(seconds)}  ${padded(styled(ink, name), NAME_WIDTH)}${said}`);
   }
 }
 
 const sentence = (event: EventShape): string | null => {
   const { type, data, recordedAt } = event;
-  const step = padded(stepName(String(data['step'] ?? '')), STEP_WIDTH);
+  const step = padded(stepName(text(data['step'])), STEP_WIDTH);
   switch (type) {
     case 'RunStarted':
       return bold('run started');
     case 'AttemptStarted':
-      return `${step}${cyan('→')} attempt ${String(data['attempt'])}`;
+      return `${step}${cyan('→')} attempt ${text(data['attempt'])}`;
     case 'AttemptSucceeded':
-      return `${step}${green('✔')} ${String(data['status'])}`;
+      return `${step}${green('✔')} ${text(data['status'])}`;
     case 'AttemptFailed':
       return `${step}${red('✘')} ${failure(data)}${retry(data, recordedAt)}`;
     case 'AttemptOutcomeUnknown':
@@ -49,14 +49,16 @@ const sentence = (event: EventShape): string | null => {
   }
 };
 
+const text = (value: unknown): string => (typeof value === 'string' || typeof value === 'number' ? String(value) : '');
+
 /** The last part of a step key: its own name. */
 const stepName = (key: string): string => key.slice(key.lastIndexOf('.') + 1);
 
 const failure = (data: EventShape['data']): string => {
   const error = data['error'];
   const name =
-    typeof error === 'object' && error !== null && 'name' in error ? String(error.name) : String(data['class']);
-  return data['status'] === null ? name : `${String(data['status'])} ${name}`;
+    typeof error === 'object' && error !== null && 'name' in error ? String(error.name) : text(data['class']);
+  return data['status'] === null ? name : `${text(data['status'])} ${name}`;
 };
 
 const retry = (data: EventShape['data'], recordedAt: string): string =>
