@@ -17,7 +17,16 @@ export {
   type StreamName,
   type SubscriptionMessage,
 } from './event-store.js';
-export { envelopeOf, unpack } from './packed.js';
+export { envelopeOf, recordedAtOf, storedEvents, unpack, type StoredEvent } from './packed.js';
 export { CATALOGUE, isRunId, planStream, runIdOf, runStream } from './stream-names.js';
 export { decodeRunEvent, encodeRunEvent, UnknownEvent } from './run-event-codec.js';
 export { MemoryEventStore } from './memory/memory-event-store.js';
+export {
+  LogFailed,
+  SqliteEventStore,
+  type SqliteEventStoreOptions,
+  type StoreStats,
+} from './sqlite/sqlite-event-store.js';
+export { openSqliteLogReader, type SqliteLogReader } from './sqlite/log-reader.js';
+export { LogUnusable } from './sqlite/log-file.js';
+export { LogLocked } from './sqlite/log-writer.js';

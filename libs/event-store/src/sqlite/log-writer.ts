@@ -1,0 +1,191 @@
+import { mkdirSync } from 'node:fs';
+import Sqlite from 'better-sqlite3';
+import type { StreamName } from '../event-store.js';
+import { NO_STREAM } from '../event-store.js';
+import { envelopeOf } from '../packed.js';
+import { lockPath, logPath, nameHash, openForWriting } from './log-file.js';
+
+/** Appends of one transaction, member by member: one message across the thread, and cheap to copy. */
+export type Batch = {
+  readonly streams: readonly StreamName[];
+  readonly expected: readonly number[];
+  readonly counts: readonly number[];
+  readonly packed: readonly string[];
+  /** Which of them replace the history of their stream. */
+  readonly archives: readonly number[];
+};
+
+/**
+ * What became of each append of a batch: the number of its append in the log (a number not above an earlier one is a
+ * repeat's), or `conflictWith(actual)`, which is negative.
+ */
+export type BatchResult = readonly number[];
+
+export const conflictWith = (actual: number): number => -2 - actual;
+export const actualOf = (result: number): number => -2 - result;
+
+/** Another process writes this log. */
+export class LogLocked extends Error {
+  readonly code = 'log-locked';
+  readonly retryable = true;
+
+  constructor(folder: string, waitedMs: number) {
+    super(
+      `the event log in ${folder} is in use by another process (waited ${waitedMs / 1000} s); ` +
+        'stop that process, or give this one a data folder of its own',
+    );
+  }
+}
+
+export type WriterOptions = {
+  readonly folder: string;
+  readonly lockWaitMs: number;
+  readonly walPages: number;
+};
+
+/** A stream as the writer knows it. */
+type Head = { readonly id: number; revision: number };
+
+const HEADS_MAX = 32_768;
+
+/**
+ * The one writer of a log, synchronous, for a thread of its own. A conflict refuses one append; whatever is thrown
+ * leaves the whole batch unknown, and the process must end: SQLite happily commits again after a failed fsync.
+ */
+export class LogWriter {
+  readonly #lock: Sqlite.Database;
+  readonly #db: Sqlite.Database;
+  readonly #sql: Statements;
+  /** Streams appended to of late, in two generations: the older is dropped when the younger is full. */
+  #heads = new Map<StreamName, Head>();
+  #olderHeads = new Map<StreamName, Head>();
+
+  constructor({ folder, lockWaitMs, walPages }: WriterOptions) {
+    mkdirSync(folder, { recursive: true });
+    this.#lock = holdLock(folder, lockWaitMs);
+    try {
+      this.#db = openForWriting(logPath(folder), walPages);
+      this.#sql = prepare(this.#db);
+    } catch (error) {
+      this.#lock.close();
+      throw error;
+    }
+  }
+
+  commit(batch: Batch): BatchResult {
+    const { streams, expected, counts, packed, archives } = batch;
+    const result: number[] = [];
+    this.#sql.begin.run();
+    for (let index = 0; index < streams.length; index++) {
+      const replaces = archives.length > 0 && archives.includes(index);
+      result.push(this.#append(streams[index]!, expected[index]!, counts[index]!, packed[index]!, replaces));
+    }
+    this.#sql.commit.run();
+    return result;
+  }
+
+  /** Leaves everything in the main file and the WAL empty. */
+  close(): void {
+    this.#db.pragma('wal_checkpoint(TRUNCATE)');
+    this.abandon();
+  }
+
+  /** Closes without a last checkpoint of ours, for a writer that has failed. */
+  abandon(): void {
+    this.#db.close();
+    this.#lock.close();
+  }
+
+  #append(stream: StreamName, expected: number, count: number, packed: string, replaces: boolean): number {
+    const head = this.#head(stream);
+    const actual = head?.revision ?? NO_STREAM;
+    if (expected !== actual) return this.#repeat(head, expected, packed) ?? conflictWith(actual);
+    if (replaces && head === null) return conflictWith(actual);
+    const { id, revision } = head ?? this.#open(stream);
+    if (replaces) this.#erase(id);
+    const { lastInsertRowid } = this.#sql.insertAppend.run(id, revision + 1, count, packed);
+    this.#keep(stream, { id, revision: revision + count });
+    return Number(lastInsertRowid);
+  }
+
+  #head(stream: StreamName): Head | null {
+    const known = this.#heads.get(stream) ?? this.#olderHeads.get(stream);
+    if (known !== undefined) return known;
+    // Several names can share a hash; the name decides.
+    for (const [id, name] of this.#sql.streamsByHash.all(nameHash(stream))) {
+      if (name === stream) return { id, revision: this.#sql.lastRevision.get(id) ?? NO_STREAM };
+    }
+    return null;
+  }
+
+  #open(stream: StreamName): Head {
+    const { lastInsertRowid } = this.#sql.insertStream.run(nameHash(stream), stream);
+    return { id: Number(lastInsertRowid), revision: NO_STREAM };
+  }
+
+  #keep(stream: StreamName, head: Head): void {
+    this.#heads.set(stream, head);
+    if (this.#heads.size < HEADS_MAX) return;
+    this.#olderHeads = this.#heads;
+    this.#heads = new Map();
+  }
+
+  /** The first result of an append that is in the log already: same stream, expected revision and command. */
+  #repeat(head: Head | null, expected: number, packed: string): number | null {
+    const first = head === null ? undefined : this.#sql.appendAt.get(head.id, expected + 1);
+    if (first === undefined) return null;
+    const [id, stored] = first;
+    return envelopeOf(stored).commandId === envelopeOf(packed).commandId ? id : null;
+  }
+
+  #erase(id: number): void {
+    this.#sql.openArchiving.run(id);
+    this.#sql.deleteAppends.run(id);
+    this.#sql.closeArchiving.run(id);
+  }
+}
+
+/** An OS lock: it dies with the process, however that ends. The file itself stays empty. */
+const holdLock = (folder: string, waitMs: number): Sqlite.Database => {
+  const lock = new Sqlite(lockPath(folder), { timeout: waitMs });
+  try {
+    lock.exec('BEGIN EXCLUSIVE');
+    return lock;
+  } catch (error) {
+    lock.close();
+    if (error instanceof Sqlite.SqliteError && error.code.startsWith('SQLITE_BUSY')) {
+      throw new LogLocked(folder, waitMs);
+    }
+    throw error;
+  }
+};
+
+type Statements = ReturnType<typeof prepare>;
+
+const prepare = (db: Sqlite.Database) => ({
+  begin: db.prepare<[]>('BEGIN IMMEDIATE'),
+  commit: db.prepare<[]>('COMMIT'),
+  // Index streams_by_name_hash.
+  streamsByHash: db
+    .prepare<[hash: number], [id: number, name: string]>('SELECT id, name FROM streams WHERE name_hash = ?')
+    .raw(),
+  // Index appends_by_stream.
+  lastRevision: db
+    .prepare<[stream: number], number>(
+      'SELECT first_revision + count - 1 FROM appends WHERE stream = ? ORDER BY first_revision DESC LIMIT 1',
+    )
+    .pluck(),
+  // Index appends_by_stream.
+  appendAt: db
+    .prepare<[stream: number, firstRevision: number], [id: number, packed: string]>(
+      'SELECT id, packed FROM appends WHERE stream = ? AND first_revision = ?',
+    )
+    .raw(),
+  insertStream: db.prepare<[hash: number, name: string]>('INSERT INTO streams (name_hash, name) VALUES (?, ?)'),
+  insertAppend: db.prepare<[stream: number, firstRevision: number, count: number, packed: string]>(
+    'INSERT INTO appends (stream, first_revision, count, packed) VALUES (?, ?, ?, ?)',
+  ),
+  openArchiving: db.prepare<[stream: number]>('INSERT INTO archiving (stream) VALUES (?)'),
+  deleteAppends: db.prepare<[stream: number]>('DELETE FROM appends WHERE stream = ?'),
+  closeArchiving: db.prepare<[stream: number]>('DELETE FROM archiving WHERE stream = ?'),
+});

@@ -1,0 +1,47 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Batch, BatchResult, WriterOptions } from './log-writer.js';
+import { LogWriter } from './log-writer.js';
+
+/** What the thread is told: a batch to commit, or to stop. */
+export type Order = Batch | 'stop';
+/** What it tells: ready, the result of the oldest batch not answered yet, or that it has failed for good. */
+export type Report = 'ready' | BatchResult | { readonly failed: Failure };
+/** An error, as far as it can cross threads. */
+export type Failure = { readonly code: string; readonly message: string };
+
+const port = parentPort!;
+const report = (message: Report): void => port.postMessage(message);
+
+const fail = (error: unknown): void => {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unexpected';
+  report({ failed: { code, message: error instanceof Error ? `${error.message} (${code})` : String(error) } });
+};
+
+const serve = (writer: LogWriter): void => {
+  let failed = false;
+  port.on('message', (order: Order) => {
+    if (order === 'stop') {
+      if (failed) writer.abandon();
+      else writer.close();
+      port.close();
+      return;
+    }
+    // After a failure nothing is committed any more: what is durable is known only after a restart.
+    if (failed) return;
+    try {
+      report(writer.commit(order));
+    } catch (error) {
+      failed = true;
+      fail(error);
+    }
+  });
+  report('ready');
+};
+
+try {
+  // The only starter of this thread is the store beside it.
+  serve(new LogWriter(workerData as WriterOptions));
+} catch (error) {
+  fail(error);
+  port.close();
+}
