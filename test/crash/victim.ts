@@ -1,4 +1,5 @@
 import { watch } from 'node:fs';
+import { join } from 'node:path';
 
 import { spawnStandalone } from '../support/apps.js';
 import type { Chance } from '../support/chance.js';
@@ -38,6 +39,7 @@ export class Victim {
   slowestStartMs = 0;
   readonly #port: number;
   readonly #dataDir: string;
+  readonly #viewsDir: string;
   readonly #env: Readonly<Record<string, string>>;
   #child: Child | null = null;
   #armed: Aim | null = null;
@@ -45,6 +47,7 @@ export class Victim {
   private constructor(port: number, dataDir: string, env: Readonly<Record<string, string>>) {
     this.#port = port;
     this.#dataDir = dataDir;
+    this.#viewsDir = join(dataDir, 'views');
     this.#env = env;
     this.url = `http://127.0.0.1:${port}`;
   }
@@ -112,10 +115,7 @@ export class Victim {
     let hit: Aim = 'at random';
     if (aim !== 'at random' && aim !== 'while starting') {
       this.#armed = aim;
-      const views =
-        aim === 'at a view write'
-          ? watch(this.#dataDir, (_, file) => (file?.includes('view') === true ? this.happened(aim) : undefined))
-          : null;
+      const views = aim === 'at a view write' ? watch(this.#viewsDir, () => this.happened(aim)) : null;
       const untilMs = performance.now() + AIM_TIMEOUT_MS;
       while (this.#armed !== null && performance.now() < untilMs) await pause(2);
       views?.close();
