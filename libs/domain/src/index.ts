@@ -13,3 +13,7 @@ export type * from './run.js';
 export { isEnded, isStepEnded, scopeOf } from './run.js';
 export { obligations, type Obligations } from './obligations.js';
 export { DEFAULT_RETRY, nextAttemptAtMs, type RetryPolicy } from './retry-policy.js';
+export { compileTree, DEFAULT_TIMEOUTS, type Compilation } from './definition/compile-tree.js';
+export type { Finding } from './definition/finding.js';
+export { nearestName } from './definition/known-name.js';
+export { DEFAULT_COMPILE_LIMITS, type CompileLimits } from './definition/limits.js';

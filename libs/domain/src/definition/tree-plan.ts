@@ -1,0 +1,114 @@
+import type { JsonText } from '../payload.js';
+import type { NodeId, Plan, PlanNode, Scope, ScopeId } from '../plan.js';
+import { missing, unreachable } from '../unreachable.js';
+import type { Findings } from './finding.js';
+import { flatten, type TreeNames } from './tree-names.js';
+import type { TreeNode } from './tree-node.js';
+
+/** Warns of nodes that no run can reach, once a scope; they are in no plan. */
+export const warnUnreachable = (chain: readonly TreeNode[], findings: Findings): void => {
+  const ending = chain.findIndex(endsBranch);
+  const lost = ending === -1 ? undefined : chain[ending + 1];
+  if (lost !== undefined) {
+    const detail = `This is never reached: ${chain[ending]?.pointer ?? ''} always ends the branch or the run`;
+    findings.warning(lost.pointer, detail);
+  }
+  for (const { own } of chain) {
+    if (own.type === 'sequence') warnUnreachable(own.steps.flatMap(flatten), findings);
+    if (own.type === 'parallel') own.branches.forEach((branch) => warnUnreachable(flatten(branch), findings));
+  }
+};
+
+/** Whether a token that enters the node never leaves it for the next one. */
+const endsBranch = (node: TreeNode): boolean => {
+  const { own } = node;
+  return own.type === 'succeed' || own.type === 'fail' || (own.type === 'sequence' && own.steps.some(endsBranch));
+};
+
+type Draft = { readonly nodes: (PlanNode | null)[]; readonly scopes: (Scope | null)[]; readonly names: TreeNames };
+type Run = { readonly timeoutMs: number | null; readonly output: JsonText | null };
+
+/** The plan of a tree without errors. */
+export const planTree = (root: TreeNode, names: TreeNames, run: Run): Plan => {
+  const draft: Draft = { nodes: [], scopes: [], names };
+  openScope(draft, reachable(flatten(root)), { container: null, branch: null });
+  if (run.output !== null) endWith(draft, run.output);
+  return {
+    v: 1,
+    nodes: draft.nodes.map((node) => node ?? missing('a node')),
+    scopes: draft.scopes.map((scope) => scope ?? missing('a scope')),
+    timeoutMs: run.timeoutMs,
+  };
+};
+
+const reachable = (chain: readonly TreeNode[]): readonly TreeNode[] => {
+  const ending = chain.findIndex(endsBranch);
+  return ending === -1 ? chain : chain.slice(0, ending + 1);
+};
+
+/** Lays the nodes of a scope side by side, then what is inside them, so that `next` is known at once. */
+const openScope = (draft: Draft, chain: readonly TreeNode[], owner: Omit<Scope, 'entry'>): ScopeId => {
+  const scope = draft.scopes.push(null) - 1;
+  const entry = draft.nodes.length;
+  draft.scopes[scope] = { entry, ...owner };
+  for (const _ of chain) draft.nodes.push(null);
+  for (const [index, node] of chain.entries()) {
+    const next = index + 1 < chain.length ? entry + index + 1 : null;
+    draft.nodes[entry + index] = planNode(draft, node, { id: entry + index, scope, next });
+  }
+  return scope;
+};
+
+type Place = { readonly id: NodeId; readonly scope: ScopeId; readonly next: NodeId | null };
+
+const planNode = (draft: Draft, node: TreeNode, place: Place): PlanNode => {
+  const { own, input, output } = node;
+  const name = draft.names.get(node) ?? missing('a name');
+  const common = { id: place.id, name, scope: place.scope, next: place.next, input, output };
+  switch (own.type) {
+    case 'step':
+    case 'pass':
+    case 'succeed':
+    case 'fail':
+      return { ...common, ...own };
+    case 'sequence': {
+      const steps = reachable(own.steps.flatMap(flatten));
+      return { ...common, type: own.type, body: openScope(draft, steps, { container: place.id, branch: null }) };
+    }
+    case 'parallel': {
+      const branches = own.branches.map((branch, index) =>
+        openScope(draft, reachable(flatten(branch)), { container: place.id, branch: index }),
+      );
+      return { ...common, type: own.type, branches, reduce: own.reduce, onError: own.onError };
+    }
+    case 'unreadable':
+      return missing('a node that could be read');
+    default:
+      return unreachable(own);
+  }
+};
+
+/**
+ * Makes a constant the output of the run: what flows out of the last node of the root scope. A `pass` of its own is put
+ * behind it, so that the last step still shows what it gave; where nothing can be put behind it, the node says it itself.
+ */
+const endWith = (draft: Draft, output: JsonText): void => {
+  const roots = draft.nodes.filter((node) => node !== null && node.scope === 0);
+  const last = roots.at(-1) ?? missing('the last node');
+  if (endsRun(draft, last)) {
+    draft.nodes[last.id] = { ...last, output };
+    return;
+  }
+  const taken = new Set(roots.map((node) => node?.name));
+  let name = 'output';
+  for (let number = 2; taken.has(name); number++) name = `output${number}`;
+  const id = draft.nodes.length;
+  draft.nodes[last.id] = { ...last, next: id };
+  draft.nodes.push({ id, name, scope: 0, next: null, type: 'pass', input: null, output });
+};
+
+const endsRun = (draft: Draft, node: PlanNode): boolean => {
+  if (node.type === 'succeed' || node.type === 'fail') return true;
+  if (node.type !== 'sequence') return false;
+  return draft.nodes.some((inner) => inner !== null && inner.scope === node.body && endsRun(draft, inner));
+};
