@@ -1,0 +1,266 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { DEFAULT_RETRY, DEFAULT_RUN_LIMITS, type JsonText, type Plan, type StartRun } from '#domain';
+import { MemoryEventStore, runStream, type Append, type AppendOutcome, type EventStore } from '#event-store';
+import { sha256Base32, silentLog, systemClock, systemEntropy, type Clock } from '#runtime';
+import { RunEngine, type Committed, type Owner, type RunId, type StartReply } from './index.js';
+
+const NOBODY = { actor: null, traceparent: null };
+const runIdOf = (key: string) => sha256Base32(key, 128) as RunId;
+
+const step = (id: number, scope: number, next: number | null): Plan['nodes'][number] => ({
+  id,
+  name: `s${id}`,
+  scope,
+  next,
+  type: 'step',
+  input: null,
+  output: null,
+  url: 'http://localhost:1/',
+  method: 'POST',
+  headers: {},
+  contentType: 'application/json',
+  retry: DEFAULT_RETRY,
+  timeouts: { connectMs: 1, answerMs: 1, stepMs: null },
+});
+
+const TWO_STEPS: Plan = {
+  v: 1,
+  timeoutMs: null,
+  scopes: [{ entry: 0, container: null, branch: null }],
+  nodes: [step(0, 0, 1), step(1, 0, null)],
+};
+
+const start = (key: string, change: Partial<StartRun> = {}): StartRun => ({
+  type: 'StartRun',
+  id: runIdOf(key),
+  key,
+  workflow: 'w',
+  version: 1,
+  plan: 'hash',
+  namespace: 'default',
+  queue: 'default',
+  tags: {},
+  correlationId: null,
+  requestor: null,
+  fingerprint: 'f1',
+  fromStep: null,
+  timeoutMs: null,
+  variables: '{}' as JsonText,
+  input: '1' as JsonText,
+  ...change,
+});
+
+/** Grants everything and performs nothing; keeps what it was told. */
+class Recorder implements Owner {
+  readonly commits: Committed[] = [];
+  refunds = 0;
+  constructor(readonly boot = 'b1') {}
+  grant() {
+    return { dispatcher: 'd', boot: this.boot };
+  }
+  refund() {
+    this.refunds += 1;
+  }
+  committed(commit: Committed) {
+    this.commits.push(commit);
+  }
+}
+
+/** A store whose appends a test may answer otherwise. */
+class TwistedStore extends MemoryEventStore {
+  twist: ((append: Append, settle: (outcome: AppendOutcome) => void) => boolean) | null = null;
+  readonly seen: Append[] = [];
+  override append(append: Append, settle: (outcome: AppendOutcome) => void): void {
+    this.seen.push(append);
+    if (this.twist?.(append, settle) !== true) super.append(append, settle);
+  }
+}
+
+const plans = { cachedPlan: () => TWO_STEPS, plan: () => Promise.resolve(TWO_STEPS) };
+
+const engines: RunEngine[] = [];
+afterEach(async () => {
+  for (const engine of engines.splice(0)) await engine.stop();
+});
+
+const newEngine = async (owner: Owner | null, store: EventStore = new TwistedStore(), clock: Clock = systemClock) => {
+  await store.start();
+  const engine = new RunEngine(store, plans, clock, systemEntropy, silentLog, { limits: DEFAULT_RUN_LIMITS });
+  if (owner !== null) engine.ownedBy(owner);
+  engines.push(engine);
+  const begin = (key: string, change?: Partial<StartRun>) =>
+    new Promise<StartReply>((settle) => engine.start(runIdOf(key), start(key, change), TWO_STEPS, NOBODY, settle));
+  return { engine, store, begin };
+};
+
+const typesOf = async (store: EventStore, key: string) =>
+  (await store.readStream(runStream(runIdOf(key)))).map(({ type }) => type);
+
+describe('RunEngine', () => {
+  it('makes one append of a start and its first attempt', async () => {
+    const owner = new Recorder();
+    const { store, begin } = await newEngine(owner);
+    expect(await begin('a')).toMatchObject({ status: 'started' });
+    expect(await typesOf(store, 'a')).toEqual(['RunStarted', 'StepEntered', 'AttemptStarted']);
+    expect((store as TwistedStore).seen).toHaveLength(1);
+    expect(owner.commits.map(({ attempts, fresh }) => ({ attempts, fresh }))).toEqual([
+      { attempts: [{ step: 's0', attempt: 1 }], fresh: true },
+    ]);
+  });
+
+  it('leaves the attempt owed without an owner', async () => {
+    const { store, begin } = await newEngine(null);
+    await begin('a');
+    expect(await typesOf(store, 'a')).toEqual(['RunStarted', 'StepEntered']);
+  });
+
+  it('makes one run of 200 concurrent starts of one key, and answers all of them alike', async () => {
+    const { store, begin } = await newEngine(new Recorder());
+    const replies = await Promise.all(Array.from({ length: 200 }, () => begin('a')));
+    expect(replies.filter(({ status }) => status === 'started')).toHaveLength(1);
+    expect(replies.filter(({ status }) => status === 'replayed')).toHaveLength(199);
+    expect((await typesOf(store, 'a')).filter((type) => type === 'RunStarted')).toHaveLength(1);
+  });
+
+  it('makes one run of starts at two engines over one log', async () => {
+    const store = new TwistedStore();
+    const one = await newEngine(null, store);
+    const two = await newEngine(null, store);
+    const replies = await Promise.all([...Array(20).keys()].map((index) => (index % 2 === 0 ? one : two).begin('a')));
+    expect(replies.filter(({ status }) => status === 'started')).toHaveLength(1);
+    expect(replies.filter(({ status }) => status === 'replayed')).toHaveLength(19);
+  });
+
+  it('refuses the key under another payload, and names both fingerprints', async () => {
+    const { begin } = await newEngine(new Recorder());
+    await begin('a');
+    const reply = await begin('a', { fingerprint: 'f2' });
+    expect(reply).toEqual({ status: 'rejected', rejection: { code: 'key-reused', first: 'f1', given: 'f2' } });
+  });
+
+  it('decides together what came in while an append was in flight', async () => {
+    const store = new TwistedStore();
+    const { engine, begin } = await newEngine(new Recorder(), store);
+    const held: (() => void)[] = [];
+    store.twist = (append, settle) => {
+      if (held.length > 0) return false;
+      held.push(() => MemoryEventStore.prototype.append.call(store, append, settle));
+      return true;
+    };
+    const started = begin('a');
+    const cancelled = engine.cancel(runIdOf('a'), 'enough', NOBODY);
+    const again = begin('a');
+    expect(store.seen).toHaveLength(1);
+    held[0]?.();
+    expect(await started).toMatchObject({ status: 'started' });
+    expect(await cancelled).toMatchObject({ status: 'cancelled' });
+    expect(await again).toMatchObject({ status: 'replayed' });
+    expect(store.seen.slice(0, 2).map(({ events }) => events.map(({ type }) => type))).toEqual([
+      ['RunStarted', 'StepEntered', 'AttemptStarted'],
+      ['StepCancelled', 'RunCancelled'],
+    ]);
+  });
+
+  it('shows a reader nothing that is not committed', async () => {
+    const store = new TwistedStore();
+    const { engine, begin } = await newEngine(new Recorder(), store);
+    await begin('a');
+    const held: (() => void)[] = [];
+    store.twist = (append, settle) =>
+      held.push(() => MemoryEventStore.prototype.append.call(store, append, settle)) > 0;
+    const cancelled = engine.cancel(runIdOf('a'), null, NOBODY);
+    let loaded: string | undefined;
+    const load = engine.load(runIdOf('a')).then((found) => (loaded = found?.run.status));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(loaded).toBeUndefined();
+    store.twist = null;
+    held[0]?.();
+    await load;
+    expect(loaded).toBe('cancelled');
+    await cancelled;
+  });
+
+  it('repeats an append of unknown outcome byte for byte, whether it was applied or not', async () => {
+    for (const applied of [true, false]) {
+      const store = new TwistedStore();
+      const { begin } = await newEngine(new Recorder(), store);
+      let twisted = 0;
+      store.twist = (append, settle) => {
+        if (twisted++ > 0) return false;
+        const unknown = () => settle({ status: 'unknown', cause: new Error('timed out') });
+        if (applied) MemoryEventStore.prototype.append.call(store, append, unknown);
+        else setImmediate(unknown);
+        return true;
+      };
+      expect(await begin('a')).toMatchObject({ status: 'started' });
+      expect(store.seen[1]).toBe(store.seen[0]);
+      expect(await typesOf(store, 'a')).toEqual(['RunStarted', 'StepEntered', 'AttemptStarted']);
+    }
+  });
+
+  it('reads again and decides anew when the stream has moved on, and gives its slots back', async () => {
+    const store = new TwistedStore();
+    const owner = new Recorder();
+    const one = await newEngine(owner, store);
+    const two = await newEngine(null, store);
+    await one.begin('a');
+    expect(await two.engine.cancel(runIdOf('a'), 'by the other', NOBODY)).toMatchObject({ status: 'cancelled' });
+    const result = new Promise((done) =>
+      one.engine.submit(
+        runIdOf('a'),
+        { type: 'CompleteAttempt', step: 's0', attempt: 1, status: 200, output: '1' as JsonText },
+        NOBODY,
+        done,
+      ),
+    );
+    expect(await result).toMatchObject({ status: 'rejected', rejection: { code: 'run-ended' } });
+    expect(owner.refunds).toBe(1);
+    expect((await typesOf(store, 'a')).at(-1)).toBe('RunCancelled');
+  });
+
+  it('answers who waits for the end after its commit, at once when it has ended, and with null for no run', async () => {
+    const { engine, begin } = await newEngine(new Recorder());
+    await begin('a');
+    const waited = new Promise<string | undefined>((resolve) =>
+      engine.whenEnded(runIdOf('a'), (loaded) => resolve(loaded?.run.status)),
+    );
+    await engine.cancel(runIdOf('a'), null, NOBODY);
+    expect(await waited).toBe('cancelled');
+    expect(
+      await new Promise((resolve) => engine.whenEnded(runIdOf('a'), (loaded) => resolve(loaded?.run.status))),
+    ).toBe('cancelled');
+    expect(await new Promise((resolve) => engine.whenEnded(runIdOf('nobody'), resolve))).toBeNull();
+    expect(await engine.load(runIdOf('nobody'))).toBeNull();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(engine.size).toBe(0);
+  });
+
+  it('counts duplicates in the log: the first at once, the others together, at most once a minute', async () => {
+    let nowMs = Date.parse('2026-01-01T00:00:00Z');
+    const timers: { atMs: number; call: () => void }[] = [];
+    const clock: Clock = {
+      nowMs: () => nowMs,
+      monotonicMs: () => nowMs,
+      now: () => new Date(nowMs).toISOString(),
+      after: (delayMs, call) => {
+        const timer = { atMs: nowMs + delayMs, call };
+        timers.push(timer);
+        return () => void timers.splice(timers.indexOf(timer), 1);
+      },
+    };
+    const store = new TwistedStore();
+    const { engine, begin } = await newEngine(null, store, clock);
+    await begin('a');
+    for (let index = 0; index < 50; index++) await begin('a');
+    await engine.load(runIdOf('a'));
+    const counts = async () =>
+      (await store.readStream(runStream(runIdOf('a'))))
+        .filter(({ type }) => type === 'DuplicateStartsSeen')
+        .map(({ data }) => data);
+    expect(await counts()).toEqual([{ count: 1 }]);
+    nowMs += 60_001;
+    for (const timer of timers.splice(0)) timer.call();
+    while ((await counts()).length < 2) await new Promise((resolve) => setImmediate(resolve));
+    expect(await counts()).toEqual([{ count: 1 }, { count: 49 }]);
+  });
+});
