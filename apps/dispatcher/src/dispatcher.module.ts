@@ -5,37 +5,18 @@ import {
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
 } from '@nestjs/common';
-import { hostname } from 'node:os';
-import { Dispatcher, type OpenRuns } from '#dispatch';
-import type { RunEngine } from '#engine';
-import type { EventStore } from '#event-store';
-import type { Clock, Config, Entropy, Log } from '#runtime';
+import { Dispatcher } from '#dispatch';
 
-/** What a dispatcher leans on; the main of an app makes it and hands it in. */
-export type DispatcherParts = {
-  readonly store: EventStore;
-  readonly engine: RunEngine;
-  readonly openRuns: OpenRuns;
-  readonly clock: Clock;
-  readonly entropy: Entropy;
-  readonly log: Log;
-  readonly config: Pick<Config, 'dispatch' | 'limits' | 'shutdown'>;
-};
+/** What the app leans on; its main makes it and hands it in. */
+export type DispatcherParts = { readonly dispatcher: Dispatcher };
 
 /** Performs what runs are owed: takes them over before the server listens, lets go of them after it has closed. */
 @Module({})
 export class DispatcherModule implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
   constructor(private readonly dispatcher: Dispatcher) {}
 
-  static with({ store, engine, openRuns, clock, entropy, log, config }: DispatcherParts): DynamicModule {
-    const options = {
-      ...config.dispatch,
-      name: `${hostname()}-${process.pid}`,
-      payloadMaxBytes: config.limits.payloadMaxBytes,
-      graceMs: config.shutdown.graceMs,
-    };
-    const useFactory = () => new Dispatcher(store, engine, openRuns, clock, entropy, log, options);
-    return { module: DispatcherModule, providers: [{ provide: Dispatcher, useFactory }], exports: [Dispatcher] };
+  static with({ dispatcher }: DispatcherParts): DynamicModule {
+    return { module: DispatcherModule, providers: [{ provide: Dispatcher, useValue: dispatcher }] };
   }
 
   onApplicationBootstrap(): Promise<void> {

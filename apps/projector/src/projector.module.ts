@@ -1,6 +1,9 @@
 import { Module, type DynamicModule, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Projector, ViewStore } from '#views';
 
+/** What a projector leans on; the main of an app makes it and hands it in. */
+export type ProjectorParts = { readonly projector: Projector; readonly views: ViewStore };
+
 /** Keeps the views: follows the log from the start of the app to its end. */
 @Module({})
 export class ProjectorModule implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -9,14 +12,13 @@ export class ProjectorModule implements OnApplicationBootstrap, OnApplicationShu
     private readonly views: ViewStore,
   ) {}
 
-  static with(projector: Projector, views: ViewStore): DynamicModule {
+  static with({ projector, views }: ProjectorParts): DynamicModule {
     return {
       module: ProjectorModule,
       providers: [
         { provide: Projector, useValue: projector },
         { provide: ViewStore, useValue: views },
       ],
-      exports: [Projector, ViewStore],
     };
   }
 

@@ -1,0 +1,42 @@
+import { loadConfigOrExit, onShutdown, systemClock } from '#runtime';
+import { rebuildSqliteViews } from '#views';
+import { join } from 'node:path';
+import { rebuildProgress } from './rebuild-progress.js';
+
+// npm run views:rebuild: builds a new set of views from the log, beside the old one, and switches to it. A service may be
+// running on the same data; it notices the switch by itself.
+
+const config = loadConfigOrExit(process.env);
+if (config.eventStore !== 'sqlite') {
+  process.stderr.write('views:rebuild reads the embedded log: STEPWELL_EVENT_STORE must be sqlite.\n');
+  process.exit(1);
+}
+
+const viewsFolder = join(config.dataDir, 'views');
+const abort = new AbortController();
+process.stdout.write(`Rebuilding the views in ${viewsFolder} from the log in ${config.dataDir}\n`);
+
+const main = async (): Promise<number> => {
+  const onProgress = rebuildProgress(process.stdout, systemClock);
+  try {
+    const result = await rebuildSqliteViews(config.dataDir, viewsFolder, { onProgress, signal: abort.signal });
+    if (result.status === 'interrupted') {
+      process.stdout.write('\nInterrupted: the views are as they were.\n');
+      return 130;
+    }
+    process.stdout.write(`Switched to ${result.set}: ${result.events.toLocaleString('en-US')} events.\n`);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`\nThe rebuild has failed, the views are as they were: ${text(error)}\n`);
+    return 1;
+  }
+};
+
+const text = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+const ended = main();
+onShutdown(async () => {
+  abort.abort();
+  process.exit(await ended);
+});
+process.exitCode = await ended;

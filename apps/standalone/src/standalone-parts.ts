@@ -1,0 +1,131 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { Dispatcher, MemoryOpenRuns, SqliteOpenRuns } from '#dispatch';
+import { Catalogue, RunEngine } from '#engine';
+import { MemoryEventStore, SqliteEventStore, type EventStore } from '#event-store';
+import { systemClock, systemEntropy, type Config, type Log } from '#runtime';
+import { Projector, SqliteViewStore } from '#views';
+import type { Health, NodeInfo, Readiness, WorkflowApiParts } from '../../workflow-api/src/workflow-api.module.js';
+import type { DispatcherParts } from '../../dispatcher/src/dispatcher.module.js';
+import type { ProjectorParts } from '../../projector/src/projector.module.js';
+
+const VERSION = '0.1.0';
+/** How many shards group the runs of a log; a standalone process owns them all. */
+const SHARDS = 64;
+
+export type StandaloneParts = WorkflowApiParts &
+  DispatcherParts &
+  ProjectorParts & {
+    /** Readiness goes false: new work is better sent elsewhere. */
+    readonly leave: () => void;
+  };
+
+/** Makes everything the process is of, on the embedded store, in the order in which one leans on the other. */
+export const createParts = async (config: Config, log: Log): Promise<StandaloneParts> => {
+  const clock = systemClock;
+  const entropy = systemEntropy;
+  mkdirSync(config.dataDir, { recursive: true });
+  const store = openStore(config, log);
+  await store.start();
+  const catalogue = new Catalogue(store, clock, entropy, log, config.limits);
+  await catalogue.start();
+  const engine = new RunEngine(store, catalogue, clock, entropy, log, { limits: config.limits });
+  const openRuns = config.eventStore === 'memory' ? new MemoryOpenRuns() : new SqliteOpenRuns(join(config.dataDir, 'open-runs.sqlite'));
+  const dispatcher = new Dispatcher(store, engine, openRuns, clock, entropy, log, {
+    ...config.dispatch,
+    name: `${hostname()}-${process.pid}`,
+    payloadMaxBytes: config.limits.payloadMaxBytes,
+    graceMs: config.shutdown.graceMs,
+  });
+  const views = new SqliteViewStore(viewsFolder(config));
+  const projector = new Projector(store, views, clock, {
+    onFault: (err, delayMs) => log.warn('the views could not be written; starting again from their checkpoint', { err, delayMs }),
+  });
+  const lists = {
+    listRuns: views.listRuns.bind(views),
+    waitFor: projector.waitFor.bind(projector),
+  };
+  let leaving = false;
+  const health: Health = { readiness: () => readiness(dispatcher, projector, views, leaving) };
+  const node = nodeInfo(config, store, dispatcher, projector);
+  const leave = () => {
+    leaving = true;
+  };
+  return { runs: engine, catalogue, lists, store, clock, log, config, health, node, dispatcher, projector, views, leave };
+};
+
+/** Views of a log in memory are of this process alone: they begin empty, as their log does. */
+const viewsFolder = (config: Config): string => {
+  if (config.eventStore !== 'memory') return join(config.dataDir, 'views');
+  const folder = join(config.dataDir, 'views-of-memory');
+  rmSync(folder, { recursive: true, force: true });
+  return folder;
+};
+
+const openStore = (config: Config, log: Log): EventStore => {
+  if (config.eventStore === 'memory') return new MemoryEventStore();
+  return new SqliteEventStore({
+    folder: config.dataDir,
+    onFatal: (err) => {
+      // Nothing that was under way is acknowledged; a restart trusts only what the log holds.
+      log.error('the log cannot be trusted to this process any more; it ends', { err });
+      process.exit(1);
+    },
+  });
+};
+
+const readiness = async (
+  dispatcher: Dispatcher,
+  projector: Projector,
+  views: SqliteViewStore,
+  leaving: boolean,
+): Promise<Readiness> => {
+  const parts: Record<string, Readiness['parts'][string]> = {
+    process: leaving ? { status: 'not-ready', detail: 'The process is stopping.' } : READY,
+    dispatcher: dispatcher.acting ? READY : { status: 'not-ready', detail: 'The open runs are being taken over, or let go.' },
+    views: await viewsReadiness(projector, views),
+  };
+  const all = Object.values(parts).map(({ status }) => status);
+  const status = all.includes('not-ready') ? 'not-ready' : all.includes('degraded') ? 'degraded' : 'ready';
+  return { status, parts };
+};
+
+const READY = { status: 'ready', detail: null } as const;
+
+const viewsReadiness = async (projector: Projector, views: SqliteViewStore): Promise<Readiness['parts'][string]> => {
+  try {
+    const parked = await views.parked();
+    if (parked.length > 0) {
+      const [first] = parked;
+      return { status: 'degraded', detail: `${parked.length} streams are parked, the first ${first?.stream}: ${first?.error}` };
+    }
+  } catch (error) {
+    return { status: 'degraded', detail: `The lists cannot be read: ${error instanceof Error ? error.message : String(error)}` };
+  }
+  const { events, seconds } = projector.lag;
+  return seconds > 10 ? { status: 'degraded', detail: `The lists are ${events} events (${seconds} s) behind the log.` } : READY;
+};
+
+/** Getters, so that every answer tells of its moment. */
+const nodeInfo = (config: Config, store: EventStore, dispatcher: Dispatcher, projector: Projector): NodeInfo => ({
+  product: 'stepwell',
+  version: VERSION,
+  runtime: `node ${process.versions.node}`,
+  host: hostname(),
+  pid: process.pid,
+  roles: ['workflow-api', 'dispatcher', 'projector'],
+  eventStore: config.eventStore,
+  startedAt: systemClock.now(),
+  limits: config.limits,
+  shards: { owned: SHARDS, of: SHARDS },
+  get lag() {
+    return projector.lag;
+  },
+  get attempts() {
+    return dispatcher.load;
+  },
+  get appends() {
+    return store instanceof SqliteEventStore ? store.stats().appends : null;
+  },
+});
