@@ -39,6 +39,10 @@ export class WorkflowApiModule {
     http.setFastPath(startFastPath(start, bodyMaxBytes(parts.config.limits)));
     const streams = new EventStreams(parts.store, parts.clock, parts.log);
     const reader = new RunReader(parts);
+    http.onClosing(() => {
+      start.stop();
+      streams.stop();
+    });
     return {
       module: WorkflowApiModule,
       controllers: [RunsController, NodeController, HealthController, ProblemsController],

@@ -181,6 +181,7 @@ export const startTestApi = async (change: Partial<WorkflowApiParts> = {}): Prom
     engine,
     stop: async () => {
       await app.close();
+      await engine.stop();
       await store.stop();
     },
   };

@@ -4,7 +4,7 @@ import type { FastifyError, FastifyReply } from 'fastify';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { problemHeaders, problemStatus, problemText, type Problem } from './problems.js';
 import { sendProblem } from './raw-answer.js';
-import { readBody } from './request-body.js';
+import { DEFINITION_TYPES, JSON_TYPES, parseMediaType, readBody } from './request-body.js';
 import { RouteTable } from './route-table.js';
 
 export type HttpLimits = {
@@ -23,6 +23,9 @@ const HEADER_MAX_BYTES = 16 * 1024;
 /** Node looks for slow requests no more often than this. */
 const TIMEOUT_CHECK_MS = 1_000;
 const KEEP_ALIVE_MS = 72_000;
+const CLOSING_CHECK_MS = 20;
+/** What is still being answered this long after the stop began is cut off. */
+const CLOSING_MAX_MS = 5_000;
 /** A step key is at most 1,024 bytes; each of them may come as three characters. */
 const PARAMETER_MAX_CHARS = 3 * 1_024;
 
@@ -31,6 +34,8 @@ export type HttpAdapter = {
   readonly routes: RouteTable;
   /** Sets what is asked before the framework, once it exists. */
   setFastPath(fastPath: FastPath): void;
+  /** Has `call` called when the server begins to close: those who wait on open connections are to be let go. */
+  onClosing(call: () => void): void;
 };
 
 /**
@@ -73,14 +78,42 @@ export const createFastifyAdapter = (limits: HttpLimits): HttpAdapter => {
   });
   const fastify = adapter.getInstance();
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('*', (_request, payload, done) => {
+  fastify.addContentTypeParser('*', (request, payload, done) => {
+    // Of a path that does not exist there is more to say than that its body is of the wrong type.
+    if (request.is404) return done(null);
+    const media = parseMediaType(request.headers, typesTakenAt(request.routeOptions.url));
+    if ('problem' in media) return done(new BodyRefused(media.problem));
     // Fastify hands over the request itself as payload as long as no hook changes it.
     readBody(payload as IncomingMessage, limits.bodyMaxBytes, (body) => {
       if (Buffer.isBuffer(body)) done(null, body);
       else if (body !== null) done(new BodyRefused(body));
     });
   });
-  return { adapter, routes: new RouteTable(fastify), setFastPath: (given) => (fastPath = given) };
+  return {
+    adapter,
+    routes: new RouteTable(fastify),
+    setFastPath: (given) => (fastPath = given),
+    onClosing: (call) =>
+      fastify.addHook('preClose', (done) => {
+        call();
+        letConnectionsGo(adapter.getHttpServer());
+        done();
+      }),
+  };
+};
+
+/**
+ * Node closes the connections that are idle when a server begins to close, not those that become idle after it: they
+ * would hold the stop until their keep-alive runs out.
+ */
+const letConnectionsGo = (server: Server): void => {
+  if (!server.listening) return;
+  const idle = setInterval(() => server.closeIdleConnections(), CLOSING_CHECK_MS);
+  const all = setTimeout(() => server.closeAllConnections(), CLOSING_MAX_MS);
+  server.once('close', () => {
+    clearInterval(idle);
+    clearTimeout(all);
+  });
 };
 
 /** Carries the problem of a body through Fastify to the filter that answers. */
@@ -96,6 +129,8 @@ export class BodyRefused extends Error {
 const answer = (reply: FastifyReply, problem: Problem): void => {
   void reply.code(problemStatus(problem.code)).headers(problemHeaders(problem)).send(problemText(problem));
 };
+
+const typesTakenAt = (url = ''): readonly string[] => (url.startsWith('/v1/workflows') ? DEFINITION_TYPES : JSON_TYPES);
 
 const HOST = /^(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])?(?::\d{0,5})?$/;
 const hasGoodHost = (request: IncomingMessage): boolean => {

@@ -32,20 +32,34 @@ export class ProblemFilter implements ExceptionFilter {
 
   #problemOf(error: unknown, request: HttpRequest): Problem {
     if (error instanceof BodyRefused) return error.problem;
-    const code = codeOf(error);
-    if (code.startsWith('FST_ERR_CTP_INVALID_MEDIA_TYPE')) {
-      return {
-        code: 'unsupported-media-type',
-        detail: 'The Content-Type is malformed.',
-        headers: { accept: JSON_TYPES.join(', ') },
-      };
+    switch (statusOf(error)) {
+      case 404:
+        return notFound(request, this.#routes);
+      case 415:
+        return MALFORMED_TYPE;
+      case 400:
+      case 413:
+        // Fastify's own words on a body; ours come as `BodyRefused`.
+        return { code: 'bad-request', detail: 'The request could not be read.' };
+      default:
+        return failureProblem(error, this.#log);
     }
-    if (code.startsWith('FST_ERR_CTP_') || code === 'FST_ERR_BAD_URL')
-      return { code: 'bad-request', detail: 'The request could not be read.' };
-    if (error instanceof HttpException && error.getStatus() === 404) return notFound(request, this.#routes);
-    return failureProblem(error, this.#log);
   }
 }
+
+const MALFORMED_TYPE: Problem = {
+  code: 'unsupported-media-type',
+  detail: 'The Content-Type is malformed.',
+  headers: { accept: JSON_TYPES.join(', ') },
+};
+
+/** The status that Fastify or Nest would answer with; our own failures bear none. */
+const statusOf = (error: unknown): number | null => {
+  if (error instanceof HttpException) return error.getStatus();
+  const isTheirs =
+    typeof error === 'object' && error !== null && 'statusCode' in error && typeof error.statusCode === 'number';
+  return isTheirs ? (error as { readonly statusCode: number }).statusCode : null;
+};
 
 const notFound = ({ method, url }: HttpRequest, routes: RouteTable): Problem => {
   const [path = ''] = url.split('?');
@@ -60,6 +74,3 @@ const notFound = ({ method, url }: HttpRequest, routes: RouteTable): Problem => 
     headers: { allow },
   };
 };
-
-const codeOf = (error: unknown): string =>
-  typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : '';

@@ -70,8 +70,8 @@ const writeComing = async (
     if (message.type !== 'commits') continue;
     let ended = false;
     for (const event of message.commits.flatMap(unpack)) {
-      if (event.position <= after || event.revision < from) continue;
-      if (!(await writer.write(event))) return;
+      if (event.position <= after) continue;
+      if (event.revision >= from && !(await writer.write(event))) return;
       ended ||= ENDS.has(event.type);
     }
     if (ended) return;

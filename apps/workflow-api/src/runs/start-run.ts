@@ -5,7 +5,7 @@ import { canonicalJson, sha256Hex, type Clock, type Log } from '#runtime';
 import { parseIdempotencyKey } from '../http/idempotency-key.js';
 import { parseJsonText, parseValue } from '../http/json-body.js';
 import { parsePreferWait } from '../http/prefer.js';
-import { HttpProblem } from '../http/problems.js';
+import { HttpProblem, type Problem } from '../http/problems.js';
 import { answerFailure, rejectionProblem, STORAGE_UNAVAILABLE } from '../http/failures.js';
 import { sendProblem, sendText } from '../http/raw-answer.js';
 import { JSON_TYPES, parseMediaType } from '../http/request-body.js';
@@ -37,6 +37,11 @@ type Start = {
   readonly origin: Origin;
 };
 
+const STOPPING: Problem = {
+  code: 'stopping',
+  detail: 'The server is stopping. Nothing was started.',
+  headers: { connection: 'close' },
+};
 const EMPTY_OBJECT = '{}' as JsonText;
 const NULL = 'null' as JsonText;
 
@@ -47,12 +52,14 @@ const NULL = 'null' as JsonText;
 export class StartRunRoute {
   readonly #parts: StartParts;
   readonly #waits = new Set<() => void>();
+  #stopping = false;
 
   constructor(parts: StartParts) {
     this.#parts = parts;
   }
 
   handle(headers: IncomingHttpHeaders, body: Uint8Array | undefined, response: ServerResponse): void {
+    if (this.#stopping) return sendProblem(response, STOPPING);
     try {
       const start = parseStart(headers, body, this.#parts.limits.payloadMaxBytes);
       const startable = toStartable(start.request, this.#parts.plans);
@@ -63,8 +70,9 @@ export class StartRunRoute {
     }
   }
 
-  /** Answers all who wait for an end with the run so far. */
+  /** Answers all who wait for an end with the run so far, and takes no start any more. */
   stop(): void {
+    this.#stopping = true;
     for (const wait of [...this.#waits]) wait();
   }
 

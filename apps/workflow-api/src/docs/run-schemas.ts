@@ -1,0 +1,149 @@
+import { z } from 'zod';
+
+/** The shapes of answers about runs, for the OpenAPI document and its test. Answers are not validated when they are sent. */
+const Instant = z.iso.datetime().describe('ISO 8601, UTC.');
+const Payload = z.unknown().describe('Any JSON.');
+const Labels = z.record(z.string(), z.string());
+
+export const ErrorShape = z
+  .strictObject({ name: z.string(), cause: z.string().nullable() })
+  .meta({ id: 'Error', description: 'What went wrong: a name to match on, and the reason in words.' });
+
+const RunStatus = z.enum(['running', 'completed', 'failed', 'cancelled', 'timed-out']);
+const StepStatus = z.enum([
+  'pending',
+  'scheduled',
+  'running',
+  'waiting-retry',
+  'completed',
+  'failed',
+  'cancelled',
+  'skipped',
+]);
+const StepType = z.enum(['step', 'sequence', 'parallel', 'pass', 'succeed', 'fail']);
+const Version = z.union([z.int(), z.literal('draft')]).nullable();
+
+export const AttemptShape = z
+  .strictObject({
+    number: z.int().describe('Counts from 1.'),
+    outcome: z.enum(['running', 'succeeded', 'refused', 'not-executed', 'may-have-executed', 'unknown']),
+    status: z.int().nullable().describe('The HTTP status of the answer.'),
+    error: ErrorShape.nullable(),
+    url: z.string().nullable(),
+    startedAt: Instant,
+    endedAt: Instant.nullable(),
+    retryAt: Instant.nullable().describe('When the next attempt is due.'),
+    dispatcher: z.string(),
+  })
+  .meta({ id: 'Attempt', description: 'One HTTP exchange for a step.' });
+
+const Request = z.strictObject({ method: z.string(), url: z.string(), headers: Labels }).meta({ id: 'StepRequest' });
+
+export const StepShape = z
+  .strictObject({
+    key: z.string().describe('Names the step in its run.'),
+    name: z.string(),
+    type: StepType,
+    status: StepStatus,
+    input: Payload,
+    output: Payload,
+    error: ErrorShape.nullable(),
+    enteredAt: Instant.nullable(),
+    startedAt: Instant.nullable(),
+    finishedAt: Instant.nullable(),
+    request: Request.nullable(),
+    attempts: z.array(AttemptShape),
+    get steps() {
+      return z.array(StepShape);
+    },
+  })
+  .meta({
+    id: 'Step',
+    description: 'A node of the plan as the run has entered it, or, with status `pending`, as it may come.',
+  });
+
+const Wait = z
+  .strictObject({ step: z.string(), for: z.enum(['retry', 'capacity']), until: Instant.nullable() })
+  .meta({ id: 'Wait', description: 'What a step waits for, and until when.' });
+
+const identity = {
+  id: z.string(),
+  key: z.string().describe('The Idempotency-Key of the start.'),
+  workflow: z.string().nullable(),
+  version: Version,
+  namespace: z.string(),
+  queue: z.string(),
+  tags: Labels,
+};
+
+export const RunShape = z
+  .strictObject({
+    ...identity,
+    variables: z.record(z.string(), z.unknown()),
+    correlationId: z.string().nullable(),
+    requestor: z.string().nullable(),
+    status: RunStatus,
+    reason: z.string().nullable().describe("Why it failed or was cancelled, in a person's words."),
+    input: Payload,
+    output: Payload,
+    error: ErrorShape.nullable(),
+    createdAt: Instant,
+    finishedAt: Instant.nullable(),
+    resolved: z.boolean(),
+    parent: z.null(),
+    revision: z.int(),
+    waiting: z.array(Wait),
+    steps: z.array(StepShape),
+  })
+  .meta({ id: 'Run', description: 'A run, folded from its events: always current.' });
+
+export const StartedShape = z
+  .strictObject({
+    ...identity,
+    correlationId: z.string().nullable(),
+    requestor: z.string().nullable(),
+    createdAt: Instant,
+    links: z.strictObject({ self: z.string(), events: z.string(), cancel: z.string() }),
+  })
+  .meta({
+    id: 'StartedRun',
+    description: 'The answer to a start. It never changes: a repetition gets the same bytes.',
+  });
+
+export const RunListItemShape = RunShape.omit({
+  variables: true,
+  input: true,
+  output: true,
+  waiting: true,
+  steps: true,
+}).meta({
+  id: 'RunListItem',
+  description: 'A run in a list: without its payloads and steps.',
+});
+
+export const EventShape = z
+  .strictObject({
+    id: z.uuid(),
+    type: z.string(),
+    v: z.int(),
+    stream: z.string(),
+    revision: z.int(),
+    position: z.string().describe('Opaque.'),
+    recordedAt: Instant,
+    data: z.record(z.string(), z.unknown()),
+    actor: z.string().nullable(),
+    traceparent: z.string().nullable(),
+  })
+  .meta({ id: 'Event', description: 'One fact about a run, as recorded.' });
+
+const NextCursor = z.string().nullable().describe('Where the next page begins; null on the last one.');
+export const RunListShape = z
+  .strictObject({ items: z.array(RunListItemShape), nextCursor: NextCursor })
+  .meta({ id: 'RunList' });
+export const EventListShape = z
+  .strictObject({
+    items: z.array(EventShape),
+    nextCursor: NextCursor.describe('The `from` of the next page; null on the last one.'),
+  })
+  .meta({ id: 'EventList' });
+export { NextCursor };

@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import { NextCursor } from './run-schemas.js';
+
+export const ProblemShape = z
+  .strictObject({
+    type: z.string().describe('An address of this server that explains the problem.'),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.string(),
+    errors: z.array(
+      z.strictObject({
+        pointer: z.string().describe('A JSON pointer into the body, or the name of a header or parameter.'),
+        detail: z.string(),
+        line: z.int().nullable().optional(),
+        column: z.int().nullable().optional(),
+      }),
+    ),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457.' });
+
+const ProblemHelp = z
+  .strictObject({ type: z.string(), code: z.string(), status: z.int(), title: z.string(), help: z.string() })
+  .meta({ id: 'ProblemHelp', description: 'What a problem means, and what to do about it.' });
+export const ProblemHelpShape = ProblemHelp;
+export const ProblemListShape = z
+  .strictObject({ items: z.array(ProblemHelp), nextCursor: NextCursor })
+  .meta({ id: 'ProblemList' });
+
+export const NodeShape = z
+  .strictObject({
+    product: z.literal('stepwell'),
+    version: z.string(),
+    runtime: z.string(),
+    eventStore: z.string(),
+    startedAt: z.iso.datetime(),
+    limits: z.record(z.string(), z.number()),
+  })
+  .meta({ id: 'Node' });
+
+const PartStatus = z.enum(['ready', 'degraded', 'not-ready']);
+export const ReadinessShape = z
+  .strictObject({
+    status: PartStatus,
+    parts: z.record(z.string(), z.strictObject({ status: PartStatus, detail: z.string().nullable() })),
+  })
+  .meta({ id: 'Readiness' });
+
+export const LivenessShape = z.strictObject({ status: z.literal('alive') }).meta({ id: 'Liveness' });

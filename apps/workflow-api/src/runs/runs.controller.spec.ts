@@ -1,0 +1,300 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { JsonText } from '#domain';
+import type { RunId } from '#engine';
+import { startTestApi, type TestApi } from '../../testing/test-api.js';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startTestApi();
+});
+afterAll(() => api.stop());
+beforeEach(() => {
+  api.owner.held.clear();
+  api.owner.grants = true;
+});
+
+let keys = 0;
+const start = async (body: object = {}, headers: Record<string, string> = {}): Promise<any> => {
+  const response = await fetch(`${api.url}/v1/runs`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'idempotency-key': `key-${++keys}`, ...headers },
+    body: JSON.stringify({ workflow: 'welcome', ...body }),
+  });
+  return response.json();
+};
+const finished = (body: object = {}): Promise<any> => start(body, { prefer: 'wait=5' });
+const get = async (path: string, headers: Record<string, string> = {}) => {
+  const response = await fetch(`${api.url}${path}`, { headers });
+  const text = await response.text();
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    json: text.startsWith('{') ? (JSON.parse(text) as any) : null,
+  };
+};
+const submit = (id: string, command: object): Promise<void> =>
+  new Promise((resolve) =>
+    api.engine.submit(id as RunId, command as never, { actor: null, traceparent: null }, () => resolve()),
+  );
+
+describe('GET /v1/runs/{id}', () => {
+  it('shows steps as a tree with their attempts, inputs and outputs', async () => {
+    const { id } = await finished({ input: { a: 1 } });
+    const { status, headers, json } = await get(`/v1/runs/${id}`);
+    expect(status).toBe(200);
+    expect(headers.get('stepwell-position')).toMatch(/^\d+$/);
+    expect(Object.keys(json)).toEqual(
+      'id key workflow version namespace queue tags variables correlationId requestor status reason input output error createdAt finishedAt resolved parent revision waiting steps'.split(
+        ' ',
+      ),
+    );
+    expect(json).toMatchObject({
+      status: 'completed',
+      input: { a: 1 },
+      output: [{ ok: true }, { ok: true }],
+      resolved: true,
+      waiting: [],
+      error: null,
+      reason: null,
+    });
+    expect(json.steps.map((step: any) => [step.key, step.type, step.steps.map((below: any) => below.key)])).toEqual([
+      ['create-user', 'step', []],
+      ['parallel1', 'parallel', ['parallel1.email', 'parallel1.analytics']],
+    ]);
+    expect(json.steps[0]).toEqual({
+      key: 'create-user',
+      name: 'create-user',
+      type: 'step',
+      status: 'completed',
+      input: { a: 1 },
+      output: { ok: true },
+      error: null,
+      enteredAt: expect.any(String),
+      startedAt: expect.any(String),
+      finishedAt: expect.any(String),
+      request: {
+        method: 'POST',
+        url: 'http://127.0.0.1:4000/steps/create-user',
+        headers: { 'content-type': 'application/json', 'x-team': 'growth' },
+      },
+      attempts: [
+        {
+          number: 1,
+          outcome: 'succeeded',
+          status: 200,
+          error: null,
+          url: 'http://127.0.0.1:4000/steps/create-user',
+          startedAt: expect.any(String),
+          endedAt: expect.any(String),
+          retryAt: null,
+          dispatcher: 'd1',
+        },
+      ],
+      steps: [],
+    });
+  });
+
+  it('lists what the run has not reached, with its template, in the full view and not in the slim one', async () => {
+    api.owner.held.add('create-user');
+    const { id } = await start();
+    const full = (await get(`/v1/runs/${id}`)).json;
+    const slim = (await get(`/v1/runs/${id}?view=slim`)).json;
+    expect(slim.steps.map((step: any) => step.key)).toEqual(['create-user']);
+    expect(full.steps.map((step: any) => [step.key, step.status])).toEqual([
+      ['create-user', 'running'],
+      ['parallel1', 'pending'],
+    ]);
+    expect(full.steps[1].steps.map((step: any) => [step.key, step.status, step.request.url])).toEqual([
+      ['parallel1.email', 'pending', 'http://127.0.0.1:4000/steps/email'],
+      ['parallel1.analytics', 'pending', 'http://127.0.0.1:4000/steps/analytics'],
+    ]);
+    expect(Object.keys(full.steps[1])).toEqual(Object.keys(full.steps[0]));
+  });
+
+  it('shows a failed attempt, when the next one is due, and what the run waits for', async () => {
+    api.owner.held.add('create-user');
+    const { id } = await start();
+    const error = { name: 'HTTP.503', cause: 'it says "busy"' };
+    await submit(id, {
+      type: 'FailAttempt',
+      step: 'create-user',
+      attempt: 1,
+      class: 'may-have-executed',
+      retryable: true,
+      status: 503,
+      error,
+      retryAfterMs: null,
+      jitter: 0.5,
+    });
+    const { json } = await get(`/v1/runs/${id}`);
+    const [attempt] = json.steps[0].attempts;
+    expect(attempt).toMatchObject({
+      number: 1,
+      outcome: 'may-have-executed',
+      status: 503,
+      error,
+      retryAt: expect.stringMatching(/Z$/),
+    });
+    expect(json.waiting).toEqual([{ step: 'create-user', for: 'retry', until: attempt.retryAt }]);
+    expect(json.steps[0].status).toBe('waiting-retry');
+  });
+
+  it('shows a step that waits for a slot', async () => {
+    api.owner.grants = false;
+    const { id } = await start();
+    expect((await get(`/v1/runs/${id}`)).json.waiting).toEqual([{ step: 'create-user', for: 'capacity', until: null }]);
+  });
+
+  it('gives payloads as they came, whatever is in them', async () => {
+    const input = { '"quoted"': '\u2028 \\ "x"', deep: [[null, 1e21, -0.5]], é: '\ud83d\ude00' };
+    const { id } = await finished({ input, variables: { v: '\\' }, tags: { 'a"b': '\\' } });
+    expect((await get(`/v1/runs/${id}`)).json).toMatchObject({ input, variables: { v: '\\' }, tags: { 'a"b': '\\' } });
+  });
+
+  it('knows no run by an id that nobody has, by a wrong suffix, or without the one it has', async () => {
+    const { id } = await finished({ idSuffix: 'ada-1' });
+    expect((await get(`/v1/runs/${id}`)).status).toBe(200);
+    for (const wrong of [id.slice(0, 26), `${id}x`, `${id.slice(0, 26)}-bob`, 'a'.repeat(26), id.toUpperCase(), 'x']) {
+      expect([wrong, (await get(`/v1/runs/${wrong}`)).json.code]).toEqual([wrong, 'run-not-found']);
+    }
+  });
+
+  it('refuses an unknown view', async () => {
+    const { id } = await finished();
+    expect((await get(`/v1/runs/${id}?view=fat`)).json.errors[0].pointer).toBe('view');
+  });
+});
+
+describe('GET /v1/runs/{id}/steps/{key}', () => {
+  it('gives one step, and names the nearest when there is none', async () => {
+    const { id } = await finished();
+    expect((await get(`/v1/runs/${id}/steps/parallel1.email`)).json.key).toBe('parallel1.email');
+    expect((await get(`/v1/runs/${id}/steps/parallel1`)).json.steps).toHaveLength(2);
+    const missing = await get(`/v1/runs/${id}/steps/parallel1.mail`);
+    expect([missing.status, missing.json.detail]).toEqual([404, expect.stringContaining('"parallel1.email"')]);
+  });
+});
+
+describe('GET /v1/runs/{id}/events', () => {
+  it('pages through every event once, in order', async () => {
+    const { id } = await finished();
+    const revisions: number[] = [];
+    for (let from: string | null = '0'; from !== null;) {
+      const { json } = await get(`/v1/runs/${id}/events?from=${from}&limit=3`);
+      revisions.push(...json.items.map((event: any) => event.revision));
+      from = json.nextCursor;
+    }
+    expect(revisions).toEqual(Array.from({ length: 16 }, (_, index) => index));
+  });
+
+  it('streams what is there and what comes, and ends after the end of the run', async () => {
+    api.owner.held.add('create-user');
+    const { id } = await start();
+    const streamed = get(`/v1/runs/${id}/events`, { accept: 'text/event-stream' });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await submit(id, {
+      type: 'CompleteAttempt',
+      step: 'create-user',
+      attempt: 1,
+      status: 200,
+      output: '{"late":true}' as JsonText,
+    });
+    const { status, headers, text } = await streamed;
+    expect([status, headers.get('content-type')]).toEqual([200, 'text/event-stream']);
+    const ids = [...text.matchAll(/^id: (\d+)$/gm)].map((match) => Number(match[1]));
+    expect(ids).toEqual(Array.from({ length: 16 }, (_, index) => index));
+    const events = [...text.matchAll(/^data: (.*)$/gm)].map((match) => JSON.parse(match[1]!));
+    expect(events.at(-1).type).toBe('RunCompleted');
+    expect(events).toEqual((await get(`/v1/runs/${id}/events`)).json.items);
+  });
+
+  it('resumes after Last-Event-ID, and says 204 past the end', async () => {
+    const { id, revision } = await finished();
+    const resumed = await get(`/v1/runs/${id}/events`, {
+      accept: 'text/event-stream',
+      'last-event-id': String(revision - 2),
+    });
+    expect([...resumed.text.matchAll(/^id: (\d+)$/gm)].map((match) => Number(match[1]))).toEqual([
+      revision - 1,
+      revision,
+    ]);
+    expect(
+      (await get(`/v1/runs/${id}/events`, { accept: 'text/event-stream', 'last-event-id': String(revision) })).status,
+    ).toBe(204);
+    expect((await get(`/v1/runs/${id}/events`, { accept: 'text/event-stream', 'last-event-id': 'x' })).status).toBe(
+      400,
+    );
+  });
+
+  it('waits with an open stream for a run that has not gone past what the client has seen', async () => {
+    api.owner.held.add('create-user');
+    const { id } = await start();
+    const streamed = get(`/v1/runs/${id}/events?from=5`, { accept: 'text/event-stream' });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await fetch(`${api.url}/v1/runs/${id}/cancel`, { method: 'POST' });
+    const { status, text } = await streamed;
+    expect([status, text]).toEqual([200, 'retry: 1000\n\n']);
+  });
+});
+
+describe('a server that stops', () => {
+  it('ends open streams, and answers those who wait for an end with the run so far', async () => {
+    const other = await startTestApi();
+    other.owner.held.add('create-user');
+    const headers = { 'content-type': 'application/json', 'idempotency-key': 'k' };
+    const send = (extra: Record<string, string>) =>
+      fetch(`${other.url}/v1/runs`, {
+        method: 'POST',
+        headers: { ...headers, ...extra },
+        body: '{"workflow":"welcome"}',
+      });
+    const { id } = (await (await send({})).json()) as any;
+    const streamed = fetch(`${other.url}/v1/runs/${id}/events`, { headers: { accept: 'text/event-stream' } }).then(
+      (response) => response.text(),
+    );
+    const waited = send({ prefer: 'wait=60' });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await other.stop();
+    expect((await waited).status).toBe(202);
+    expect(await streamed).toContain('AttemptStarted');
+  });
+});
+
+describe('POST /v1/runs/{id}/cancel', () => {
+  const cancel = async (id: string, body?: string) => {
+    const response = await fetch(`${api.url}/v1/runs/${id}/cancel`, {
+      method: 'POST',
+      ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }),
+    });
+    return {
+      status: response.status,
+      position: response.headers.get('stepwell-position'),
+      json: (await response.json()) as any,
+    };
+  };
+
+  it('cancels with a reason; again it changes nothing', async () => {
+    api.owner.held.add('create-user');
+    const { id } = await start();
+    const first = await cancel(id, '{"reason":"no longer needed"}');
+    expect(first).toMatchObject({
+      status: 200,
+      json: { status: 'cancelled', reason: 'no longer needed', resolved: true },
+    });
+    const second = await cancel(id, '{"reason":"once more"}');
+    expect(second.json).toEqual(first.json);
+    expect(second.position).toBe(first.position);
+  });
+
+  it('is refused once the run has ended otherwise', async () => {
+    const { id } = await finished();
+    expect(await cancel(id)).toMatchObject({ status: 409, json: { code: 'run-ended' } });
+  });
+
+  it.each(['{"reason":1}', '{"why":"x"}', '[]', '"x"', '{'])('refuses %s', async (body) => {
+    api.owner.held.add('create-user');
+    const { id } = await start();
+    expect((await cancel(id, body)).status).toBe(400);
+  });
+});

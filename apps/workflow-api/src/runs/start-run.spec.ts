@@ -1,0 +1,282 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { LOG_START, unpack } from '#event-store';
+import { startTestApi, type TestApi } from '../../testing/test-api.js';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startTestApi();
+});
+afterAll(() => api.stop());
+beforeEach(() => {
+  api.owner.held.clear();
+  api.owner.grants = true;
+  api.plans.cold = false;
+});
+
+let keys = 0;
+const freshKey = (): string => `key-${++keys}`;
+
+type Sent = { status: number; headers: Headers; text: string; json: any };
+const start = async (body: unknown, headers: Record<string, string> = {}): Promise<Sent> => {
+  const response = await fetch(`${api.url}/v1/runs`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'idempotency-key': freshKey(), ...headers },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, text, json: text === '' ? null : JSON.parse(text) };
+};
+const eventsOf = async (id: string): Promise<string[]> => {
+  const response = await fetch(`${api.url}/v1/runs/${id}/events?limit=1000`);
+  return ((await response.json()) as any).items.map((event: any) => event.type);
+};
+
+const startsInLog = async (): Promise<number> => {
+  const commits = await api.store.readAll(LOG_START, { limit: 100_000 });
+  return commits.flatMap(unpack).filter((event) => event.type === 'RunStarted').length;
+};
+
+describe('POST /v1/runs', () => {
+  it('answers 201 with where the run is, its identity and the position of its start', async () => {
+    const { status, headers, json } = await start(
+      {
+        workflow: 'welcome',
+        input: { a: 1 },
+        tags: { colour: 'red' },
+        idSuffix: 'ada',
+        correlationId: 'c-1',
+        requestor: 'ada',
+      },
+      { 'idempotency-key': 'the-key' },
+    );
+    expect(status).toBe(201);
+    expect(headers.get('location')).toBe(`/v1/runs/${json.id}`);
+    expect(headers.get('stepwell-position')).toMatch(/^\d+$/);
+    expect(headers.get('idempotent-replayed')).toBeNull();
+    expect(json).toEqual({
+      id: expect.stringMatching(/^[a-z2-7]{26}-ada$/),
+      key: 'the-key',
+      workflow: 'welcome',
+      version: 1,
+      namespace: 'default',
+      queue: 'default',
+      tags: { team: 'growth', colour: 'red' },
+      correlationId: 'c-1',
+      requestor: 'ada',
+      createdAt: expect.stringMatching(/Z$/),
+      links: {
+        self: `/v1/runs/${json.id}`,
+        events: `/v1/runs/${json.id}/events`,
+        cancel: `/v1/runs/${json.id}/cancel`,
+      },
+    });
+  });
+
+  it('gives the same bytes for the same key and payload in any order and spacing, whatever the run has become', async () => {
+    const key = freshKey();
+    const first = await start(
+      { workflow: 'welcome', input: { a: 1, b: [2] } },
+      { 'idempotency-key': key, prefer: 'wait=5' },
+    );
+    expect(first.status).toBe(200);
+    const second = await start('{ "input": {"b": [2], "a":1.0},\n"workflow":"welcome" }', {
+      'idempotency-key': `"${key}"`,
+    });
+    const third = await start({ workflow: 'welcome', input: { a: 1, b: [2] } }, { 'idempotency-key': key });
+    expect([second.status, third.status]).toEqual([201, 201]);
+    expect(second.headers.get('idempotent-replayed')).toBe('true');
+    expect(third.text).toBe(second.text);
+    const types = await eventsOf(first.json.id);
+    expect(types.filter((type) => type === 'RunStarted')).toHaveLength(1);
+  });
+
+  it('refuses another payload under the same key and names both fingerprints', async () => {
+    const key = freshKey();
+    await start({ workflow: 'welcome', input: 1 }, { 'idempotency-key': key });
+    const { status, json } = await start({ workflow: 'welcome', input: 2 }, { 'idempotency-key': key });
+    expect(status).toBe(422);
+    expect(json.code).toBe('idempotency-key-reused');
+    expect(json.detail.match(/[0-9a-f]{64}/g)).toHaveLength(2);
+  });
+
+  it('keeps keys of other namespaces and workflows apart', async () => {
+    const key = freshKey();
+    const ids = await Promise.all(
+      [{ workflow: 'welcome' }, { workflow: 'welcome', namespace: 'test' }, { definition: {} }].map(
+        async (body) => (await start(body, { 'idempotency-key': key })).json.id,
+      ),
+    );
+    expect(new Set(ids).size).toBe(3);
+  });
+
+  it('makes one run of 200 concurrent starts with one key', async () => {
+    const key = freshKey();
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, () => start({ workflow: 'welcome', input: { n: 1 } }, { 'idempotency-key': key })),
+    );
+    expect(new Set(answers.map((answer) => answer.text)).size).toBe(1);
+    expect(answers.every((answer) => answer.status === 201)).toBe(true);
+    expect(answers.filter((answer) => answer.headers.get('idempotent-replayed') === null)).toHaveLength(1);
+    expect((await eventsOf(answers[0]!.json.id)).filter((type) => type === 'RunStarted')).toHaveLength(1);
+  });
+
+  it('answers a repetition of a start whose workflow is gone', async () => {
+    const key = freshKey();
+    const started = api.plans.plans.get('welcome')!;
+    api.plans.plans.set('passing', { ...started, version: 7 });
+    const first = await start({ workflow: 'passing' }, { 'idempotency-key': key });
+    api.plans.plans.delete('passing');
+    const again = await start({ workflow: 'passing' }, { 'idempotency-key': key });
+    expect(again.text).toBe(first.text);
+    expect(again.headers.get('idempotent-replayed')).toBe('true');
+    expect((await start({ workflow: 'passing' })).json.code).toBe('workflow-not-found');
+    expect((await start({ workflow: 'passing', input: 1 }, { 'idempotency-key': key })).json.code).toBe(
+      'idempotency-key-reused',
+    );
+  });
+
+  it('starts a workflow whose plan must be looked up first', async () => {
+    api.plans.cold = true;
+    expect((await start({ workflow: 'welcome' })).status).toBe(201);
+  });
+
+  it('refuses an unknown step to start from and names the nearest', async () => {
+    const { status, json } = await start({ workflow: 'welcome', fromStep: 'parallel1.emial' });
+    expect(status).toBe(422);
+    expect(json.errors[0]).toEqual({ pointer: '/fromStep', detail: expect.stringContaining('"parallel1.email"') });
+  });
+
+  describe('with Prefer: wait', () => {
+    it('answers 200 with the finished run', async () => {
+      const { status, headers, json } = await start(
+        { workflow: 'welcome', input: { a: 1 } },
+        { prefer: 'respond-async, wait=5' },
+      );
+      expect(status).toBe(200);
+      expect(headers.get('preference-applied')).toBe('wait=5');
+      expect(json.status).toBe('completed');
+      expect(json.output).toEqual([{ ok: true }, { ok: true }]);
+    });
+
+    it('answers 202 with the run so far when the time is up', async () => {
+      api.owner.held.add('create-user');
+      const { status, json } = await start({ workflow: 'welcome' }, { prefer: 'wait=0' });
+      expect(status).toBe(202);
+      expect(json.status).toBe('running');
+      expect(json.steps.map((step: any) => [step.key, step.status])).toEqual([
+        ['create-user', 'running'],
+        ['parallel1', 'pending'],
+      ]);
+    });
+
+    it('lets a repetition wait for the end of the first one', async () => {
+      api.owner.held.add('create-user');
+      const key = freshKey();
+      const first = await start({ workflow: 'welcome' }, { 'idempotency-key': key });
+      const waiting = start({ workflow: 'welcome' }, { 'idempotency-key': key, prefer: 'wait=10' });
+      await fetch(`${api.url}/v1/runs/${first.json.id}/cancel`, { method: 'POST' });
+      const { status, headers, json } = await waiting;
+      expect([status, json.status, headers.get('idempotent-replayed')]).toEqual([200, 'cancelled', 'true']);
+    });
+
+    it.each(['wait=61', 'wait=-1', 'wait=abc', 'wait=1.5', 'wait='])('refuses %s', async (prefer) => {
+      const { status, json } = await start({ workflow: 'welcome' }, { prefer });
+      expect([status, json.code]).toEqual([400, 'prefer-invalid']);
+    });
+  });
+
+  it.each([
+    ['no key', undefined, 'idempotency-key-missing'],
+    ['an empty key', '', 'idempotency-key-invalid'],
+    ['an empty quoted key', '""', 'idempotency-key-invalid'],
+    ['256 characters', 'k'.repeat(256), 'idempotency-key-invalid'],
+    ['a blank inside', 'a b', 'idempotency-key-invalid'],
+    ['a quote left open', '"a', 'idempotency-key-invalid'],
+    ['a quote closed only', 'a"b c"', 'idempotency-key-invalid'],
+    ['letters beyond ASCII', 'caf\u00e9', 'idempotency-key-invalid'],
+    ['a header sent twice, quoted', '"a", "b"', 'idempotency-key-invalid'],
+    ['a header sent twice, bare', 'a, b', 'idempotency-key-invalid'],
+  ])('refuses %s as key, and starts nothing', async (_name, key, code) => {
+    const before = await startsInLog();
+    const headers: Record<string, string> = { 'content-type': 'application/json' };
+    if (key !== undefined) headers['idempotency-key'] = key;
+    const response = await fetch(`${api.url}/v1/runs`, { method: 'POST', headers, body: '{"workflow":"welcome"}' });
+    expect([response.status, ((await response.json()) as any).code]).toEqual([400, code]);
+    expect(await startsInLog()).toBe(before);
+  });
+
+  it('takes a key of 255 visible characters, and quotes and backslashes inside', async () => {
+    expect((await start({ workflow: 'welcome' }, { 'idempotency-key': 'k'.repeat(255) })).status).toBe(201);
+    const quoted = await start({ workflow: 'welcome' }, { 'idempotency-key': '"a\\"\\\\b"' });
+    expect(quoted.json.key).toBe('a"\\b');
+  });
+
+  it.each([
+    ['text that is no JSON', '{"workflow":', 'malformed-json'],
+    ['nothing', '', 'malformed-json'],
+    ['a member named twice', '{"workflow":"welcome","workflow":"welcome"}', 'duplicate-key'],
+    ['__proto__', '{"workflow":"welcome","input":{"__proto__":{"a":1}}}', 'forbidden-key'],
+    ['constructor.prototype', '{"workflow":"welcome","input":{"constructor":{"prototype":{}}}}', 'forbidden-key'],
+    ['1e999', '{"workflow":"welcome","input":1e999}', 'number-out-of-range'],
+    ['an integer of 20 digits', '{"workflow":"welcome","input":12345678901234567890}', 'number-out-of-range'],
+    ['NaN', '{"workflow":"welcome","input":NaN}', 'malformed-json'],
+    ['NUL', '{"workflow":"welcome","input":"a\\u0000b"}', 'invalid-string'],
+    ['half a surrogate pair', '{"workflow":"welcome","input":"\\ud800"}', 'invalid-string'],
+    ['65 levels', `{"workflow":"welcome","input":${'['.repeat(65)}${']'.repeat(65)}}`, 'too-deep'],
+    ['100,000 levels', '['.repeat(100_000), 'too-deep'],
+    [
+      '10,001 members',
+      `{"workflow":"welcome","input":{${Array.from({ length: 10_001 }, (_, i) => `"k${i}":1`).join(',')}}}`,
+      'too-many-keys',
+    ],
+    ['an unknown member', '{"workflow":"welcome","inputs":1}', 'validation-failed'],
+    ['a number for a name', '{"workflow":1}', 'validation-failed'],
+    ['an array', '[]', 'validation-failed'],
+    ['null', 'null', 'validation-failed'],
+    ['neither workflow nor definition', '{}', 'validation-failed'],
+    ['both workflow and definition', '{"workflow":"welcome","definition":{}}', 'validation-failed'],
+    ['a version without a workflow', '{"definition":{},"version":1}', 'validation-failed'],
+    ['version 0', '{"workflow":"welcome","version":0}', 'validation-failed'],
+    ['a bad suffix', '{"workflow":"welcome","idSuffix":"A B"}', 'validation-failed'],
+    ['a tag that is no string', '{"workflow":"welcome","tags":{"a":1}}', 'validation-failed'],
+    ['a negative timeout', '{"workflow":"welcome","timeoutMs":-1}', 'validation-failed'],
+    ['a control character in a label', '{"workflow":"welcome","requestor":"a\\nb"}', 'validation-failed'],
+  ])('refuses %s as body, with a problem, and starts nothing', async (_name, body, code) => {
+    const before = await startsInLog();
+    const { status, headers, json } = await start(body);
+    expect([status, json.code]).toEqual([400, code]);
+    expect(headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
+    expect(json).toEqual({
+      type: `/problems/${code}`,
+      title: expect.any(String),
+      status: 400,
+      detail: expect.any(String),
+      code,
+      errors: expect.any(Array),
+    });
+    expect(await startsInLog()).toBe(before);
+    expect(({} as any).a).toBeUndefined();
+  });
+
+  it('names an unknown member and the one that was meant', async () => {
+    const { json } = await start({ workflow: 'welcome', inputt: 1 });
+    expect(json.errors).toEqual([{ pointer: '/inputt', detail: 'There is no such member. Did you mean "input"?' }]);
+  });
+
+  it('names every wrong member in one answer', async () => {
+    const { json } = await start({ workflow: 'welcome', tags: { 'a/b': 1 }, timeoutMs: 'x' });
+    expect(json.errors.map((error: any) => error.pointer)).toEqual(['/tags/a~1b', '/timeoutMs']);
+  });
+
+  it('refuses more tags than allowed, those of the definition counted', async () => {
+    const tags = Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`t${index}`, '']));
+    expect((await start({ workflow: 'welcome', tags })).json.errors[0].pointer).toBe('/tags');
+  });
+
+  it('refuses an input past the payload limit, and takes one of just that size', async () => {
+    const input = 'x'.repeat(256 * 1024 - 2);
+    expect((await start({ workflow: 'welcome', input })).status).toBe(201);
+    const { status, json } = await start({ workflow: 'welcome', input: `${input}x` });
+    expect([status, json.code, json.errors[0].pointer]).toEqual([413, 'payload-too-large', '/input']);
+  });
+});
