@@ -48,12 +48,17 @@ export const readRetry = (reader: MemberReader, base: RetryPolicy): RetryPolicy 
     totalTimeoutMs: totalTimeoutMs === undefined ? base.totalTimeoutMs : totalTimeoutMs,
     onUnknown: reader.oneOf('onUnknown', ['retry', 'fail']) ?? base.onUnknown,
   };
-  if (policy.schedule === null && policy.initialIntervalMs > policy.maxIntervalMs) {
-    const member = reader.has('initialIntervalMs') ? 'initialIntervalMs' : 'maxIntervalMs';
-    const detail = `initialIntervalMs (${policy.initialIntervalMs}) is above maxIntervalMs (${policy.maxIntervalMs}), which every wait is cut to`;
-    reader.findings.warning(reader.at(member), detail);
-  }
+  warnOfCutWaits(reader, policy);
   return policy;
+};
+
+/** Said where one of the two is given, not again wherever both are inherited. */
+const warnOfCutWaits = (reader: MemberReader, policy: RetryPolicy): void => {
+  const { initialIntervalMs, maxIntervalMs } = policy;
+  const member = ['initialIntervalMs', 'maxIntervalMs'].find((key) => reader.has(key));
+  if (member === undefined || policy.schedule !== null || initialIntervalMs <= maxIntervalMs) return;
+  const detail = `initialIntervalMs (${initialIntervalMs}) is above maxIntervalMs (${maxIntervalMs}), which every wait is cut to`;
+  reader.findings.warning(reader.at(member), detail);
 };
 
 const readSchedule = (reader: MemberReader): readonly number[] | null | undefined => {
