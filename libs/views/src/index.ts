@@ -1,6 +1,7 @@
 export {
   PARKED_LIST_MAX,
   ViewStore,
+  ViewsAheadOfLog,
   ViewsTooNew,
   ViewsUnavailable,
   type Applied,
@@ -10,4 +11,7 @@ export {
   type RunListPage,
   type RunListQuery,
 } from './view-store.js';
+export type { RebuildProgress } from './rebuild.js';
+export { RebuildLocked, rebuildSqliteViews, type RebuildResult } from './sqlite/rebuild-sqlite-views.js';
+export { SqliteViewStore } from './sqlite/sqlite-view-store.js';
 export { Projector, type Lag, type ProjectorOptions } from './projector.js';

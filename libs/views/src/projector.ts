@@ -1,7 +1,7 @@
 import type { Commit, EventStore, Position } from '#event-store';
 import { LOG_START } from '#event-store';
 import type { Clock } from '#runtime';
-import type { ViewStore } from './view-store.js';
+import { ViewsAheadOfLog, type ViewStore } from './view-store.js';
 
 /** How long commits gather before they are written, unless somebody waits: the last state of a row is written, not each. */
 export const GATHER_MS = 200;
@@ -135,6 +135,8 @@ export class Projector {
   async #follow(stopped: AbortSignal): Promise<void> {
     await this.#views.start();
     this.#checkpoint = await this.#views.checkpoint();
+    const head = await this.#log.head();
+    if (head < this.#checkpoint) throw new ViewsAheadOfLog(this.#checkpoint, head);
     this.#read = this.#checkpoint;
     this.#caughtUp = false;
     this.#take();

@@ -87,6 +87,16 @@ export class ViewsTooNew extends Error {
   readonly retryable = false;
 }
 
+/** The views have seen events that the log does not hold: it was restored from an older copy, or replaced. */
+export class ViewsAheadOfLog extends Error {
+  readonly code = 'views-ahead-of-log';
+  readonly retryable = false;
+
+  constructor(checkpoint: Position, head: Position) {
+    super(`the views stand at ${checkpoint}, the log ends at ${head}: rebuild the views (npm run views:rebuild)`);
+  }
+}
+
 /**
  * Keeps the views: rows and checkpoint change in one transaction, or not at all. What was applied before is ignored, so
  * that batches may be repeated. Every method but `start` and `stop` may reject with `ViewsUnavailable`.

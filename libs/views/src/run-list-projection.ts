@@ -1,0 +1,242 @@
+import type { ErrorInfo, Instant, RunEvent, RunStarted, RunStatus, StepKey } from '#domain';
+import type { Commit, Position, Revision, StoredEvent } from '#event-store';
+import { decodeRunEvent, recordedAtOf, runIdOf, storedEvents } from '#event-store';
+import type { ParkedStream } from './view-store.js';
+
+/** A run as lists show it, and what is needed to go on folding. One row in every store. */
+export type RunRow = {
+  /** Place among all runs, from 1, in the order of their starts in the log: a rebuild gives the same. Cursors are made of it. */
+  readonly seq: number;
+  /** The hash that names the stream. */
+  readonly runId: string;
+  readonly id: string;
+  readonly key: string;
+  readonly workflow: string | null;
+  readonly version: number | 'draft' | null;
+  readonly namespace: string;
+  readonly queue: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly correlationId: string | null;
+  readonly requestor: string | null;
+  readonly createdAt: Instant;
+  readonly startPosition: Position;
+  status: RunStatus;
+  reason: string | null;
+  error: ErrorInfo | null;
+  finishedAt: Instant | null;
+  resolved: boolean;
+  /** Of the last event folded. */
+  revision: number;
+};
+
+/** What a batch of the log changes: values that any store can apply, only the last state of each row. */
+export type RunListChanges = {
+  readonly inserted: readonly RunRow[];
+  readonly updated: readonly RunRow[];
+  /** Steps whose first attempt has started, by the run that sends their `Idempotency-Key`. */
+  readonly attempted: readonly { readonly seq: number; readonly runId: string; readonly step: StepKey }[];
+  /** Parked now, or parked before and skipped again. */
+  readonly parked: readonly ParkedStream[];
+};
+
+/** What the view holds before a batch. The fold owns the rows it is given and updates them in place. */
+export type RunListBefore = {
+  /** The rows of `rowsNeeded`, as far as there are such rows. */
+  readonly rows: ReadonlyMap<string, RunRow>;
+  readonly parked: ReadonlyMap<string, ParkedStream>;
+  readonly lastSeq: number;
+};
+
+/** Run ids of the streams that go on in a batch, having started before it. */
+export const rowsNeeded = (commits: readonly Commit[]): ReadonlySet<string> => {
+  const started = new Set<string>();
+  const needed = new Set<string>();
+  for (const { stream, firstRevision } of commits) {
+    if (firstRevision === 0) started.add(stream);
+    else if (!started.has(stream)) needed.add(runIdIn(stream));
+  }
+  return needed;
+};
+
+/**
+ * Folds commits of runs, in the order of the log, into the changes of the list. Total: an event that cannot be folded
+ * parks its stream, and the rest goes on. How the log is cut into batches makes no difference to the rows.
+ */
+export const foldRunList = (before: RunListBefore, commits: readonly Commit[]): RunListChanges => {
+  const inserted: RunRow[] = [];
+  const updated = new Set<RunRow>();
+  const rows = new Map(before.rows);
+  const parked = new Map<string, ParkedStream>();
+  const attempted: { seq: number; runId: string; step: StepKey }[] = [];
+  let lastSeq = before.lastSeq;
+  for (const commit of commits) {
+    const held = parked.get(commit.stream) ?? before.parked.get(commit.stream);
+    if (held !== undefined) {
+      parked.set(commit.stream, { ...held, skipped: held.skipped + commit.count });
+      continue;
+    }
+    const runId = runIdIn(commit.stream);
+    const known = rows.get(runId) ?? null;
+    let row = known;
+    let ordinal = -1;
+    let type = 'unreadable';
+    try {
+      const events = storedEvents(commit);
+      for (ordinal = 0; ordinal < events.length; ordinal++) {
+        const event = events[ordinal]!;
+        type = event.type;
+        const place = { commit, ordinal };
+        if (row !== null && revisionOf(place) <= row.revision) continue;
+        const step = attemptedStep(event);
+        if (row === null) row = startedRow(event, place, lastSeq + 1);
+        else foldEvent(row, event, place);
+        if (step !== null) attempted.push({ seq: row.seq, runId, step });
+      }
+    } catch (error) {
+      parked.set(commit.stream, parkedAt({ commit, ordinal: Math.max(ordinal, 0) }, type, error));
+    }
+    if (row === null) continue;
+    if (known !== null) {
+      if (row.seq <= before.lastSeq) updated.add(row);
+      continue;
+    }
+    lastSeq = row.seq;
+    rows.set(runId, row);
+    inserted.push(row);
+  }
+  return { inserted, updated: [...updated], attempted, parked: [...parked.values()] };
+};
+
+/** Which event of which append. */
+type Place = { readonly commit: Commit; readonly ordinal: number };
+
+// Brands: both are counted from the commit's own, and positions of one append follow each other up to it.
+const revisionOf = ({ commit, ordinal }: Place): Revision => (commit.firstRevision + ordinal) as Revision;
+const positionOf = ({ commit, ordinal }: Place): Position => (commit.position - commit.count + 1 + ordinal) as Position;
+
+/** The fold threw at this event, or the commit could not be read at all. */
+const parkedAt = (place: Place, eventType: string, error: unknown): ParkedStream => ({
+  stream: place.commit.stream,
+  position: positionOf(place),
+  revision: revisionOf(place),
+  eventType,
+  error: error instanceof Error ? error.message : String(error),
+  skipped: place.commit.count - place.ordinal,
+});
+
+/** What the list makes of each type; attempts leave no trace in the row. A type that is not here is unknown, and parks its stream: nothing is skipped in silence. */
+const USES: Readonly<Record<RunEvent['type'], 'read' | 'attempt' | 'passed over'>> = {
+  RunStarted: 'read',
+  RunCompleted: 'read',
+  RunFailed: 'read',
+  RunCancelled: 'read',
+  RunTimedOut: 'read',
+  AttemptStarted: 'attempt',
+  DuplicateStartsSeen: 'passed over',
+  StepEntered: 'passed over',
+  StepCompleted: 'passed over',
+  StepFailed: 'passed over',
+  StepCancelled: 'passed over',
+  StepSkipped: 'passed over',
+  AttemptSucceeded: 'passed over',
+  AttemptFailed: 'passed over',
+  AttemptOutcomeUnknown: 'passed over',
+};
+const USES_BY_TYPE: ReadonlyMap<string, 'read' | 'attempt' | 'passed over'> = new Map(Object.entries(USES));
+
+const foldEvent = (row: RunRow, event: StoredEvent, place: Place): void => {
+  const revision = revisionOf(place);
+  if (revision !== row.revision + 1) throw new Error(`revision ${revision} follows revision ${row.revision}`);
+  const use = USES_BY_TYPE.get(event.type);
+  // Payloads make most of the bytes of the events that are passed over: they are not even parsed.
+  if (use === 'read' || use === undefined) applyEvent(row, decoded(event), place.commit);
+  row.revision = revision;
+};
+
+const decoded = ({ type, v, data }: StoredEvent): RunEvent => decodeRunEvent(type, v, data);
+
+const applyEvent = (row: RunRow, event: RunEvent, commit: Commit): void => {
+  switch (event.type) {
+    case 'RunCompleted':
+      return end(row, 'completed', commit, null, null);
+    case 'RunFailed':
+      return end(row, 'failed', commit, null, checkedError(event.error));
+    case 'RunCancelled':
+      return end(row, 'cancelled', commit, checkedTextOrNull('reason', event.reason), null);
+    case 'RunTimedOut':
+      return end(row, 'timed-out', commit, null, checkedError(event.error));
+    case 'RunStarted':
+      throw new Error('a run starts once');
+    default:
+      return;
+  }
+};
+
+const end = (row: RunRow, status: RunStatus, commit: Commit, reason: string | null, error: ErrorInfo | null): void => {
+  row.finishedAt = recordedAtOf(commit);
+  row.status = status;
+  row.reason = reason;
+  row.error = error;
+};
+
+const attemptedStep = (stored: StoredEvent): StepKey | null => {
+  if (stored.type !== 'AttemptStarted') return null;
+  const event = decoded(stored);
+  // Attempt 1 always comes, and all attempts of a step send the same key.
+  return event.type === 'AttemptStarted' && event.attempt === 1 ? checkedText('step', event.step) : null;
+};
+
+const startedRow = ({ type, v, data }: StoredEvent, place: Place, seq: number): RunRow => {
+  if (type !== 'RunStarted') throw new Error(`${type} before the run has started`);
+  // Lists show no payload, and turning one into text would cost more than all the rest.
+  const event = decodeRunEvent(type, v, { ...(data as object), variables: null, input: null }) as RunStarted;
+  return {
+    seq,
+    runId: runIdIn(place.commit.stream),
+    id: checkedText('id', event.id),
+    key: checkedText('key', event.key),
+    workflow: checkedTextOrNull('workflow', event.workflow),
+    version: checkedVersion(event.version),
+    namespace: checkedText('namespace', event.namespace),
+    queue: checkedText('queue', event.queue),
+    tags: checkedTags(event.tags),
+    correlationId: checkedTextOrNull('correlationId', event.correlationId),
+    requestor: checkedTextOrNull('requestor', event.requestor),
+    createdAt: recordedAtOf(place.commit),
+    startPosition: positionOf(place),
+    status: 'running',
+    reason: null,
+    error: null,
+    finishedAt: null,
+    resolved: false,
+    revision: revisionOf(place),
+  };
+};
+
+// The log is ours, but a value that a database refuses would stop all streams with the batch, not only its own.
+
+const checkedText = (name: string, value: unknown): string => {
+  if (typeof value !== 'string') throw new Error(`${name} is not a text`);
+  return value;
+};
+
+const checkedTextOrNull = (name: string, value: unknown): string | null =>
+  value === null ? null : checkedText(name, value);
+
+const checkedVersion = (value: unknown): RunRow['version'] => {
+  if (value === null || value === 'draft' || (typeof value === 'number' && Number.isSafeInteger(value))) return value;
+  throw new Error('version is neither a number nor "draft"');
+};
+
+const checkedTags = (value: unknown): RunRow['tags'] => {
+  if (typeof value !== 'object' || value === null) throw new Error('tags is not an object');
+  for (const name in value) checkedText(`tag ${name}`, (value as Record<string, unknown>)[name]);
+  return value as RunRow['tags'];
+};
+
+const checkedError = (value: ErrorInfo): ErrorInfo => ({
+  name: checkedText('error.name', value.name),
+  cause: checkedTextOrNull('error.cause', value.cause),
+});
+
+const runIdIn = (stream: Commit['stream']): string => runIdOf(stream) ?? stream;

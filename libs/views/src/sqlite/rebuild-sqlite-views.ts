@@ -1,0 +1,67 @@
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { openSqliteLogReader } from '#event-store';
+import { systemClock } from '#runtime';
+import type { RebuildOptions } from '../rebuild.js';
+import { rebuild } from '../rebuild.js';
+import { SqliteViews } from './sqlite-views.js';
+import { nextSet, readOrMakeSets, removeSets, setFile, switchTo } from './view-sets.js';
+
+/** Another rebuild of the same views is under way. */
+export class RebuildLocked extends Error {
+  readonly code = 'rebuild-locked';
+  readonly retryable = true;
+}
+
+export type RebuildResult =
+  { readonly status: 'switched'; readonly set: string; readonly events: number } | { readonly status: 'interrupted' };
+
+/**
+ * Builds a new set of views beside the old one from the log in `logFolder`, and switches to it. A running service is not
+ * disturbed: it reads its old set until it notices the switch, within a second or two.
+ */
+export const rebuildSqliteViews = async (
+  logFolder: string,
+  viewsFolder: string,
+  options: RebuildOptions,
+): Promise<RebuildResult> => {
+  const log = openSqliteLogReader(logFolder);
+  try {
+    const sets = readOrMakeSets(viewsFolder);
+    const unlock = lock(viewsFolder);
+    try {
+      removeSets(viewsFolder, sets);
+      const set = nextSet(viewsFolder);
+      const views = await SqliteViews.open(setFile(viewsFolder, set));
+      let events: number | null;
+      try {
+        const pages = { head: () => log.head(), page: (after: Parameters<typeof log.page>[0]) => log.page(after, {}) };
+        events = await rebuild(pages, views, systemClock, options);
+      } finally {
+        views.close();
+      }
+      if (events === null) {
+        removeSets(viewsFolder, sets);
+        return { status: 'interrupted' };
+      }
+      switchTo(viewsFolder, set);
+      return { status: 'switched', set, events };
+    } finally {
+      unlock();
+    }
+  } finally {
+    log.close();
+  }
+};
+
+/** An open exclusive transaction: the operating system ends it with the process, however that dies. */
+const lock = (folder: string): (() => void) => {
+  const file = new Database(join(folder, 'rebuild.lock'), { timeout: 0 });
+  try {
+    file.exec('begin exclusive');
+  } catch (error) {
+    file.close();
+    throw new RebuildLocked('another rebuild of these views is under way', { cause: error });
+  }
+  return () => file.close();
+};

@@ -1,0 +1,285 @@
+import type Database from 'better-sqlite3';
+import type { Kysely } from 'kysely';
+import { sql } from 'kysely';
+import type { RunStatus } from '#domain';
+import type { Position, Revision, StreamName } from '#event-store';
+import type { RunListChanges, RunRow } from '../run-list-projection.js';
+import type { ParkedStream } from '../view-store.js';
+import { bucketOf, lookupHash, stepHash, tagHash, versionHash } from './run-lookups.js';
+import type { ParkedStreamsTable, RunsTable, ViewsSchema } from './views-schema.js';
+
+/** Rows an insert: fewer calls (30 % of the time of single inserts), few enough for the statement to stay small. */
+const RUNS_AN_INSERT = 8;
+const LOOKUPS_AN_INSERT = 64;
+
+type Lookup = { readonly bucket: number; readonly hash: number; readonly seq: number; readonly step: string | null };
+
+/** Writes changes of the run list inside the caller's transaction, and reads the rows that a batch goes on from. */
+export class RunListWriter {
+  readonly #insertRuns: ManyRows;
+  readonly #insertLookups: ManyRows;
+  readonly #updateRun: Database.Statement;
+  readonly #bucketTimes: Database.Statement;
+  readonly #park: Database.Statement;
+  readonly #openRun: Database.Statement;
+  readonly #endedRun: Database.Statement;
+  readonly #lastSeq: Database.Statement;
+  readonly #parked: Database.Statement;
+
+  constructor(database: Database.Database, db: Kysely<ViewsSchema>) {
+    const prepare = (query: { compile(): { sql: string } }): Database.Statement =>
+      database.prepare(query.compile().sql);
+    this.#insertRuns = new ManyRows(RUNS_AN_INSERT, (rows) =>
+      prepare(db.insertInto('runs').values(Array<RunsTable>(rows).fill(RUN_COLUMNS))),
+    );
+    this.#insertLookups = new ManyRows(LOOKUPS_AN_INSERT, (rows) =>
+      prepare(
+        db
+          .insertInto('run_lookups')
+          .values(Array<Lookup>(rows).fill({ bucket: 0, hash: 0, seq: 0, step: null }))
+          // A run may have two tags of one hash, or a step twice.
+          .onConflict((conflict) => conflict.doNothing()),
+      ),
+    );
+    this.#updateRun = prepare(
+      db
+        .updateTable('runs')
+        .set({ status: '', reason: '', error_name: '', error_cause: '', finished_at: '', resolved: 0, revision: 0 })
+        .where('seq', '=', 0),
+    );
+    this.#bucketTimes = prepare(
+      db
+        .insertInto('run_buckets')
+        .values({ bucket: 0, created_min: '', created_max: '' })
+        .onConflict((conflict) =>
+          conflict.column('bucket').doUpdateSet((eb) => ({
+            created_min: eb.fn('min', ['run_buckets.created_min', 'excluded.created_min']),
+            created_max: eb.fn('max', ['run_buckets.created_max', 'excluded.created_max']),
+          })),
+        ),
+    );
+    this.#park = prepare(
+      db
+        .insertInto('parked_streams')
+        .values({ stream: '', position: 0, revision: 0, event_type: '', error: '', skipped: 0 })
+        .onConflict((conflict) =>
+          conflict.column('stream').doUpdateSet((eb) => ({ skipped: eb.ref('excluded.skipped') })),
+        ),
+    );
+    // Index runs_open_by_run_id, which is partial: the status must stand in the text.
+    this.#openRun = prepare(
+      db
+        .selectFrom('runs')
+        .selectAll()
+        .where('run_id', '=', '')
+        .where(sql<boolean>`status = 'running'`),
+    );
+    // Primary key of run_lookups.
+    this.#endedRun = prepare(
+      db
+        .selectFrom('run_lookups')
+        .innerJoin('runs', 'runs.seq', 'run_lookups.seq')
+        .selectAll('runs')
+        .where('bucket', '=', 0)
+        .where('hash', '=', 0)
+        .where('run_id', '=', ''),
+    );
+    this.#lastSeq = prepare(db.selectFrom('runs').select((eb) => eb.fn.max('seq').as('seq')));
+    this.#parked = prepare(db.selectFrom('parked_streams').selectAll());
+  }
+
+  lastSeq(): number {
+    return (this.#lastSeq.get() as { seq: number | null }).seq ?? 0;
+  }
+
+  parked(): Map<string, ParkedStream> {
+    const rows = this.#parked.all() as ParkedStreamsTable[];
+    return new Map(rows.map((row) => [row.stream, parkedStream(row)]));
+  }
+
+  /** The rows of those runs that are in the list. */
+  rows(runIds: Iterable<string>, lastSeq: number): Map<string, RunRow> {
+    const rows = new Map<string, RunRow>();
+    for (const runId of runIds) {
+      const row = (this.#openRun.get(runId) ?? this.#findEnded(runId, lastSeq)) as RunsTable | undefined;
+      if (row !== undefined) rows.set(runId, runRow(row));
+    }
+    return rows;
+  }
+
+  /** Few events come after the end of a run, most of them soon. */
+  #findEnded(runId: string, lastSeq: number): unknown {
+    const hash = lookupHash('run-id', runId);
+    for (let bucket = bucketOf(lastSeq); bucket >= 0; bucket--) {
+      const row = this.#endedRun.get(bucket, hash, runId);
+      if (row !== undefined) return row;
+    }
+    return undefined;
+  }
+
+  write(changes: RunListChanges): void {
+    this.#insertRuns.run(changes.inserted, bindRun);
+    for (const row of changes.updated) {
+      this.#updateRun.run(
+        row.status,
+        row.reason,
+        row.error?.name ?? null,
+        row.error?.cause ?? null,
+        row.finishedAt,
+        row.resolved ? 1 : 0,
+        row.revision,
+        row.seq,
+      );
+    }
+    this.#insertLookups.run(lookupsOf(changes), bindLookup);
+    this.#widenBuckets(changes.inserted);
+    for (const { stream, position, revision, eventType, error, skipped } of changes.parked) {
+      this.#park.run(stream, position, revision, eventType, error, skipped);
+    }
+  }
+
+  #widenBuckets(inserted: readonly RunRow[]): void {
+    for (let from = 0; from < inserted.length;) {
+      const bucket = bucketOf(inserted[from]!.seq);
+      let min = inserted[from]!.createdAt;
+      let max = min;
+      for (; from < inserted.length && bucketOf(inserted[from]!.seq) === bucket; from++) {
+        const { createdAt } = inserted[from]!;
+        if (createdAt < min) min = createdAt;
+        if (createdAt > max) max = createdAt;
+      }
+      this.#bucketTimes.run(bucket, min, max);
+    }
+  }
+}
+
+/** Inserts rows many at a time, and what is left over one by one. */
+class ManyRows {
+  readonly #size: number;
+  readonly #many: Database.Statement;
+  readonly #one: Database.Statement;
+
+  constructor(size: number, prepare: (rows: number) => Database.Statement) {
+    this.#size = size;
+    this.#many = prepare(size);
+    this.#one = prepare(1);
+  }
+
+  run<Row>(rows: readonly Row[], bind: (row: Row, values: unknown[]) => void): void {
+    let from = 0;
+    for (; from + this.#size <= rows.length; from += this.#size) {
+      const values: unknown[] = [];
+      for (let index = from; index < from + this.#size; index++) bind(rows[index]!, values);
+      this.#many.run(values);
+    }
+    for (; from < rows.length; from++) {
+      const values: unknown[] = [];
+      bind(rows[from]!, values);
+      this.#one.run(values);
+    }
+  }
+}
+
+/** Sorted, since neighbours in the table are then written together. */
+const lookupsOf = ({ inserted, attempted }: RunListChanges): Lookup[] => {
+  const lookups: Lookup[] = [];
+  const add = (hash: number, seq: number, step: string | null): void => {
+    lookups.push({ bucket: bucketOf(seq), hash, seq, step });
+  };
+  for (const row of inserted) {
+    const { seq, workflow, version, correlationId } = row;
+    add(lookupHash('run-id', row.runId), seq, null);
+    add(lookupHash('key', row.key), seq, null);
+    if (workflow !== null && version !== null) add(versionHash(workflow, String(version)), seq, null);
+    if (correlationId !== null) add(lookupHash('correlation-id', correlationId), seq, null);
+    for (const name in row.tags) add(tagHash(name, row.tags[name]!), seq, null);
+  }
+  for (const { seq, runId, step } of attempted) add(stepHash(runId, step), seq, step);
+  return lookups.sort((a, b) => a.bucket - b.bucket || a.hash - b.hash || a.seq - b.seq);
+};
+
+const bindLookup = ({ bucket, hash, seq, step }: Lookup, values: unknown[]): void => {
+  values.push(bucket, hash, seq, step);
+};
+
+/** Names the columns, in the order of `bindRun`. */
+const RUN_COLUMNS: RunsTable = {
+  seq: 0,
+  run_id: '',
+  id: '',
+  key: '',
+  workflow: '',
+  version: '',
+  namespace: '',
+  queue: '',
+  tags: '',
+  correlation_id: '',
+  requestor: '',
+  created_at: '',
+  start_position: 0,
+  status: '',
+  reason: '',
+  error_name: '',
+  error_cause: '',
+  finished_at: '',
+  resolved: 0,
+  revision: 0,
+};
+
+const bindRun = (row: RunRow, values: unknown[]): void => {
+  values.push(
+    row.seq,
+    row.runId,
+    row.id,
+    row.key,
+    row.workflow,
+    row.version === null ? null : String(row.version),
+    row.namespace,
+    row.queue,
+    JSON.stringify(row.tags),
+    row.correlationId,
+    row.requestor,
+    row.createdAt,
+    row.startPosition,
+    row.status,
+    row.reason,
+    row.error?.name ?? null,
+    row.error?.cause ?? null,
+    row.finishedAt,
+    row.resolved ? 1 : 0,
+    row.revision,
+  );
+};
+
+// Rows are as `bindRun` and the schema's checks left them.
+const runRow = (row: RunsTable): RunRow => ({
+  seq: row.seq,
+  runId: row.run_id,
+  id: row.id,
+  key: row.key,
+  workflow: row.workflow,
+  version: row.version === null || row.version === 'draft' ? row.version : Number(row.version),
+  namespace: row.namespace,
+  queue: row.queue,
+  tags: JSON.parse(row.tags) as RunRow['tags'],
+  correlationId: row.correlation_id,
+  requestor: row.requestor,
+  createdAt: row.created_at,
+  startPosition: row.start_position as Position,
+  status: row.status as RunStatus,
+  reason: row.reason,
+  error: row.error_name === null ? null : { name: row.error_name, cause: row.error_cause },
+  finishedAt: row.finished_at,
+  resolved: row.resolved === 1,
+  revision: row.revision,
+});
+
+/** A row of `parked_streams` as the port shows it. */
+export const parkedStream = (row: ParkedStreamsTable): ParkedStream => ({
+  stream: row.stream as StreamName,
+  position: row.position as Position,
+  revision: row.revision as Revision,
+  eventType: row.event_type,
+  error: row.error,
+  skipped: row.skipped,
+});

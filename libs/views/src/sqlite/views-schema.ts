@@ -1,0 +1,133 @@
+import type { Kysely } from 'kysely';
+import { sql } from 'kysely';
+
+/** One row a run, under its place in the order of starts. */
+export type RunsTable = {
+  seq: number;
+  run_id: string;
+  id: string;
+  key: string;
+  workflow: string | null;
+  /** `draft`, or the number as text. */
+  version: string | null;
+  namespace: string;
+  queue: string;
+  /** JSON object. */
+  tags: string;
+  correlation_id: string | null;
+  requestor: string | null;
+  created_at: string;
+  start_position: number;
+  status: string;
+  reason: string | null;
+  error_name: string | null;
+  error_cause: string | null;
+  finished_at: string | null;
+  resolved: number;
+  revision: number;
+};
+
+/** Where a run is found by what few runs share; see `run-lookups.ts`. */
+export type RunLookupsTable = { bucket: number; hash: number; seq: number; step: string | null };
+
+/** What instants of creation the runs of a bucket have, so that a time range reads few buckets and needs no index. */
+export type RunBucketsTable = { bucket: number; created_min: string; created_max: string };
+
+export type ParkedStreamsTable = {
+  stream: string;
+  position: number;
+  revision: number;
+  event_type: string;
+  error: string;
+  skipped: number;
+};
+
+/** One row. */
+export type CheckpointTable = { one: number; position: number };
+
+export type ViewsSchema = {
+  runs: RunsTable;
+  run_lookups: RunLookupsTable;
+  run_buckets: RunBucketsTable;
+  parked_streams: ParkedStreamsTable;
+  checkpoint: CheckpointTable;
+  migrations: { version: number; name: string };
+};
+
+export type Migration = { readonly name: string; readonly up: (db: Kysely<ViewsSchema>) => Promise<void> };
+
+const strict = sql`strict`;
+const strictWithoutRowid = sql`strict, without rowid`;
+
+const runList = async (db: Kysely<ViewsSchema>): Promise<void> => {
+  await db.schema
+    .createTable('runs')
+    .addColumn('seq', 'integer', (column) => column.primaryKey())
+    .addColumn('run_id', 'text', (column) => column.notNull())
+    .addColumn('id', 'text', (column) => column.notNull())
+    .addColumn('key', 'text', (column) => column.notNull())
+    .addColumn('workflow', 'text')
+    .addColumn('version', 'text')
+    .addColumn('namespace', 'text', (column) => column.notNull())
+    .addColumn('queue', 'text', (column) => column.notNull())
+    .addColumn('tags', 'text', (column) => column.notNull())
+    .addColumn('correlation_id', 'text')
+    .addColumn('requestor', 'text')
+    .addColumn('created_at', 'text', (column) => column.notNull())
+    .addColumn('start_position', 'integer', (column) => column.notNull())
+    .addColumn('status', 'text', (column) => column.notNull())
+    .addColumn('reason', 'text')
+    .addColumn('error_name', 'text')
+    .addColumn('error_cause', 'text')
+    .addColumn('finished_at', 'text')
+    .addColumn('resolved', 'integer', (column) => column.notNull())
+    .addColumn('revision', 'integer', (column) => column.notNull())
+    .modifyEnd(strict)
+    .execute();
+  // Each of these ends in the row's seq, so that a page is read in order and without sorting. Few values each: inserts
+  // stay at the right edge of a value.
+  await db.schema.createIndex('runs_by_status').on('runs').column('status').execute();
+  await db.schema.createIndex('runs_by_workflow').on('runs').column('workflow').execute();
+  await db.schema.createIndex('runs_by_namespace').on('runs').column('namespace').execute();
+  await db.schema.createIndex('runs_by_queue').on('runs').column('queue').execute();
+  await sql`create index runs_resolved on runs (resolved) where resolved = 1`.execute(db);
+  // Names are random, so an index of all would dirty a page a run. Only open runs are looked up often, and a run
+  // shorter than a batch never gets in.
+  await sql`create unique index runs_open_by_run_id on runs (run_id) where status = 'running'`.execute(db);
+  await db.schema
+    .createTable('run_lookups')
+    .addColumn('bucket', 'integer', (column) => column.notNull())
+    .addColumn('hash', 'integer', (column) => column.notNull())
+    .addColumn('seq', 'integer', (column) => column.notNull())
+    .addColumn('step', 'text')
+    .addPrimaryKeyConstraint('run_lookups_key', ['bucket', 'hash', 'seq'])
+    .modifyEnd(strictWithoutRowid)
+    .execute();
+  await db.schema
+    .createTable('run_buckets')
+    .addColumn('bucket', 'integer', (column) => column.primaryKey())
+    .addColumn('created_min', 'text', (column) => column.notNull())
+    .addColumn('created_max', 'text', (column) => column.notNull())
+    .modifyEnd(strict)
+    .execute();
+  await db.schema
+    .createTable('parked_streams')
+    .addColumn('stream', 'text', (column) => column.primaryKey())
+    .addColumn('position', 'integer', (column) => column.notNull())
+    .addColumn('revision', 'integer', (column) => column.notNull())
+    .addColumn('event_type', 'text', (column) => column.notNull())
+    .addColumn('error', 'text', (column) => column.notNull())
+    .addColumn('skipped', 'integer', (column) => column.notNull())
+    .modifyEnd(strict)
+    .execute();
+  await db.schema
+    .createTable('checkpoint')
+    .addColumn('one', 'integer', (column) => column.primaryKey().check(sql`one = 1`))
+    .addColumn('position', 'integer', (column) => column.notNull())
+    .modifyEnd(strict)
+    .execute();
+  await db.insertInto('checkpoint').values({ one: 1, position: -1 }).execute();
+};
+
+/** In order, never edited and never reordered: what changes a table is a new entry. */
+export const MIGRATIONS: readonly Migration[] = [{ name: 'run-list', up: runList }];
