@@ -1,5 +1,5 @@
-import type { Grant, Plan, Step, StepKey } from '#domain';
-import type { CommandResult, Committed, Owner, RunEngine, RunId, StartedAttempt } from '#engine';
+import type { Grant, Plan, RunCommand, Step, StepKey } from '#domain';
+import type { Committed, Owner, RunEngine, RunId, StartedAttempt } from '#engine';
 import type { EventStore } from '#event-store';
 import type { Clock, DispatchConfig, Entropy, Log } from '#runtime';
 import { classifyAnswer, classifyFault, type Verdict } from './classify.js';
@@ -17,6 +17,8 @@ export type DispatcherOptions = DispatchConfig & {
   readonly graceMs: number;
 };
 
+type OutcomeCommand = RunCommand & { readonly type: 'CompleteAttempt' | 'FailAttempt' | 'InterruptAttempt' };
+
 type Flight = {
   readonly runId: RunId;
   readonly step: StepKey;
@@ -26,6 +28,7 @@ type Flight = {
   deadline: Timer | null;
 };
 
+const RECORD_AGAIN_MS = 1_000;
 const NOBODY = { actor: null, traceparent: null };
 
 /**
@@ -151,21 +154,18 @@ export class Dispatcher implements Owner {
     const { runId, step, attempt } = flight;
     // The slot is free before the decision, so that the step that this answer readies may take it.
     this.slots.release(flight.origin);
-    this.engine.submit(runId, commandOf(step, attempt, verdict, this.entropy), NOBODY, (result) =>
-      this.recorded(flight, result),
-    );
+    this.record(flight, commandOf(step, attempt, verdict, this.entropy), runId);
     this.wakeNext(flight.origin);
   }
 
-  private recorded(flight: Flight, result: CommandResult): void {
-    if (result.status === 'rejected') this.superseded += 1;
-    if (result.status !== 'unavailable') return;
-    // The attempt stays in flight in the log; a reader of that run finds it, and the next owner records it as unknown.
-    this.log.error('an answer could not be recorded', {
-      runId: flight.runId,
-      step: flight.step,
-      attempt: flight.attempt,
-      err: result.cause,
+  /** Hands an outcome to its run, until the run takes or refuses it: what came back is not thrown away. */
+  private record(flight: Flight, command: OutcomeCommand, runId: RunId): void {
+    this.engine.submit(runId, command, NOBODY, (result) => {
+      if (result.status === 'rejected') this.superseded += 1;
+      if (result.status !== 'unavailable') return;
+      const { step, attempt } = flight;
+      this.log.error('an outcome could not be recorded; trying again', { runId, step, attempt, err: result.cause });
+      if (!this.stopped) this.wheel.after(RECORD_AGAIN_MS, () => this.record(flight, command, runId));
     });
   }
 
@@ -176,9 +176,7 @@ export class Dispatcher implements Owner {
     this.slots.release(flight.origin);
     const { runId, step, attempt } = flight;
     const failureClass = sent ? 'may-have-executed' : 'not-executed';
-    this.engine.submit(runId, { type: 'InterruptAttempt', step, attempt, class: failureClass }, NOBODY, (result) =>
-      this.recorded(flight, result),
-    );
+    this.record(flight, { type: 'InterruptAttempt', step, attempt, class: failureClass }, runId);
   }
 
   /** False when it was over already. */
@@ -218,7 +216,7 @@ const timeoutsOf = (plan: Plan, step: Step) => {
   return node?.type === 'step' ? node.timeouts : null;
 };
 
-const commandOf = (step: StepKey, attempt: number, verdict: Verdict, entropy: Entropy) =>
+const commandOf = (step: StepKey, attempt: number, verdict: Verdict, entropy: Entropy): OutcomeCommand =>
   verdict.succeeded
     ? ({ type: 'CompleteAttempt', step, attempt, status: verdict.status, output: verdict.output } as const)
     : ({

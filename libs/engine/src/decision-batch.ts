@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { decide, evolve, isEnded, type Context, type Plan, type RunEvent, type RunLimits } from '#domain';
+import { decide, evolve, isEnded, type RunEvent, type RunLimits } from '#domain';
 import { APPEND_BYTES_MAX, APPEND_EVENTS_MAX, encodeRunEvent, type NewEvent } from '#event-store';
 import type { Rejection, RunCommand } from '#domain';
 import type { Mailbox, Queued } from './mailbox.js';
@@ -23,7 +23,6 @@ export type DecisionBatch = {
 };
 
 export type BatchContext = {
-  readonly plan: Plan;
   readonly atMs: number;
   readonly at: string;
   readonly limits: RunLimits;
@@ -39,6 +38,7 @@ export const decideBatch = (mailbox: Mailbox, queue: readonly Queued[], context:
   if (!moveTokens(mailbox, batch, context)) return { ...batch, left: [...queue], more: true };
   for (let index = 0; index < queue.length; index++) {
     const queued = queue[index]!;
+    if (mailbox.state === null) mailbox.plan = queued.plan;
     const outcome = decideOne(mailbox, batch, queued.command, context);
     if (outcome === 'full') return { ...batch, left: queue.slice(index), more: true };
     batch.answers.push({ queued, ...outcome });
@@ -56,9 +56,11 @@ const decideOne = (
   mailbox: Mailbox,
   batch: DecisionBatch,
   command: RunCommand,
-  context: Context & BatchContext,
+  context: BatchContext,
 ): Outcome | 'full' => {
-  const decision = decide(command, mailbox.state, context);
+  const { plan } = mailbox;
+  if (plan === null) return { rejection: { code: 'run-not-found' }, changed: false };
+  const decision = decide(command, mailbox.state, { plan, atMs: context.atMs, limits: context.limits });
   if (!decision.accepted) return { rejection: decision.rejection, changed: false };
   if (decision.events.length === 0) return UNCHANGED;
   return take(mailbox, batch, decision.events, context.at) ? CHANGED : 'full';

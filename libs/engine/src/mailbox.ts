@@ -11,6 +11,8 @@ export type CommandResult =
 
 export type Queued = {
   readonly command: RunCommand;
+  /** Of a start: the plan that the run would have. */
+  readonly plan: Plan | null;
   readonly origin: Origin;
   readonly done: ((result: CommandResult) => void) | null;
 };

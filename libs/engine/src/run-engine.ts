@@ -51,12 +51,12 @@ export class RunEngine extends Runs {
     const mailbox = this.mailboxOf(runId);
     if (!mailbox.loaded && !mailbox.busy) {
       // Nobody here knows this run: decide as if it were new. The append says so when it is not, by a conflict.
-      mailbox.plan = plan;
       mailbox.traceparent = origin.traceparent;
       mailbox.loaded = true;
     }
     this.enqueue(mailbox, {
       command,
+      plan,
       origin,
       done: (result) => {
         if (result.status === 'unavailable') return settle(result);
@@ -83,7 +83,7 @@ export class RunEngine extends Runs {
 
   /** Hands a command to its run. `done` is called after the commit of what it led to. */
   submit(runId: RunId, command: RunCommand, origin: Origin, done: Queued['done']): void {
-    this.enqueue(this.mailboxOf(runId), { command, origin, done });
+    this.enqueue(this.mailboxOf(runId), { command, plan: null, origin, done });
   }
 
   /** Looks at what the run owes by now: timeouts, due retries, steps that waited for a slot. */
@@ -161,10 +161,8 @@ export class RunEngine extends Runs {
     mailbox.queue = [];
     const expected = (mailbox.state?.revision ?? NO_STREAM) as Revision; // a domain revision is the store's
     const atMs = this.clock.nowMs();
-    const { plan } = mailbox;
-    if (plan === null) return this.answerMissing(mailbox, queue);
     const at = this.clock.now();
-    const batch = decideBatch(mailbox, queue, { plan, atMs, at, limits: this.options.limits, owner: this.owner });
+    const batch = decideBatch(mailbox, queue, { atMs, at, limits: this.options.limits, owner: this.owner });
     mailbox.queue.unshift(...batch.left);
     mailbox.more = batch.more;
     if (batch.events.length === 0) {
@@ -257,7 +255,7 @@ export class RunEngine extends Runs {
         state !== null &&
         [...state.obligations.inFlight.values()].some((boot) => boot !== owner.boot)
       ) {
-        mailbox.queue.unshift({ command: { type: 'LoseAttempts', boot: owner.boot }, origin: NOBODY, done: null });
+        mailbox.queue.unshift(this.loseAttempts(mailbox, owner.boot));
       }
     } catch (cause) {
       fault = cause instanceof Error ? cause : new Error(String(cause));
@@ -270,9 +268,16 @@ export class RunEngine extends Runs {
     return fault;
   }
 
-  private answerMissing(mailbox: Mailbox, queue: readonly Queued[]): void {
-    for (const { done } of queue) done?.({ status: 'rejected', rejection: { code: 'run-not-found' }, loaded: null });
-    this.settled(mailbox);
+  /** Records what another boot left without an outcome; again while there is more than fits one decision. */
+  private loseAttempts(mailbox: Mailbox, boot: string): Queued {
+    return {
+      command: { type: 'LoseAttempts', boot },
+      plan: null,
+      origin: NOBODY,
+      done: (result) => {
+        if (result.status === 'accepted' && result.changed) mailbox.queue.push(this.loseAttempts(mailbox, boot));
+      },
+    };
   }
 
   private answer(mailbox: Mailbox, batch: DecisionBatch): void {
