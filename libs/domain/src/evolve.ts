@@ -1,4 +1,4 @@
-import type { RunEvent, RunStarted, StepEntered, StepKey } from './events.js';
+import type { RunEvent, RunStarted, StepCancelled, StepCompleted, StepEntered, StepKey } from './events.js';
 import { arrayText, NULL_TEXT, type JsonText, type PayloadRef } from './payload.js';
 import {
   isStepEnded,
@@ -95,33 +95,15 @@ const apply = (run: RunState, event: RunEvent, at: string): void => {
       run.steps.set(event.step, skippedStep(run, event, at));
       run.tokens.set(scopeOf(event), event.step);
       return endStep(run, event.step, 'skipped', event.branch !== null, at);
-    case 'StepCompleted': {
-      const output = sourceOf(run, event.output);
-      if (!('pointer' in event.output)) run.payloads.set(run.revision, output.text);
-      updateStep(run, event.step, (step) => {
-        step.output = output.text;
-        step.outputRef = output;
-      });
-      return endStep(run, event.step, 'completed', event.endsBranch, at);
-    }
+    case 'StepCompleted':
+      return completeStep(run, event, at);
     case 'StepFailed':
       updateStep(run, event.step, (step) => {
         step.error = event.error;
       });
       return endStep(run, event.step, 'failed', event.endsBranch, at);
     case 'StepCancelled':
-      for (const { step, attempt } of event.steps) {
-        if (attempt !== null)
-          endAttempt(
-            run,
-            step,
-            'may-have-executed',
-            { error: { name: 'Stepwell.Abandoned', cause: event.reason } },
-            at,
-          );
-        endStep(run, step, 'cancelled', false, at);
-      }
-      return;
+      return cancelSteps(run, event, at);
     case 'AttemptStarted':
       return updateStep(run, event.step, (step) => {
         step.attempts.push(newAttempt(event.attempt, event.dispatcher, event.boot, at));
@@ -147,10 +129,7 @@ const apply = (run: RunState, event: RunEvent, at: string): void => {
 
 const textOf = (run: RunState, ref: PayloadRef): JsonText => run.payloads.get(ref.revision) ?? NULL_TEXT;
 
-const sourceOf = (
-  run: RunState,
-  output: PayloadRef | { value: JsonText } | { all: readonly (PayloadRef | null)[] },
-): PayloadSource => {
+const sourceOf = (run: RunState, output: StepCompleted['output']): PayloadSource => {
   if ('pointer' in output) return { revision: output.revision, pointer: output.pointer, text: textOf(run, output) };
   if ('value' in output) return { revision: run.revision, pointer: '/output', text: output.value };
   const texts = output.all.map((ref) => (ref === null ? NULL_TEXT : textOf(run, ref)));
@@ -233,6 +212,24 @@ const skippedStep = (run: RunState, event: RunEvent & { type: 'StepSkipped' }, a
     { revision: 0, pointer: '/input', text: run.started.input },
     at,
   );
+
+const completeStep = (run: RunState, event: StepCompleted, at: string): void => {
+  const output = sourceOf(run, event.output);
+  if (!('pointer' in event.output)) run.payloads.set(run.revision, output.text);
+  updateStep(run, event.step, (step) => {
+    step.output = output.text;
+    step.outputRef = output;
+  });
+  endStep(run, event.step, 'completed', event.endsBranch, at);
+};
+
+const cancelSteps = (run: RunState, event: StepCancelled, at: string): void => {
+  for (const { step, attempt } of event.steps) {
+    const error = { name: 'Stepwell.Abandoned', cause: event.reason };
+    if (attempt !== null) endAttempt(run, step, 'may-have-executed', { error }, at);
+    endStep(run, step, 'cancelled', false, at);
+  }
+};
 
 const newAttempt = (number: number, dispatcher: string, boot: string, at: string): AttemptState => ({
   number,

@@ -66,7 +66,8 @@ export const planOf = (root: Tree, timeoutMs: number | null = null): Plan => {
     const id = nodes.length;
     const common = {
       id,
-      name: tree.name ?? `${tree.type}${id}`,
+      // An empty name: one is made, and the sequence that bears it stays a scope of its own.
+      name: tree.name || `${tree.type}${id}`,
       scope,
       next: null,
       input: tree.input === undefined ? null : json(tree.input),

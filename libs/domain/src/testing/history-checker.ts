@@ -1,0 +1,385 @@
+import type { RunLimits } from '../commands.js';
+import type { RunEvent, StepCompleted, StepEntered, StepFailed, StepKey } from '../events.js';
+import { toMs } from '../instant.js';
+import type { PayloadRef } from '../payload.js';
+import type { NodeId, Plan, PlanNode, StepNode } from '../plan.js';
+
+type Track = {
+  readonly key: StepKey;
+  readonly node: PlanNode;
+  readonly parent: StepKey | null;
+  readonly branch: number | null;
+  readonly input: string;
+  readonly deadlineMs: number | null;
+  status: 'open' | 'completed' | 'failed' | 'cancelled' | 'skipped';
+  output: string;
+  /** Ended by `succeed`: what follows in its branch is not entered. */
+  succeeds: boolean;
+  error: string | null;
+  attempts: number;
+  attemptOpen: boolean;
+  spent: number;
+  retryAtMs: number;
+};
+
+/**
+ * Says what a well-formed history is, without `decide` and `evolve`: it reads events and the plan only, and throws a
+ * sentence at the first event that may not stand where it stands.
+ */
+export class HistoryChecker {
+  private readonly steps = new Map<StepKey, Track>();
+  /** The step last entered in each scope. */
+  private readonly last = new Map<string, Track>();
+  private readonly payloads = new Map<string, string>();
+  private previous: RunEvent | null = null;
+  private revision = -1;
+  private input = '';
+  private fromStep: StepKey | null = null;
+  private timeoutAtMs = Infinity;
+  private notedAtMs = -Infinity;
+  private ended = false;
+
+  constructor(
+    private readonly plan: Plan,
+    private readonly limits: RunLimits,
+  ) {}
+
+  get isEnded(): boolean {
+    return this.ended;
+  }
+
+  /** The next event of the run, recorded at this time. */
+  record(event: RunEvent, atMs: number): void {
+    this.revision += 1;
+    const { previous } = this;
+    this.require((this.revision === 0) === (event.type === 'RunStarted'), event, 'a run starts once, first');
+    this.require(!this.ended || event.type === 'DuplicateStartsSeen', event, 'the run has ended');
+    if (previous !== null) this.follows(previous, event);
+    this.apply(event, atMs);
+    this.previous = event;
+  }
+
+  /** What must come next after some events, in the same append. */
+  private follows(previous: RunEvent, event: RunEvent): void {
+    const step = 'step' in event ? event.step : null;
+    if (previous.type === 'AttemptSucceeded')
+      this.require(event.type === 'StepCompleted' && step === previous.step, event, 'the answer completes its step');
+    if (previous.type === 'AttemptFailed' && previous.retryAt === null && !previous.interrupted)
+      this.require(event.type === 'StepFailed' && step === previous.step, event, 'the last failure fails its step');
+    if (previous.type === 'StepCancelled') {
+      const ends = event.type === 'RunCancelled' || event.type === 'RunTimedOut';
+      const closes =
+        event.type === 'StepFailed' && previous.steps.every((entry) => entry.step.startsWith(`${event.step}.`));
+      this.require(ends || closes, event, 'what cancels steps ends the container above them, or the run');
+    }
+  }
+
+  private apply(event: RunEvent, atMs: number): void {
+    switch (event.type) {
+      case 'RunStarted':
+        this.input = event.input;
+        this.fromStep = event.fromStep;
+        this.timeoutAtMs = event.timeoutAt === null ? Infinity : toMs(event.timeoutAt);
+        this.payloads.set('0/input', event.input);
+        return;
+      case 'DuplicateStartsSeen':
+        this.require(event.count > 0 && atMs >= this.notedAtMs + 60_000, event, 'at most once a minute');
+        this.notedAtMs = atMs;
+        return;
+      case 'RunCompleted': {
+        const root = this.last.get('');
+        this.require(root !== undefined && this.isThrough(root), event, 'the token of the root came to its end');
+        return this.endRun(event, this.text(event, event.output) === root?.output);
+      }
+      case 'RunFailed': {
+        const root = this.last.get('');
+        return this.endRun(
+          event,
+          root?.status === 'failed' && root.key === event.step && root.error === event.error.name,
+        );
+      }
+      case 'RunCancelled':
+        return this.endRun(event, true);
+      case 'RunTimedOut':
+        return this.endRun(event, atMs >= this.timeoutAtMs);
+      case 'StepEntered':
+        return this.enter(event);
+      case 'StepSkipped': {
+        const container = this.container(event, event.parent);
+        const scope = container?.node.type === 'parallel' ? container.node.branches[event.branch ?? -1] : undefined;
+        const onTheWay = container !== null && this.fromStep?.startsWith(`${container.key}.`) === true;
+        this.require(onTheWay && scope !== undefined, event, 'only branches beside the way to fromStep are skipped');
+        this.require(this.plan.scopes[scope ?? 0]?.entry === event.node, event, 'the first step of its branch');
+        this.require(this.nodeOnTheWay(scope ?? 0, container) === null, event, 'the way to fromStep leads elsewhere');
+        return this.place(event, { ...event, deadlineAt: null, input: 'null' }).status === 'open'
+          ? this.close(event, event.step, 'skipped')
+          : undefined;
+      }
+      case 'StepCompleted':
+        return this.complete(event);
+      case 'StepFailed':
+        return this.fail(event, atMs);
+      case 'StepCancelled':
+        this.require(event.steps.length > 0, event, 'it cancels something');
+        for (const { step, attempt } of event.steps) {
+          const track = this.open(event, step);
+          this.require(attempt === (track.attemptOpen ? track.attempts : null), event, 'the attempt in flight, if any');
+          track.attemptOpen = false;
+          this.close(event, step, 'cancelled');
+        }
+        for (const { parent, status } of this.steps.values()) if (status === 'open') this.container(event, parent);
+        return;
+      case 'AttemptStarted': {
+        const track = this.open(event, event.step);
+        const { retry } = this.stepNode(event, track);
+        this.require(!track.attemptOpen && event.attempt === track.attempts + 1, event, 'one at a time, from 1 up');
+        const within = track.attempts < this.limits.attemptsMax && this.revision < this.limits.eventsMax;
+        this.require(within, event, 'within the limits of a run');
+        this.require(atMs >= track.retryAtMs, event, 'not before it is due');
+        this.require(atMs < (track.deadlineMs ?? Infinity), event, 'not past the deadline');
+        this.require(track.spent < retry.maxAttempts, event, 'within its budget');
+        track.attempts += 1;
+        track.attemptOpen = true;
+        return;
+      }
+      case 'AttemptSucceeded':
+        this.payloads.set(`${this.revision}/output`, event.output);
+        return void this.answer(event, event.step, event.attempt);
+      case 'AttemptFailed': {
+        const track = this.answer(event, event.step, event.attempt);
+        if (!event.interrupted) track.spent += 1;
+        track.retryAtMs = event.retryAt === null ? atMs : toMs(event.retryAt);
+        this.require(track.retryAtMs >= atMs, event, 'retries come later');
+        this.require(event.retryAt === null || !event.interrupted, event, 'an interrupted attempt waits for nothing');
+        return;
+      }
+      case 'AttemptOutcomeUnknown':
+        return void this.answer(event, event.step, event.attempt);
+    }
+  }
+
+  private enter(event: StepEntered): void {
+    const container = this.container(event, event.parent);
+    const node = this.plan.nodes[event.node];
+    const scope = node?.scope ?? -1;
+    const before = this.last.get(scopeName(event));
+    const way = this.nodeOnTheWay(scope, container);
+    const expected = before === undefined ? (way ?? this.plan.scopes[scope]?.entry) : before.node.next;
+    this.require(expected === event.node, event, 'the scope’s first node, or the next one');
+    this.require(before === undefined || before.status === 'completed', event, 'the step before it completed');
+    this.require(before === undefined || !before.succeeds, event, 'the branch was not ended by succeed');
+    const flowing = before?.output ?? container?.input ?? this.input;
+    const constant = 'constant' in event.input;
+    if (constant) this.payloads.set(`${this.revision}/input`, event.input.constant);
+    const input = constant ? event.input.constant : this.text(event, event.input);
+    this.require(constant === (node?.input != null), event, 'a constant exactly when the plan has one');
+    this.require(input === (node?.input ?? flowing), event, `is given ${node?.input ?? flowing}, not ${input}`);
+    const branches = node?.type === 'parallel' ? node.branches.length : null;
+    this.require(event.branches === branches, event, 'as many branches as the plan has');
+    this.place(event, { ...event, input });
+  }
+
+  private place(
+    event: RunEvent,
+    entry: Omit<StepEntered, 'type' | 'input' | 'branches' | 'request'> & { input: string },
+  ): Track {
+    const node = this.plan.nodes[entry.node];
+    const container = this.container(event, entry.parent);
+    const key = container === null ? entry.name : `${container.key}.${entry.name}`;
+    if (node === undefined) throw new Error(`${event.type}: no such node`);
+    const scope = this.plan.scopes[node.scope];
+    this.require(node.name === entry.name && node.type === entry.kind, event, 'named as in the plan');
+    this.require(key === entry.step && !this.steps.has(key), event, 'a new key, below its container');
+    this.require(scope?.container === (container?.node.id ?? null), event, 'in the container of its node');
+    this.require(scope?.branch === entry.branch, event, 'in the branch of its node');
+    const track: Track = {
+      key,
+      node,
+      parent: entry.parent,
+      branch: entry.branch,
+      input: entry.input,
+      deadlineMs: entry.deadlineAt === null ? null : toMs(entry.deadlineAt),
+      status: 'open',
+      output: 'null',
+      succeeds: false,
+      error: null,
+      attempts: 0,
+      attemptOpen: false,
+      spent: 0,
+      retryAtMs: -Infinity,
+    };
+    this.steps.set(key, track);
+    this.last.set(scopeName(entry), track);
+    return track;
+  }
+
+  private complete(event: StepCompleted): void {
+    const track = this.open(event, event.step);
+    const { node } = track;
+    if (node.type === 'step')
+      this.require(this.previous?.type === 'AttemptSucceeded' && this.previous.step === track.key, event, 'answered');
+    this.require(node.type !== 'fail', event, 'a fail node completes nothing');
+    const raw = this.rawOutput(event, track);
+    this.require(!this.isTooLarge(node, raw), event, 'within the payload limit');
+    const ref = event.output;
+    const output =
+      'pointer' in ref
+        ? this.text(event, ref)
+        : 'value' in ref
+          ? ref.value
+          : `[${ref.all.map((part) => (part === null ? 'null' : this.text(event, part))).join(',')}]`;
+    if (!('pointer' in ref)) this.payloads.set(`${this.revision}/output`, output);
+    this.require(output === (node.output ?? raw), event, `hands on ${node.output ?? raw}, not ${output}`);
+    track.output = output;
+    track.succeeds =
+      node.type === 'succeed' || (node.type === 'sequence' && this.last.get(track.key)?.succeeds === true);
+    this.close(event, track.key, 'completed');
+    this.require(
+      event.endsBranch === (track.branch !== null && this.isThrough(track)),
+      event,
+      'ends its branch or not',
+    );
+  }
+
+  private rawOutput(event: RunEvent, track: Track): string {
+    const { node } = track;
+    if (node.type === 'step') return this.payloads.get(`${this.revision - 1}/output`) ?? '';
+    if (node.type === 'sequence') {
+      const inner = this.last.get(track.key);
+      this.require(inner !== undefined && this.isThrough(inner), event, 'its token came to its end');
+      return inner?.output ?? '';
+    }
+    if (node.type !== 'parallel') return track.input;
+    const outputs = node.branches.map((_, branch) => {
+      const end = this.last.get(`${track.key}#${branch}`);
+      const through =
+        end !== undefined &&
+        (this.isThrough(end) || end.status === 'skipped' || (end.status === 'failed' && node.onError === 'continue'));
+      this.require(through, event, `branch ${branch} came to its end`);
+      return end?.status === 'completed' ? end.output : 'null';
+    });
+    return node.reduce === 'all'
+      ? `[${outputs.join(',')}]`
+      : node.reduce === 'last'
+        ? (outputs.at(-1) ?? 'null')
+        : 'null';
+  }
+
+  private fail(event: StepFailed, atMs: number): void {
+    const track = this.open(event, event.step);
+    const { node } = track;
+    const { name } = event.error;
+    const below = [...this.steps.values()].filter((step) => step.parent === track.key);
+    switch (node.type) {
+      case 'step': {
+        const { previous } = this;
+        const justEnded =
+          (previous?.type === 'AttemptFailed' && previous.retryAt === null) ||
+          (previous?.type === 'AttemptOutcomeUnknown' && node.retry.onUnknown === 'fail');
+        const about = previous !== null && 'step' in previous && previous.step === track.key;
+        const late = track.deadlineMs !== null && atMs >= track.deadlineMs;
+        const tooLate = node.retry.totalTimeoutMs !== null && track.attempts > 0;
+        const spent =
+          (name === 'Stepwell.TooManyAttempts' && track.attempts >= this.limits.attemptsMax) ||
+          (name === 'Stepwell.TooManyEvents' && this.revision >= this.limits.eventsMax);
+        this.require(
+          (justEnded && about) || late || tooLate || spent,
+          event,
+          'a step fails by its attempts or a limit',
+        );
+        break;
+      }
+      case 'fail':
+        this.require(name === node.error, event, 'with the name that the plan gives');
+        break;
+      case 'sequence':
+        this.require(this.last.get(track.key)?.error === name, event, 'by the failure of what it holds');
+        break;
+      case 'parallel': {
+        const failing =
+          node.onError === 'fail-fast' && below.some((step) => step.status === 'failed' && step.error === name);
+        const tooLarge = () =>
+          name === 'Stepwell.PayloadTooLarge' && this.isTooLarge(node, this.rawOutput(event, track));
+        this.require(failing || tooLarge(), event, 'by a branch, or by what it gathers');
+        break;
+      }
+      default:
+        this.require(false, event, `a ${node.type} never fails`);
+    }
+    track.error = name;
+    this.close(event, track.key, 'failed');
+    const container = this.container(event, track.parent)?.node;
+    const goesOn = container?.type === 'parallel' && container.onError === 'continue';
+    this.require(event.endsBranch === goesOn, event, 'ends its branch exactly when the parallel goes on');
+  }
+
+  private endRun(event: RunEvent, holds: boolean): void {
+    this.require(holds, event, 'the run ends as its root did');
+    for (const step of this.steps.values()) this.require(step.status !== 'open', event, `${step.key} is still open`);
+    this.ended = true;
+  }
+
+  private close(event: RunEvent, key: StepKey, status: Track['status']): void {
+    const track = this.open(event, key);
+    this.require(!track.attemptOpen, event, 'no attempt is in flight');
+    track.status = status;
+    for (const step of this.steps.values()) {
+      const orphan = step.parent === key && step.status === 'open' && status !== 'cancelled';
+      this.require(!orphan, event, `${step.key} below it is still open`);
+    }
+  }
+
+  private answer(event: RunEvent, key: StepKey, attempt: number): Track {
+    const track = this.open(event, key);
+    this.require(track.attemptOpen && track.attempts === attempt, event, 'the attempt in flight, once');
+    track.attemptOpen = false;
+    return track;
+  }
+
+  private isTooLarge(node: PlanNode, raw: string): boolean {
+    const gathers = node.type === 'parallel' && node.reduce === 'all' && node.output === null;
+    return gathers && Buffer.byteLength(raw) > this.limits.payloadMaxBytes;
+  }
+
+  private isThrough(track: Track): boolean {
+    return track.status === 'completed' && (track.node.next === null || track.succeeds);
+  }
+
+  /** The node of this scope that leads to `fromStep`, when the scope's container is on the way. */
+  private nodeOnTheWay(scope: number, container: Track | null): NodeId | null {
+    const { fromStep } = this;
+    const prefix = container === null ? '' : `${container.key}.`;
+    if (fromStep === null || !fromStep.startsWith(prefix)) return null;
+    const name = fromStep.slice(prefix.length).split('.')[0];
+    return this.plan.nodes.find((node) => node.scope === scope && node.name === name)?.id ?? null;
+  }
+
+  private open(event: RunEvent, key: StepKey): Track {
+    const track = this.steps.get(key);
+    if (track?.status !== 'open') throw new Error(`${event.type} at ${this.revision}: ${key} is not open`);
+    return track;
+  }
+
+  private container(event: RunEvent, key: StepKey | null): Track | null {
+    return key === null ? null : this.open(event, key);
+  }
+
+  private stepNode(event: RunEvent, track: Track): StepNode {
+    if (track.node.type !== 'step') throw new Error(`${event.type} at ${this.revision}: ${track.key} is no step`);
+    return track.node;
+  }
+
+  private text(event: RunEvent, ref: PayloadRef): string {
+    const text = ref.revision < this.revision ? this.payloads.get(`${ref.revision}${ref.pointer}`) : undefined;
+    if (text === undefined)
+      throw new Error(`${event.type} at ${this.revision}: no payload at ${ref.revision}${ref.pointer}`);
+    return text;
+  }
+
+  private require(holds: boolean, event: RunEvent, rule: string): void {
+    if (!holds) throw new Error(`at ${this.revision}, against "${rule}": ${JSON.stringify(event)}`);
+  }
+}
+
+const scopeName = (step: { readonly parent: StepKey | null; readonly branch: number | null }): string =>
+  step.branch === null ? (step.parent ?? '') : `${step.parent}#${step.branch}`;
