@@ -20,7 +20,7 @@ export abstract class Health {
   abstract readiness(): Promise<Readiness>;
 }
 
-/** What `GET /v1/node` tells of this process. */
+/** What `GET /v1/node` tells of this process; members beyond these are shown too, read at each answer. */
 export abstract class NodeInfo {
   abstract readonly product: 'stepwell';
   abstract readonly version: string;
@@ -39,6 +39,7 @@ export abstract class NodeInfo {
   /** Appends to the log since the start; `null` where nobody counts them. */
   abstract readonly appends: number | null;
   abstract readonly limits: Readonly<Record<string, number>>;
+  readonly [more: string]: unknown;
 }
 
 /** All that the HTTP edge leans on; the main of an app makes them and hands them in. */

@@ -1,15 +1,14 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
-import { ProblemsController } from './docs/problems.controller.js';
+import { CONTROLLERS } from './controllers.js';
+import { createOpenApiDocument } from './docs/openapi-document.js';
+import { OpenApiText } from './docs/openapi-text.js';
 import { createFastifyAdapter, ENVELOPE_MAX_BYTES, type HttpAdapter } from './http/fastify-adapter.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { StrictPipe } from './http/strict.pipe.js';
-import { HealthController } from './node/health.controller.js';
-import { NodeController } from './node/node.controller.js';
 import { Health, NodeInfo, type WorkflowApiParts } from './parts.js';
 import { EventStreams } from './runs/event-streams.js';
 import { RunReader } from './runs/run-reader.js';
-import { RunsController } from './runs/runs.controller.js';
 import { StartRunRoute } from './runs/start-run.js';
 import { startFastPath } from './runs/start-fast-path.js';
 import type { StartablePlans } from './runs/startable.js';
@@ -45,7 +44,7 @@ export class WorkflowApiModule {
     });
     return {
       module: WorkflowApiModule,
-      controllers: [RunsController, NodeController, HealthController, ProblemsController],
+      controllers: [...CONTROLLERS],
       providers: [
         { provide: APP_PIPE, useValue: new StrictPipe() },
         { provide: APP_FILTER, useValue: new ProblemFilter(http.routes, parts.log) },
@@ -54,6 +53,7 @@ export class WorkflowApiModule {
         { provide: EventStreams, useValue: streams },
         { provide: Health, useValue: parts.health },
         { provide: NodeInfo, useValue: parts.node },
+        { provide: OpenApiText, useValue: new OpenApiText(createOpenApiDocument) },
       ],
     };
   }

@@ -7,7 +7,7 @@ import { canonicalJson, loadConfig, sha256Hex, silentLog, systemClock, systemEnt
 import { HttpProblem } from '../src/http/problems.js';
 import type { WorkflowApiParts } from '../src/parts.js';
 import type { Startable, StartablePlans } from '../src/runs/startable.js';
-import { createHttpAdapter, WorkflowApiModule } from '../src/workflow-api.module.js';
+import { createHttpAdapter, WorkflowApiModule, type HttpAdapter } from '../src/workflow-api.module.js';
 
 /** create-user, then send-email beside send-analytics. */
 export const THREE_STEPS: Plan = {
@@ -120,6 +120,7 @@ export type TestApi = {
   readonly plans: FixedPlans;
   readonly store: MemoryEventStore;
   readonly engine: RunEngine;
+  readonly http: HttpAdapter;
   stop(): Promise<void>;
 };
 
@@ -179,6 +180,7 @@ export const startTestApi = async (change: Partial<WorkflowApiParts> = {}): Prom
     plans,
     store,
     engine,
+    http,
     stop: async () => {
       await app.close();
       await engine.stop();

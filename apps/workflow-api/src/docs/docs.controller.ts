@@ -20,7 +20,7 @@ export class DocsController {
     replyText(reply, await this.#document.text());
   }
 
-  @Get(['docs', 'docs/', 'docs/*'])
+  @Get(['docs', 'docs/*'])
   async docs(@Req() request: HttpRequest, @Res() reply: HttpReply): Promise<void> {
     const page = await (this.#page ??= createSwaggerPage());
     reply.hijack();

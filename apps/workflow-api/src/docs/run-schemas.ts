@@ -7,7 +7,7 @@ const Labels = z.record(z.string(), z.string());
 
 export const ErrorShape = z
   .strictObject({ name: z.string(), cause: z.string().nullable() })
-  .meta({ id: 'Error', description: 'What went wrong: a name to match on, and the reason in words.' });
+  .describe('What went wrong: a name to match on, and the reason in words.');
 
 const RunStatus = z.enum(['running', 'completed', 'failed', 'cancelled', 'timed-out']);
 const StepStatus = z.enum([
@@ -35,9 +35,9 @@ export const AttemptShape = z
     retryAt: Instant.nullable().describe('When the next attempt is due.'),
     dispatcher: z.string(),
   })
-  .meta({ id: 'Attempt', description: 'One HTTP exchange for a step.' });
+  .describe('One HTTP exchange for a step.');
 
-const Request = z.strictObject({ method: z.string(), url: z.string(), headers: Labels }).meta({ id: 'StepRequest' });
+export const RequestShape = z.strictObject({ method: z.string(), url: z.string(), headers: Labels });
 
 export const StepShape = z
   .strictObject({
@@ -51,7 +51,7 @@ export const StepShape = z
     enteredAt: Instant.nullable(),
     startedAt: Instant.nullable(),
     finishedAt: Instant.nullable(),
-    request: Request.nullable(),
+    request: RequestShape.nullable(),
     attempts: z.array(AttemptShape),
     get steps() {
       return z.array(StepShape);
@@ -62,9 +62,9 @@ export const StepShape = z
     description: 'A node of the plan as the run has entered it, or, with status `pending`, as it may come.',
   });
 
-const Wait = z
+export const WaitShape = z
   .strictObject({ step: z.string(), for: z.enum(['retry', 'capacity']), until: Instant.nullable() })
-  .meta({ id: 'Wait', description: 'What a step waits for, and until when.' });
+  .describe('What a step waits for, and until when.');
 
 const identity = {
   id: z.string(),
@@ -92,10 +92,10 @@ export const RunShape = z
     resolved: z.boolean(),
     parent: z.null(),
     revision: z.int(),
-    waiting: z.array(Wait),
+    waiting: z.array(WaitShape),
     steps: z.array(StepShape),
   })
-  .meta({ id: 'Run', description: 'A run, folded from its events: always current.' });
+  .describe('A run, folded from its events: always current.');
 
 export const StartedShape = z
   .strictObject({
@@ -116,10 +116,7 @@ export const RunListItemShape = RunShape.omit({
   output: true,
   waiting: true,
   steps: true,
-}).meta({
-  id: 'RunListItem',
-  description: 'A run in a list: without its payloads and steps.',
-});
+}).describe('A run in a list: without its payloads and steps.');
 
 export const EventShape = z
   .strictObject({
@@ -134,16 +131,12 @@ export const EventShape = z
     actor: z.string().nullable(),
     traceparent: z.string().nullable(),
   })
-  .meta({ id: 'Event', description: 'One fact about a run, as recorded.' });
+  .describe('One fact about a run, as recorded.');
 
 const NextCursor = z.string().nullable().describe('Where the next page begins; null on the last one.');
-export const RunListShape = z
-  .strictObject({ items: z.array(RunListItemShape), nextCursor: NextCursor })
-  .meta({ id: 'RunList' });
-export const EventListShape = z
-  .strictObject({
-    items: z.array(EventShape),
-    nextCursor: NextCursor.describe('The `from` of the next page; null on the last one.'),
-  })
-  .meta({ id: 'EventList' });
+export const RunListShape = z.strictObject({ items: z.array(RunListItemShape), nextCursor: NextCursor });
+export const EventListShape = z.strictObject({
+  items: z.array(EventShape),
+  nextCursor: NextCursor.describe('The `from` of the next page; null on the last one.'),
+});
 export { NextCursor };

@@ -17,33 +17,26 @@ export const ProblemShape = z
       }),
     ),
   })
-  .meta({ id: 'Problem', description: 'RFC 9457.' });
+  .describe('RFC 9457.');
 
-const ProblemHelp = z
+export const ProblemHelpShape = z
   .strictObject({ type: z.string(), code: z.string(), status: z.int(), title: z.string(), help: z.string() })
-  .meta({ id: 'ProblemHelp', description: 'What a problem means, and what to do about it.' });
-export const ProblemHelpShape = ProblemHelp;
-export const ProblemListShape = z
-  .strictObject({ items: z.array(ProblemHelp), nextCursor: NextCursor })
-  .meta({ id: 'ProblemList' });
+  .describe('What a problem means, and what to do about it.');
+export const ProblemListShape = z.strictObject({ items: z.array(ProblemHelpShape), nextCursor: NextCursor });
 
-export const NodeShape = z
-  .strictObject({
-    product: z.literal('stepwell'),
-    version: z.string(),
-    runtime: z.string(),
-    eventStore: z.string(),
-    startedAt: z.iso.datetime(),
-    limits: z.record(z.string(), z.number()),
-  })
-  .meta({ id: 'Node' });
+export const NodeShape = z.looseObject({
+  product: z.literal('stepwell'),
+  version: z.string(),
+  runtime: z.string(),
+  eventStore: z.string(),
+  startedAt: z.iso.datetime(),
+  limits: z.record(z.string(), z.number()),
+});
 
 const PartStatus = z.enum(['ready', 'degraded', 'not-ready']);
-export const ReadinessShape = z
-  .strictObject({
-    status: PartStatus,
-    parts: z.record(z.string(), z.strictObject({ status: PartStatus, detail: z.string().nullable() })),
-  })
-  .meta({ id: 'Readiness' });
+export const ReadinessShape = z.strictObject({
+  status: PartStatus,
+  parts: z.record(z.string(), z.strictObject({ status: PartStatus, detail: z.string().nullable() })),
+});
 
-export const LivenessShape = z.strictObject({ status: z.literal('alive') }).meta({ id: 'Liveness' });
+export const LivenessShape = z.strictObject({ status: z.literal('alive') });

@@ -1,0 +1,22 @@
+import { DocsController } from './docs/docs.controller.js';
+import { OpenApiText } from './docs/openapi-text.js';
+import { ProblemsController } from './docs/problems.controller.js';
+import { HealthController } from './node/health.controller.js';
+import { NodeController } from './node/node.controller.js';
+import { Health, NodeInfo } from './parts.js';
+import { EventStreams } from './runs/event-streams.js';
+import { RunReader } from './runs/run-reader.js';
+import { RunsController } from './runs/runs.controller.js';
+import { StartRunRoute } from './runs/start-run.js';
+
+/** Every controller of the app, for its module and for its document. */
+export const CONTROLLERS = [
+  RunsController,
+  NodeController,
+  HealthController,
+  ProblemsController,
+  DocsController,
+] as const;
+
+/** All that the controllers are given: the document needs their names, though it never calls them. */
+export const CONTROLLER_NEEDS = [StartRunRoute, RunReader, EventStreams, Health, NodeInfo, OpenApiText] as const;

@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { startTestApi, type TestApi } from '../../testing/test-api.js';
+import { createOpenApiDocument } from './openapi-document.js';
+import { OPENAPI_PATH, openApiYaml } from './openapi-yaml.js';
+
+/** Compiled files lie in `dist`, one folder below the root. */
+const ROOT = join(import.meta.dirname, '../../../../..');
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startTestApi();
+});
+afterAll(() => api.stop());
+
+describe('the OpenAPI document', () => {
+  it('is the contract file, to the letter', async () => {
+    const running = await (await fetch(`${api.url}/openapi.json`)).json();
+    const file = readFileSync(join(ROOT, OPENAPI_PATH), 'utf8');
+    expect(parse(file)).toEqual(running);
+    expect(file).toBe(openApiYaml(await createOpenApiDocument()));
+  });
+
+  it('tells of every route and of no other', async () => {
+    const { paths } = await createOpenApiDocument();
+    const told = Object.entries(paths).flatMap(([path, item]) =>
+      Object.keys(item).map((method) => `${method} ${path}`),
+    );
+    const served = api.http.routes
+      .entries()
+      .filter(({ url }) => !url.startsWith('/docs'))
+      .flatMap(({ url, methods }) =>
+        methods
+          .filter((method) => method !== 'HEAD')
+          .map((method) => `${method.toLowerCase()} ${url.replace(/:(\w+)/g, '{$1}')}`),
+      );
+    expect(told.sort()).toEqual(served.sort());
+  });
+
+  it('has an example for every parameter that is required, and for every body', async () => {
+    const { paths } = await createOpenApiDocument();
+    for (const [path, item] of Object.entries(paths)) {
+      for (const [method, operation] of Object.entries(item) as [string, any][]) {
+        const lacking = operation.parameters.filter(
+          (parameter: any) => parameter.required && parameter.examples === undefined,
+        );
+        expect([method, path, lacking]).toEqual([method, path, []]);
+        for (const content of Object.values(operation.requestBody?.content ?? {}) as any[])
+          expect(Object.keys(content.examples ?? {}).length).toBeGreaterThan(0);
+      }
+    }
+  });
+});
+
+describe('Swagger UI', () => {
+  it('is a page whose scripts and styles come from its own folder, under a strict policy', async () => {
+    for (const path of ['/docs', '/docs/']) {
+      const response = await fetch(`${api.url}${path}`);
+      const html = await response.text();
+      expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+      const policy = response.headers.get('content-security-policy')!;
+      expect(policy).toContain("default-src 'none'; script-src 'self';");
+      expect(policy).not.toContain('unsafe-inline');
+      expect(policy).not.toContain('unsafe-eval');
+      const scripts = [...html.matchAll(/<script src="([^"]+)"/g)].map((match) => match[1]!);
+      expect(scripts).toEqual([
+        '/docs/swagger-ui-bundle.js',
+        '/docs/swagger-ui-standalone-preset.js',
+        '/docs/swagger-ui-init.js',
+      ]);
+      expect(html).not.toMatch(/<script>/);
+      expect(html).not.toMatch(/(?:src|href)="(?!\/docs\/)/);
+      for (const asset of [...scripts, '/docs/swagger-ui.css', '/docs/favicon-32x32.png']) {
+        const got = await fetch(`${api.url}${asset}`);
+        expect([asset, got.status, got.headers.get('content-security-policy')]).toEqual([asset, 200, policy]);
+        expect(Number((await got.arrayBuffer()).byteLength)).toBeGreaterThan(100);
+      }
+    }
+  });
+
+  it('reads the document of this server, and asks no other host to check it', async () => {
+    const init = await (await fetch(`${api.url}/docs/swagger-ui-init.js`)).text();
+    expect(init).toContain('"swaggerUrl": "/openapi.json"');
+    expect(init).toContain('"validatorUrl": null');
+    expect(init).not.toMatch(/https?:\/\//);
+  });
+
+  it.each(['package.json', 'index.html', 'swagger-ui-bundle.js.map', '../package.json', '%2e%2e/package.json', 'nope'])(
+    'does not serve %s',
+    async (name) => {
+      const response = await api.app.inject({ url: `/docs/${name}` });
+      expect(response.statusCode).toBe(404);
+      expect(JSON.parse(response.body).code).toBe('route-not-found');
+    },
+  );
+});

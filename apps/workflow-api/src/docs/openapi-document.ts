@@ -1,0 +1,196 @@
+import type { DynamicModule } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { z } from 'zod';
+import { PROBLEMS, type ProblemCode } from '../http/problems.js';
+import { CONTROLLER_NEEDS, CONTROLLERS } from '../controllers.js';
+import { COMPONENTS } from './components.js';
+import { HEADERS, type Answer, type Operation, type Parameter } from './operation.js';
+import { RUN_OPERATIONS } from './run-operations.js';
+import { SERVICE_OPERATIONS } from './service-operations.js';
+
+export type JsonObject = { readonly [name: string]: unknown };
+export type OpenApiDocument = {
+  readonly openapi: string;
+  readonly info: JsonObject;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, JsonObject>>>>;
+  readonly components: { readonly schemas: JsonObject };
+};
+
+const OPERATIONS: Readonly<Record<string, Operation>> = { ...RUN_OPERATIONS, ...SERVICE_OPERATIONS };
+const DESCRIPTION =
+  'Durable workflows over HTTP. Every error is a problem (RFC 9457) whose `type` is an address of this server. Lists are paged by cursors.';
+
+/**
+ * The OpenAPI document: paths and parameters as Nest has them by @nestjs/swagger, words, examples and answers out of the
+ * tables beside this file. Nothing of the service is started for it.
+ */
+export const createOpenApiDocument = async (): Promise<OpenApiDocument> => {
+  // Loaded here, since it costs a tenth of a second that no start should pay.
+  const { DocumentBuilder, SwaggerModule } = await import('@nestjs/swagger');
+  const app = await NestFactory.create(documentedModule(), new FastifyAdapter(), { preview: true, logger: false });
+  const config = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle('Stepwell')
+    .setDescription(DESCRIPTION)
+    .setVersion('1')
+    .build();
+  const scanned = SwaggerModule.createDocument(app, config, {
+    standardSchemaConverter: (schema) => (schema instanceof z.ZodType ? { schema: jsonSchema(schema) } : undefined),
+  });
+  await app.close();
+  const paths: Record<string, Record<string, JsonObject>> = {};
+  for (const [key, operation] of Object.entries(OPERATIONS)) {
+    const [method = '', path = ''] = key.split(' ');
+    // The compiler knows path items by their methods, here one is picked by its name.
+    const found = (scanned.paths[path] as Record<string, { parameters?: ScannedParameter[] }> | undefined)?.[method];
+    if (found === undefined) throw new Error(`the document tells of ${key}, which no controller serves`);
+    (paths[path] ??= {})[method] = documented(operation, found.parameters ?? []);
+  }
+  const { openapi, info } = scanned;
+  // Through JSON, so that nothing is left that JSON does not have.
+  return JSON.parse(
+    JSON.stringify({
+      openapi,
+      info: { ...info, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+      tags: TAGS,
+      paths,
+      components: { schemas: componentSchemas() },
+    }),
+  ) as OpenApiDocument;
+};
+
+class DocumentedModule {}
+
+/** The controllers alone: in preview nothing is made, so that nothing need be given. A function, as controllers lead here. */
+const documentedModule = (): DynamicModule => ({
+  module: DocumentedModule,
+  controllers: [...CONTROLLERS],
+  providers: CONTROLLER_NEEDS.map((provide) => ({ provide, useValue: null })),
+});
+
+const TAGS = [
+  { name: 'Workflows', description: 'Named templates; each published version is immutable.' },
+  { name: 'Runs', description: 'Executions of one version.' },
+  { name: 'Service', description: 'The service itself.' },
+];
+
+type ScannedParameter = {
+  readonly name: string;
+  readonly in: string;
+  readonly required?: boolean;
+  readonly schema?: JsonObject;
+  readonly description?: string;
+};
+
+const documented = (operation: Operation, scanned: readonly ScannedParameter[]): JsonObject => {
+  const { id, tag, summary, description, parameters = {}, body, answers, problems } = operation;
+  const known = scanned.filter((parameter) => parameter.in === 'path' || parameter.in === 'query');
+  const headers = Object.entries(parameters).filter(([, parameter]) => parameter.in === 'header');
+  return {
+    operationId: id,
+    tags: [tag],
+    summary,
+    ...(description === undefined ? undefined : { description }),
+    parameters: [
+      ...known.map((parameter) => withWords(parameter, parameters[parameter.name])),
+      ...headers.map(([name, parameter]) =>
+        withWords({ name, in: 'header', required: parameter.required ?? false }, parameter),
+      ),
+    ],
+    ...(body === undefined ? undefined : { requestBody: requestBody(body) }),
+    responses: {
+      ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, response(answer)])),
+      ...problemResponses(problems),
+    },
+  };
+};
+
+const withWords = (parameter: ScannedParameter, words: Parameter | undefined): JsonObject => {
+  const { description: schemaWords, ...schema } = {
+    type: 'string',
+    ...parameter.schema,
+    ...words?.schema,
+  } as JsonObject;
+  const description = words?.description ?? parameter.description ?? schemaWords;
+  return {
+    name: parameter.name,
+    in: parameter.in,
+    required: parameter.in === 'path' || parameter.required === true,
+    ...(description === undefined ? undefined : { description }),
+    schema,
+    ...(words?.examples === undefined ? undefined : { examples: exampleObjects(words.examples) }),
+  };
+};
+
+const exampleObjects = (examples: JsonObject): JsonObject =>
+  Object.fromEntries(Object.entries(examples).map(([name, value]) => [name, { value }]));
+
+const requestBody = ({ required, types, schema, examples }: NonNullable<Operation['body']>): JsonObject => ({
+  required,
+  content: Object.fromEntries(types.map((type) => [type, { schema: ref(schema), examples: exampleObjects(examples) }])),
+});
+
+const response = ({ description, schema, headers = [], otherTypes = {} }: Answer): JsonObject => ({
+  description,
+  ...(headers.length === 0
+    ? undefined
+    : {
+        headers: Object.fromEntries(
+          headers.map((name) => [name, { description: HEADERS[name], schema: { type: 'string' } }]),
+        ),
+      }),
+  ...(schema === undefined
+    ? undefined
+    : {
+        content: {
+          'application/json': { schema: ref(schema) },
+          ...Object.fromEntries(
+            Object.entries(otherTypes).map(([type, words]) => [
+              type,
+              { schema: { type: 'string', description: words } },
+            ]),
+          ),
+        },
+      }),
+});
+
+/** Any request may be wrong in its parameters or body. */
+const ALWAYS: readonly ProblemCode[] = ['validation-failed'];
+
+const problemResponses = (codes: readonly ProblemCode[]): JsonObject => {
+  const byStatus = Map.groupBy([...ALWAYS, ...codes], (code) => PROBLEMS[code][0]);
+  return Object.fromEntries(
+    [...byStatus].map(([status, each]) => [
+      String(status),
+      {
+        description: each.map((code) => `\`${code}\``).join(', '),
+        content: { 'application/problem+json': { schema: ref('Problem') } },
+      },
+    ]),
+  );
+};
+
+const ref = (name: string): JsonObject => ({ $ref: `#/components/schemas/${name}` });
+
+const CONVERSION = {
+  io: 'input',
+  unrepresentable: 'any',
+  override: ({ jsonSchema: schema }: { readonly jsonSchema: { format?: string; pattern?: string } }): void => {
+    // The pattern of a whole calendar says less to a reader than the name of the format.
+    if (schema.format === 'date-time' || schema.format === 'uuid') delete schema.pattern;
+  },
+} as const;
+
+const jsonSchema = (schema: z.ZodType): JsonObject => {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, CONVERSION);
+  return rest;
+};
+
+/** All named schemas; those inside others become references. */
+const componentSchemas = (): JsonObject => {
+  const registry = z.registry<{ id: string }>();
+  for (const [id, schema] of Object.entries(COMPONENTS)) registry.add(schema, { id });
+  const { schemas } = z.toJSONSchema(registry, { ...CONVERSION, uri: (id) => `#/components/schemas/${id}` });
+  return Object.fromEntries(Object.entries(schemas).map(([id, { $schema: _, $id: __, ...schema }]) => [id, schema]));
+};
