@@ -1,0 +1,140 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import type { JsonText, PayloadRef, RunEvent, StepEntered } from '#domain';
+import { decodeRunEvent, encodeRunEvent, UnknownEvent } from './run-event-codec.js';
+
+// Numbers are limited to what JSON text keeps: what a request's parser lets through.
+const payload = fc.jsonValue().map((value) => JSON.stringify(JSON.parse(JSON.stringify(value))) as JsonText);
+const name = fc.string({ unit: 'binary' });
+const orNull = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(value, { nil: null });
+const count = fc.nat();
+const ref: fc.Arbitrary<PayloadRef> = fc.record(
+  { revision: count, pointer: fc.constantFrom('/input', '/output') },
+  { noNullPrototype: true },
+);
+const texts = fc.dictionary(name, name, { noNullPrototype: true });
+const error = fc.record({ name, cause: orNull(name) }, { noNullPrototype: true });
+const kind = fc.constantFrom('step', 'sequence', 'parallel', 'pass', 'succeed', 'fail');
+const failureClass = fc.constantFrom('refused', 'not-executed', 'may-have-executed');
+const record = <T>(members: { [K in keyof T]: fc.Arbitrary<T[K]> }) => fc.record(members, { noNullPrototype: true });
+const attempt = { step: name, attempt: count };
+const method = fc.constantFrom('GET', 'POST', 'PUT', 'PATCH', 'DELETE');
+const request = record({ method, url: name, headers: texts, contentType: name });
+
+const enteredWith: fc.Arbitrary<StepEntered['input']> = fc.oneof(ref, record({ constant: payload }));
+
+type Arbitraries = { readonly [T in RunEvent['type']]: fc.Arbitrary<Omit<Extract<RunEvent, { type: T }>, 'type'>> };
+
+const EVENTS: Arbitraries = {
+  RunStarted: record({
+    id: name,
+    key: name,
+    workflow: orNull(name),
+    version: fc.oneof(count, fc.constant('draft' as const), fc.constant(null)),
+    plan: name,
+    namespace: name,
+    queue: name,
+    tags: texts,
+    correlationId: orNull(name),
+    requestor: orNull(name),
+    fingerprint: name,
+    fromStep: orNull(name),
+    timeoutAt: orNull(name),
+    variables: payload,
+    input: payload,
+  }),
+  RunCompleted: record({ output: ref }),
+  RunFailed: record({ step: name, error }),
+  RunCancelled: record({ reason: orNull(name) }),
+  RunTimedOut: record({ error }),
+  DuplicateStartsSeen: record({ count }),
+  StepEntered: record<Omit<StepEntered, 'type'>>({
+    step: name,
+    node: count,
+    name,
+    kind,
+    parent: orNull(name),
+    branch: orNull(count),
+    branches: orNull(count),
+    request: orNull(request),
+    deadlineAt: orNull(name),
+    input: enteredWith,
+  }),
+  StepCompleted: record({
+    step: name,
+    endsBranch: fc.boolean(),
+    output: fc.oneof(ref, record({ value: payload }), record({ all: fc.array(orNull(ref)) })),
+  }),
+  StepFailed: record({ step: name, error, endsBranch: fc.boolean() }),
+  StepCancelled: record({ reason: name, steps: fc.array(record({ step: name, attempt: orNull(count) })) }),
+  StepSkipped: record({ step: name, node: count, name, kind, parent: orNull(name), branch: orNull(count) }),
+  AttemptStarted: record({ ...attempt, dispatcher: name, boot: name }),
+  AttemptSucceeded: record({ ...attempt, status: count, output: payload }),
+  AttemptFailed: record({
+    ...attempt,
+    class: failureClass,
+    status: orNull(count),
+    error,
+    retryAt: orNull(name),
+    interrupted: fc.boolean(),
+  }),
+  AttemptOutcomeUnknown: record(attempt),
+};
+const anyEvent: fc.Arbitrary<RunEvent> = fc.oneof(
+  ...Object.entries(EVENTS).map(([type, members]) =>
+    (members as fc.Arbitrary<object>).map((event) => ({ type, ...event }) as RunEvent),
+  ),
+);
+
+type Golden = { readonly type: string; readonly v: number; readonly data: unknown; readonly event: RunEvent };
+/** Never edited, only added to: what a log somewhere holds. */
+const golden = JSON.parse(
+  readFileSync(new URL('../../../../libs/event-store/testing/golden-run-events.json', import.meta.url), 'utf8'),
+) as readonly Golden[];
+
+describe('the codec of run events', () => {
+  it('gives back every event that it stored', () => {
+    fc.assert(
+      fc.property(anyEvent, (event) => {
+        const { type, v, data } = encodeRunEvent(event);
+        expect(decodeRunEvent(type, v, JSON.parse(data))).toEqual(event);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it.each(golden)('reads $type version $v as it was first written', ({ type, v, data, event }) => {
+    expect(decodeRunEvent(type, v, data)).toEqual(event);
+  });
+
+  it('has a golden example of every event, with every way to hold a payload', () => {
+    expect(new Set(golden.map(({ type }) => type))).toEqual(new Set(Object.keys(EVENTS)));
+    const payloads = golden.flatMap(({ data }) =>
+      Object.keys(data as object).filter((key) => /^(in|out)put/.test(key)),
+    );
+    expect(new Set(payloads)).toEqual(new Set(['input', 'inputRef', 'output', 'outputRef', 'outputRefs']));
+  });
+
+  it('writes today what the golden examples hold', () => {
+    for (const { type, v, data, event } of golden) {
+      const encoded = encodeRunEvent(event);
+      expect({ type: encoded.type, v: encoded.v, data: JSON.parse(encoded.data) }).toEqual({ type, v, data });
+    }
+  });
+
+  it('stores a payload where its pointer says, and as the text it was', () => {
+    const output = '{"b":[1,{"a":"é\\n"}]}' as JsonText;
+    const { data } = encodeRunEvent({ type: 'AttemptSucceeded', step: 'ship', attempt: 1, status: 200, output });
+    expect(data).toBe(`{"step":"ship","attempt":1,"status":200,"output":${output}}`);
+  });
+
+  it.each([
+    ['RunTeleported', 1],
+    ['RunStarted', 2],
+    ['__proto__', 1],
+    ['constructor', 1],
+  ])('refuses %s version %i by name', (type, v) => {
+    expect(() => decodeRunEvent(type, v, {})).toThrow(UnknownEvent);
+  });
+});

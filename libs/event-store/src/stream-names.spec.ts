@@ -1,0 +1,25 @@
+import { describe, expect, it } from '@jest/globals';
+import { sha256Base32, sha256Hex } from '#runtime';
+import { CATALOGUE, isRunId, planStream, runIdOf, runStream } from './stream-names.js';
+
+describe('names of streams', () => {
+  it('carry the first byte of the run id, so that prefixes are shards', () => {
+    for (let index = 0; index < 300; index++) {
+      const runId = sha256Base32(`run ${index}`, 128);
+      expect(runStream(runId)).toBe(`run-${sha256Hex(`run ${index}`).slice(0, 2)}-${runId}`);
+      expect(runIdOf(runStream(runId))).toBe(runId);
+      expect(isRunId(runId)).toBe(true);
+    }
+  });
+
+  it('give no run id for other streams', () => {
+    expect([CATALOGUE, planStream('abc')].map(runIdOf)).toEqual([null, null]);
+  });
+
+  it.each(['', 'a', `${'a'.repeat(25)}b`, 'A'.repeat(26), `${'a'.repeat(26)}-x`, `${'a'.repeat(25)}1`])(
+    'do not take %j for a run id',
+    (text) => {
+      expect(isRunId(text)).toBe(false);
+    },
+  );
+});

@@ -1,0 +1,470 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type {
+  Append,
+  AppendOutcome,
+  Commit,
+  Envelope,
+  EventStore,
+  Filter,
+  NewEvent,
+  Position,
+  Revision,
+  StreamName,
+  SubscriptionMessage,
+} from '../src/event-store.js';
+import { APPEND_BYTES_MAX, APPEND_EVENTS_MAX, AppendRefused, LOG_START, NO_STREAM } from '../src/event-store.js';
+import { unpack } from '../src/packed.js';
+
+/** A store under test. `reopen` stops it and gives one over the same log. */
+export type StoreUnderTest = {
+  readonly store: EventStore;
+  readonly reopen: () => Promise<EventStore>;
+  readonly dispose: () => Promise<void>;
+};
+
+/** Small bounds for memory, so that falling behind is quick to reach; adapters that have none ignore them. */
+export const SMALL_FOLLOWER_LIMITS = { ringBytesMax: 4096, inboxBytesMax: 2048 };
+
+const stream = (name: string): StreamName => name as StreamName;
+const revision = (value: number): Revision => value as Revision;
+
+let commands = 0;
+const envelope = (): Envelope => ({
+  commandId: `command-${++commands}`,
+  recordedAt: '2026-01-02T03:04:05.678Z',
+  actor: 'api',
+  traceparent: null,
+});
+const noted = (text: string): NewEvent => ({ type: 'Noted', v: 1, data: JSON.stringify({ text }) });
+
+const appendOf = (name: string, expected: number, ...texts: readonly string[]): Append => ({
+  stream: stream(name),
+  expected: revision(expected),
+  events: texts.map(noted),
+  envelope: envelope(),
+});
+
+const settled = (store: EventStore, append: Append): Promise<AppendOutcome> =>
+  new Promise((resolve) => store.append(append, resolve));
+
+const textsOf = (commits: readonly Commit[]): readonly string[] =>
+  commits.flatMap(unpack).map((event) => (event.data as { text: string }).text);
+
+const textsIn = async (store: EventStore, name: string, options?: { from?: Revision; limit?: number }) =>
+  (await store.readStream(stream(name), options)).map((event) => (event.data as { text: string }).text);
+
+/** Collects what a subscription gives until it has ended. */
+const follow = (store: EventStore, after: Position, filter: Filter = {}) => {
+  const abort = new AbortController();
+  const messages: SubscriptionMessage[] = [];
+  let changed = (): void => {};
+  const ended = (async () => {
+    for await (const message of store.subscribe(after, { filter, signal: abort.signal })) {
+      messages.push(message);
+      changed();
+    }
+  })();
+  const texts = () => messages.flatMap((message) => (message.type === 'commits' ? textsOf(message.commits) : []));
+  const until = async (enough: () => boolean): Promise<void> => {
+    while (!enough()) await new Promise<void>((resolve) => (changed = resolve));
+  };
+  return {
+    messages,
+    texts,
+    caughtUp: () => messages.filter((message) => message.type === 'caught-up'),
+    untilTexts: (count: number) => until(() => texts().length >= count),
+    untilCaughtUp: () => until(() => messages.some((message) => message.type === 'caught-up')),
+    end: () => {
+      abort.abort();
+      return ended;
+    },
+  };
+};
+
+/** What every event store promises. A behaviour that is not here is not promised. */
+export const eventStoreContract = (name: string, factory: () => Promise<StoreUnderTest>): void => {
+  describe(name, () => {
+    let underTest: StoreUnderTest;
+    let store: EventStore;
+    beforeEach(async () => {
+      underTest = await factory();
+      store = underTest.store;
+      await store.start();
+    });
+    afterEach(() => underTest.dispose());
+
+    const given = async (...appends: readonly Append[]): Promise<void> => {
+      for (const append of appends) expect((await settled(store, append)).status).toBe('appended');
+    };
+
+    appending(() => store, given);
+    reading(() => store, given);
+    subscribing(() => store, given);
+    archiving(() => store, given);
+
+    it('holds everything when it is opened again, and goes on from there', async () => {
+      await given(appendOf('a', NO_STREAM, 'one', 'two'), appendOf('b', NO_STREAM, 'three'), appendOf('a', 1, 'four'));
+      const before = await store.readAll(LOG_START, { limit: 10 });
+      store = await underTest.reopen();
+      expect(await store.readAll(LOG_START, { limit: 10 })).toEqual(before);
+      expect(await settled(store, appendOf('a', NO_STREAM, 'x'))).toEqual({ status: 'conflict', actual: 2 });
+      const next = await settled(store, appendOf('a', 2, 'five'));
+      expect(next).toMatchObject({ status: 'appended', revision: 3 });
+      expect(next.status === 'appended' && next.position > before.at(-1)!.position).toBe(true);
+      expect(await textsIn(store, 'a')).toEqual(['one', 'two', 'four', 'five']);
+    });
+
+    it('answers what is under way before it has stopped, and nothing is appended after', async () => {
+      let outcome: AppendOutcome | null = null;
+      store.append(appendOf('a', NO_STREAM, 'one'), (settledAs) => (outcome = settledAs));
+      await Promise.all([store.stop(), store.stop()]);
+      expect(outcome).toMatchObject({ status: 'appended', revision: 0 });
+      expect(await settled(store, appendOf('a', 0, 'two'))).toMatchObject({ status: 'unknown' });
+      store = await underTest.reopen();
+      expect(await textsIn(store, 'a')).toEqual(['one']);
+    });
+  });
+};
+
+type Given = (...appends: readonly Append[]) => Promise<void>;
+
+const appending = (current: () => EventStore, given: Given): void => {
+  it('answers with the revision of the last event, and a position that grows', async () => {
+    const first = await settled(current(), appendOf('a', NO_STREAM, 'one', 'two'));
+    const second = await settled(current(), appendOf('a', 1, 'three'));
+    expect(first).toMatchObject({ status: 'appended', revision: 1 });
+    expect(second).toMatchObject({ status: 'appended', revision: 2 });
+    expect(first.status === 'appended' && second.status === 'appended' && second.position > first.position).toBe(true);
+  });
+
+  it('never settles synchronously', async () => {
+    let returned = false;
+    const wasReturned = new Promise<boolean>((resolve) => {
+      current().append(appendOf('a', NO_STREAM, 'one'), () => resolve(returned));
+    });
+    returned = true;
+    expect(await wasReturned).toBe(true);
+  });
+
+  it('lets one of two first appends with different content win, and tells the loser the actual revision', async () => {
+    const one = appendOf('a', NO_STREAM, 'one', 'more of one');
+    const two = appendOf('a', NO_STREAM, 'two');
+    const outcomes = await Promise.all([settled(current(), one), settled(current(), two)]);
+    expect(outcomes.map((outcome) => outcome.status).toSorted()).toEqual(['appended', 'conflict']);
+    const winner = outcomes[0]!.status === 'appended' ? ['one', 'more of one'] : ['two'];
+    expect(await textsIn(current(), 'a')).toEqual(winner);
+    expect(outcomes.find((outcome) => outcome.status === 'conflict')).toEqual({
+      status: 'conflict',
+      actual: winner.length - 1,
+    });
+  });
+
+  it('refuses an append that expects a later revision, or one of a stream that is not there', async () => {
+    await given(appendOf('a', NO_STREAM, 'one'));
+    expect(await settled(current(), appendOf('a', 1, 'x'))).toEqual({ status: 'conflict', actual: 0 });
+    expect(await settled(current(), appendOf('b', 0, 'x'))).toEqual({ status: 'conflict', actual: NO_STREAM });
+  });
+
+  it('answers a repeated append with its first result and keeps no second copy', async () => {
+    const first = appendOf('a', NO_STREAM, 'one', 'two');
+    const [once, again] = await Promise.all([settled(current(), first), settled(current(), first)]);
+    expect(again).toEqual(once);
+    await given(appendOf('b', NO_STREAM, 'other'), appendOf('a', 1, 'three'));
+    expect(await settled(current(), first)).toEqual(once);
+    expect(await textsIn(current(), 'a')).toEqual(['one', 'two', 'three']);
+    expect(textsOf(await current().readAll(LOG_START, { limit: 10 }))).toEqual(['one', 'two', 'other', 'three']);
+  });
+
+  it('gives a repeated append to no follower a second time', async () => {
+    const follower = follow(current(), LOG_START);
+    const first = appendOf('a', NO_STREAM, 'one');
+    await Promise.all([settled(current(), first), settled(current(), first)]);
+    await given(first, appendOf('a', 0, 'two'));
+    await follower.untilTexts(2);
+    await follower.end();
+    expect(follower.texts()).toEqual(['one', 'two']);
+  });
+
+  it('leaves the other appends of the same moment alone when one conflicts', async () => {
+    await given(appendOf('a', NO_STREAM, 'one'));
+    const outcomes = await Promise.all([
+      settled(current(), appendOf('b', NO_STREAM, 'two')),
+      settled(current(), appendOf('a', NO_STREAM, 'conflicts')),
+      settled(current(), appendOf('c', NO_STREAM, 'three')),
+    ]);
+    expect(outcomes.map((outcome) => outcome.status)).toEqual(['appended', 'conflict', 'appended']);
+    expect(textsOf(await current().readAll(LOG_START, { limit: 10 }))).toEqual(['one', 'two', 'three']);
+  });
+
+  it('takes appends to one stream that are made in one moment in their order', async () => {
+    const outcomes = await Promise.all([
+      settled(current(), appendOf('a', NO_STREAM, 'one')),
+      settled(current(), appendOf('a', 0, 'two', 'three')),
+      settled(current(), appendOf('a', 2, 'four')),
+    ]);
+    expect(outcomes.map((outcome) => outcome.status)).toEqual(['appended', 'appended', 'appended']);
+    expect(await textsIn(current(), 'a')).toEqual(['one', 'two', 'three', 'four']);
+  });
+
+  it('refuses an append without events, with too many, or too large, and takes one at each bound', async () => {
+    const store = current();
+    const refused = (append: Append) => expect(() => store.append(append, () => {})).toThrow(AppendRefused);
+    const many = Array.from({ length: APPEND_EVENTS_MAX }, (_, index) => `${index}`);
+    refused(appendOf('a', NO_STREAM));
+    refused(appendOf('a', NO_STREAM, ...many, 'one more'));
+    refused(appendOf('a', NO_STREAM, 'x'.repeat(APPEND_BYTES_MAX)));
+    refused(appendOf('a', NO_STREAM, 'é'.repeat(APPEND_BYTES_MAX / 2)));
+    const nearlyFull = APPEND_BYTES_MAX - 1000;
+    await given(appendOf('a', NO_STREAM, ...many), appendOf('b', NO_STREAM, 'é'.repeat(nearlyFull / 2)));
+    expect(await textsIn(store, 'a')).toEqual(many);
+    expect((await textsIn(store, 'b'))[0]).toHaveLength(nearlyFull / 2);
+  });
+
+  it('gives payload text back byte for byte', async () => {
+    const odd = '{"b":1,"a":[1e3,-0.5,"\\u0000\\ud800 \\/ \u2028 é 😀"],"__proto__":{},"":null}';
+    const event: NewEvent = { type: 'Noted', v: 3, data: odd };
+    await given({ stream: stream('a'), expected: NO_STREAM, events: [event, event], envelope: envelope() });
+    const [commit] = await current().readAll(LOG_START, { limit: 1 });
+    expect(commit!.packed.split(odd)).toHaveLength(3);
+    expect(await current().readStream(stream('a'))).toMatchObject([
+      { v: 3, data: JSON.parse(odd) },
+      { v: 3, data: JSON.parse(odd) },
+    ]);
+  });
+};
+
+const reading = (current: () => EventStore, given: Given): void => {
+  it('gives an event with its envelope, and an id that is its own and always the same', async () => {
+    const append = appendOf('a', NO_STREAM, 'one', 'two');
+    await given(append);
+    const events = await current().readStream(stream('a'));
+    expect(events).toMatchObject([
+      { type: 'Noted', v: 1, stream: 'a', revision: 0, data: { text: 'one' } },
+      { type: 'Noted', v: 1, stream: 'a', revision: 1, data: { text: 'two' } },
+    ]);
+    for (const event of events) {
+      expect(event).toMatchObject({
+        recordedAt: append.envelope.recordedAt,
+        actor: 'api',
+        causation: append.envelope.commandId,
+        traceparent: null,
+      });
+      expect(event.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    }
+    expect(events[0]!.id).not.toBe(events[1]!.id);
+    const again = await current().readStream(stream('a'));
+    expect(again.map((event) => event.id)).toEqual(events.map((event) => event.id));
+    expect(await current().head()).toBe(events[1]!.position);
+  });
+
+  it('reads a stream from any revision on, and no more than asked for', async () => {
+    await given(
+      appendOf('a', NO_STREAM, '0', '1', '2'),
+      appendOf('b', NO_STREAM, 'x'),
+      appendOf('a', 2, '3'),
+      appendOf('a', 3, '4', '5'),
+    );
+    const all = ['0', '1', '2', '3', '4', '5'];
+    for (let from = 0; from <= all.length; from++) {
+      expect(await textsIn(current(), 'a', { from: revision(from) })).toEqual(all.slice(from));
+      for (const limit of [1, 2, 4]) {
+        expect(await textsIn(current(), 'a', { from: revision(from), limit })).toEqual(all.slice(from, from + limit));
+      }
+    }
+    expect(await textsIn(current(), 'nowhere')).toEqual([]);
+  });
+
+  it('reads an empty log', async () => {
+    expect(await current().head()).toBe(LOG_START);
+    expect(await current().readAll(LOG_START, { limit: 10 })).toEqual([]);
+  });
+
+  it('pages through the whole log in the order of the appends', async () => {
+    const texts = Array.from({ length: 25 }, (_, index) => `${index}`);
+    for (const text of texts) await given(appendOf(`s${text}`, NO_STREAM, text, `${text}b`));
+    const seen: Commit[] = [];
+    for (let after = LOG_START; ; after = seen.at(-1)!.position) {
+      const page = await current().readAll(after, { limit: 4 });
+      expect(page.length).toBeLessThanOrEqual(4);
+      if (page.length === 0) break;
+      seen.push(...page);
+    }
+    expect(textsOf(seen)).toEqual(texts.flatMap((text) => [text, `${text}b`]));
+    expect(seen.at(-1)!.position).toBe(await current().head());
+    expect(seen.every((commit) => commit.count === 2 && commit.firstRevision === 0)).toBe(true);
+  });
+
+  it('filters the log by stream and by prefixes', async () => {
+    await given(
+      appendOf('run-01-a', NO_STREAM, 'one'),
+      appendOf('plan-x', NO_STREAM, 'plan'),
+      appendOf('run-02-b', NO_STREAM, 'two'),
+      appendOf('run-01-a', 0, 'three'),
+      appendOf('catalogue', NO_STREAM, 'four'),
+    );
+    const read = async (filter: Filter, limit = 10) => textsOf(await current().readAll(LOG_START, { limit, filter }));
+    expect(await read({ stream: stream('run-01-a') })).toEqual(['one', 'three']);
+    expect(await read({ stream: stream('run-01') })).toEqual([]);
+    expect(await read({ prefixes: ['run-'] })).toEqual(['one', 'two', 'three']);
+    expect(await read({ prefixes: ['run-01-', 'catalogue'] })).toEqual(['one', 'three', 'four']);
+    expect(await read({ prefixes: ['run-'] }, 2)).toEqual(['one', 'two']);
+    expect(await read({ prefixes: [] })).toEqual([]);
+  });
+};
+
+const subscribing = (current: () => EventStore, given: Given): void => {
+  const writeMany = async (from: number, count: number): Promise<void> => {
+    const outcomes = Array.from({ length: count }, (_, index) =>
+      settled(current(), appendOf(`s-${from + index}`, NO_STREAM, `${from + index}`)),
+    );
+    await Promise.all(outcomes);
+  };
+  const numbers = (from: number, to: number): readonly string[] =>
+    Array.from({ length: to - from }, (_, index) => `${from + index}`);
+
+  it('follows from the start, the middle and the head beside concurrent appends, and skips, repeats and reorders nothing', async () => {
+    await writeMany(0, 100);
+    const middle = (await current().readAll(LOG_START, { limit: 40 })).at(-1)!.position;
+    const followers = [
+      [follow(current(), LOG_START), 0],
+      [follow(current(), middle), 40],
+      [follow(current(), await current().head()), 100],
+    ] as const;
+    for (let from = 100; from < 400; from += 50) await writeMany(from, 50);
+    for (const [follower, from] of followers) {
+      await follower.untilTexts(400 - from);
+      await follower.end();
+      expect(follower.texts()).toEqual(numbers(from, 400));
+    }
+  });
+
+  it('follows one long stream from its start while it grows, and skips, repeats and reorders nothing', async () => {
+    // More than one page of what is stored, and less new than makes the follower fall behind.
+    const stored = 1200;
+    const appends = numbers(0, stored + 8).map((text, index) => appendOf('a', index - 1, text));
+    await Promise.all(appends.slice(0, stored).map((append) => settled(current(), append)));
+    const follower = follow(current(), LOG_START, { stream: stream('a') });
+    for (const append of appends.slice(stored)) await given(append);
+    await follower.untilTexts(appends.length);
+    await follower.end();
+    expect(follower.texts()).toEqual(numbers(0, appends.length));
+  });
+
+  it('says once that it has caught up, after what was stored and before what follows', async () => {
+    await given(appendOf('a', NO_STREAM, 'one'));
+    const follower = follow(current(), LOG_START);
+    await follower.untilCaughtUp();
+    const head = await current().head();
+    await given(appendOf('a', 0, 'two'), appendOf('a', 1, 'three'));
+    await follower.untilTexts(3);
+    await follower.end();
+    expect(follower.caughtUp()).toEqual([{ type: 'caught-up', position: head }]);
+    expect(follower.messages[1]).toEqual(follower.caughtUp()[0]);
+  });
+
+  it('says at once that it has caught up with an empty log', async () => {
+    const follower = follow(current(), LOG_START);
+    await follower.untilCaughtUp();
+    await follower.end();
+    expect(follower.messages).toEqual([{ type: 'caught-up', position: LOG_START }]);
+  });
+
+  it('follows one stream, and streams by prefix, among others', async () => {
+    await given(appendOf('run-a', NO_STREAM, 'one'), appendOf('run-b', NO_STREAM, 'two'));
+    const one = follow(current(), LOG_START, { stream: stream('run-a') });
+    const later = follow(current(), LOG_START, { stream: stream('run-c') });
+    const some = follow(current(), LOG_START, { prefixes: ['run-'] });
+    await Promise.all([one.untilCaughtUp(), later.untilCaughtUp(), some.untilCaughtUp()]);
+    await given(
+      appendOf('plan-x', NO_STREAM, 'plan'),
+      appendOf('run-a', 0, 'three'),
+      appendOf('run-c', NO_STREAM, 'four'),
+    );
+    await Promise.all([one.untilTexts(2), later.untilTexts(1), some.untilTexts(4)]);
+    await Promise.all([one.end(), later.end(), some.end()]);
+    expect(one.texts()).toEqual(['one', 'three']);
+    expect(later.texts()).toEqual(['four']);
+    expect(some.texts()).toEqual(['one', 'two', 'three', 'four']);
+  });
+
+  it.each([{}, { stream: stream('a') }, { prefixes: ['a'] }])(
+    'gives everything in order to a follower slower than the appends (%j)',
+    async (filter: Filter) => {
+      const abort = new AbortController();
+      const seen: string[] = [];
+      const caughtUp: Position[] = [];
+      const total = 120;
+      const slow = (async () => {
+        for await (const message of current().subscribe(LOG_START, { filter, signal: abort.signal })) {
+          if (message.type === 'caught-up') caughtUp.push(message.position);
+          else seen.push(...textsOf(message.commits));
+          if (seen.includes(`${total - 1}`)) abort.abort();
+          // Slower than the appends: they pass the bounds of what is kept for it.
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+      })();
+      const expected: string[] = [];
+      for (let index = 0; index < total; index++) {
+        const noise = Object.keys(filter).length === 0 ? ['x'.repeat(500)] : [];
+        expected.push(...noise, `${index}`);
+        await given(appendOf(`b-${index}`, NO_STREAM, 'x'.repeat(500)), appendOf('a', index - 1, `${index}`));
+      }
+      await slow;
+      expect(seen).toEqual(expected);
+      expect(caughtUp).toEqual(caughtUp.toSorted((a, b) => a - b));
+    },
+  );
+
+  it('ends when the signal aborts, also one that was aborted before', async () => {
+    const idle = follow(current(), LOG_START);
+    await idle.untilCaughtUp();
+    await idle.end();
+    const aborted: unknown[] = [];
+    for await (const message of current().subscribe(LOG_START, { signal: AbortSignal.abort() })) aborted.push(message);
+    expect(aborted).toEqual([]);
+  });
+
+  it('ends its subscriptions when it stops', async () => {
+    const all = follow(current(), LOG_START);
+    const one = follow(current(), LOG_START, { stream: stream('a') });
+    await Promise.all([all.untilCaughtUp(), one.untilCaughtUp()]);
+    await current().stop();
+    await Promise.all([all.end(), one.end()]);
+  });
+};
+
+const archiving = (current: () => EventStore, given: Given): void => {
+  const archived = (name: string, expected: number, text: string) =>
+    current().archive(stream(name), revision(expected), noted(text), envelope());
+
+  it('replaces a history by one event, and the revisions go on', async () => {
+    await given(appendOf('a', NO_STREAM, 'one', 'two'), appendOf('b', NO_STREAM, 'other'), appendOf('a', 1, 'three'));
+    const follower = follow(current(), await current().head());
+    expect(await archived('a', 2, 'stub')).toMatchObject({ status: 'appended', revision: 3 });
+    expect(await current().readStream(stream('a'))).toMatchObject([{ revision: 3, data: { text: 'stub' } }]);
+    expect(await textsIn(current(), 'a', { from: revision(4) })).toEqual([]);
+    expect(textsOf(await current().readAll(LOG_START, { limit: 10 }))).toEqual(['other', 'stub']);
+    expect(await settled(current(), appendOf('a', NO_STREAM, 'x'))).toEqual({ status: 'conflict', actual: 3 });
+    await given(appendOf('a', 3, 'four'));
+    expect(await textsIn(current(), 'a', { from: revision(1) })).toEqual(['stub', 'four']);
+    expect(await archived('a', 4, 'second stub')).toMatchObject({ status: 'appended', revision: 5 });
+    expect(await current().readStream(stream('a'))).toMatchObject([{ revision: 5, data: { text: 'second stub' } }]);
+    await follower.untilTexts(3);
+    await follower.end();
+    expect(follower.texts()).toEqual(['stub', 'four', 'second stub']);
+  });
+
+  it('archives nothing on another revision than expected, nor a stream that is not there', async () => {
+    await given(appendOf('a', NO_STREAM, 'one'));
+    expect(await archived('a', 4, 'stub')).toEqual({ status: 'conflict', actual: 0 });
+    expect(await archived('b', NO_STREAM, 'stub')).toEqual({ status: 'conflict', actual: NO_STREAM });
+    expect(await textsIn(current(), 'a')).toEqual(['one']);
+  });
+
+  it('answers a repeated archive with its first result', async () => {
+    await given(appendOf('a', NO_STREAM, 'one'));
+    const same = envelope();
+    const first = await current().archive(stream('a'), revision(0), noted('stub'), same);
+    expect(await current().archive(stream('a'), revision(0), noted('stub'), same)).toEqual(first);
+  });
+};
