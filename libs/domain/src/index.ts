@@ -17,3 +17,5 @@ export { compileTree, DEFAULT_TIMEOUTS, type Compilation } from './definition/co
 export type { Finding } from './definition/finding.js';
 export { nearestName } from './definition/known-name.js';
 export { DEFAULT_COMPILE_LIMITS, type CompileLimits } from './definition/limits.js';
+export type * from './catalogue.js';
+export { decideCatalogue, evolveCatalogue, isWorkflowName, latestVersion, newCatalogue } from './catalogue.js';

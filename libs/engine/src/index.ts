@@ -3,3 +3,8 @@ export type { Committed, Owner, StartedAttempt } from './owner.js';
 export type { CommandResult } from './mailbox.js';
 export type { PlanSource } from './load-run.js';
 export { RunEngine, type EngineOptions } from './run-engine.js';
+export { Catalogue } from './catalogue/catalogue.js';
+export type * from './catalogue/catalogue-replies.js';
+export { CatalogueUnavailable } from './catalogue/append-surely.js';
+export { PlanMissing } from './catalogue/plan-store.js';
+export { compileDefinition, type CompiledDefinition, type DefinitionBody } from './catalogue/compile-definition.js';

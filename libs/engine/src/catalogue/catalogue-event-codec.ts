@@ -1,0 +1,34 @@
+import type { CatalogueEvent, Plan } from '#domain';
+import { UnknownEvent, type NewEvent, type RecordedEvent } from '#event-store';
+
+const VERSION = 1;
+const TYPES: readonly string[] = [
+  'WorkflowPublished',
+  'DraftSaved',
+  'WorkflowArchived',
+] satisfies readonly CatalogueEvent['type'][];
+
+export const encodeCatalogueEvent = (event: CatalogueEvent): NewEvent => {
+  const { type, ...stored } = event;
+  return { type, v: VERSION, data: JSON.stringify(stored) };
+};
+
+/** An event of the catalogue from its stored form. The doorway where upcasters stand. */
+export const decodeCatalogueEvent = ({ type, v, data }: RecordedEvent): CatalogueEvent => {
+  if (v !== VERSION || !TYPES.includes(type)) throw new UnknownEvent(type, v);
+  // What `encodeCatalogueEvent` made: shapes are for ever, and nothing else writes to this stream.
+  return { type, ...(data as object) } as CatalogueEvent;
+};
+
+/** The one event of a plan's stream; the plan goes in as the text that its hash is of. */
+export const encodePlan = (canonicalPlan: string): NewEvent => ({
+  type: 'PlanStored',
+  v: VERSION,
+  data: `{"plan":${canonicalPlan}}`,
+});
+
+export const decodePlan = ({ type, v, data }: RecordedEvent): Plan => {
+  if (v !== VERSION || type !== 'PlanStored') throw new UnknownEvent(type, v);
+  // What `encodePlan` made.
+  return (data as { plan: Plan }).plan;
+};
