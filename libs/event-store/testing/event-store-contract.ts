@@ -346,8 +346,11 @@ const subscribing = (current: () => EventStore, given: Given): void => {
     const follower = follow(current(), LOG_START, { stream: stream('a') });
     for (const append of appends.slice(stored)) await given(append);
     await follower.untilTexts(appends.length);
+    // One more, so that a repeat would be seen before it.
+    await given(appendOf('a', appends.length - 1, 'last'));
+    await follower.untilTexts(appends.length + 1);
     await follower.end();
-    expect(follower.texts()).toEqual(numbers(0, appends.length));
+    expect(follower.texts()).toEqual([...numbers(0, appends.length), 'last']);
   });
 
   it('says once that it has caught up, after what was stored and before what follows', async () => {
