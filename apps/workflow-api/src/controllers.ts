@@ -8,9 +8,13 @@ import { EventStreams } from './runs/event-streams.js';
 import { RunReader } from './runs/run-reader.js';
 import { RunsController } from './runs/runs.controller.js';
 import { StartRunRoute } from './runs/start-run.js';
+import { WorkflowReader } from './workflows/workflow-reader.js';
+import { WorkflowWriter } from './workflows/workflow-writer.js';
+import { WorkflowsController } from './workflows/workflows.controller.js';
 
 /** Every controller of the app, for its module and for its document. */
 export const CONTROLLERS = [
+  WorkflowsController,
   RunsController,
   NodeController,
   HealthController,
@@ -19,4 +23,13 @@ export const CONTROLLERS = [
 ] as const;
 
 /** All that the controllers are given: the document needs their names, though it never calls them. */
-export const CONTROLLER_NEEDS = [StartRunRoute, RunReader, EventStreams, Health, NodeInfo, OpenApiText] as const;
+export const CONTROLLER_NEEDS = [
+  WorkflowReader,
+  WorkflowWriter,
+  StartRunRoute,
+  RunReader,
+  EventStreams,
+  Health,
+  NodeInfo,
+  OpenApiText,
+] as const;

@@ -11,7 +11,9 @@ import { EventStreams } from './runs/event-streams.js';
 import { RunReader } from './runs/run-reader.js';
 import { StartRunRoute } from './runs/start-run.js';
 import { startFastPath } from './runs/start-fast-path.js';
-import type { StartablePlans } from './runs/startable.js';
+import { CataloguePlans } from './workflows/catalogue-plans.js';
+import { WorkflowReader } from './workflows/workflow-reader.js';
+import { WorkflowWriter } from './workflows/workflow-writer.js';
 
 export type { Health, NodeInfo, Readiness, RunLists, WorkflowApiParts } from './parts.js';
 export type { HttpAdapter } from './http/fastify-adapter.js';
@@ -33,8 +35,10 @@ const bodyMaxBytes = (limits: WorkflowApiParts['config']['limits']): number =>
 /** The HTTP edge as a Nest module. Everything it leans on is handed in. */
 @Module({})
 export class WorkflowApiModule {
-  static with(parts: WorkflowApiParts & { readonly plans: StartablePlans }, http: HttpAdapter): DynamicModule {
-    const start = new StartRunRoute({ ...parts, limits: parts.config.limits });
+  static with(parts: WorkflowApiParts, http: HttpAdapter): DynamicModule {
+    const { catalogue, config } = parts;
+    const plans = new CataloguePlans(catalogue, config.limits);
+    const start = new StartRunRoute({ ...parts, plans, limits: config.limits });
     http.setFastPath(startFastPath(start, bodyMaxBytes(parts.config.limits)));
     const streams = new EventStreams(parts.store, parts.clock, parts.log);
     const reader = new RunReader(parts);
@@ -48,6 +52,8 @@ export class WorkflowApiModule {
       providers: [
         { provide: APP_PIPE, useValue: new StrictPipe() },
         { provide: APP_FILTER, useValue: new ProblemFilter(http.routes, parts.log) },
+        { provide: WorkflowReader, useValue: new WorkflowReader(catalogue) },
+        { provide: WorkflowWriter, useValue: new WorkflowWriter(catalogue, config.limits) },
         { provide: StartRunRoute, useValue: start },
         { provide: RunReader, useValue: reader },
         { provide: EventStreams, useValue: streams },

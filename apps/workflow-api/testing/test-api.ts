@@ -1,59 +1,23 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DEFAULT_RETRY, DEFAULT_RUN_LIMITS, type JsonText, type Plan } from '#domain';
-import { RunEngine, type Committed, type Owner } from '#engine';
+import { DEFAULT_RUN_LIMITS, type JsonText } from '#domain';
+import { Catalogue, RunEngine, type Committed, type Owner } from '#engine';
 import { MemoryEventStore } from '#event-store';
-import { canonicalJson, loadConfig, sha256Hex, silentLog, systemClock, systemEntropy } from '#runtime';
-import { HttpProblem } from '../src/http/problems.js';
+import { loadConfig, silentLog, systemClock, systemEntropy } from '#runtime';
 import type { WorkflowApiParts } from '../src/parts.js';
-import type { Startable, StartablePlans } from '../src/runs/startable.js';
 import { createHttpAdapter, WorkflowApiModule, type HttpAdapter } from '../src/workflow-api.module.js';
 
-/** create-user, then send-email beside send-analytics. */
-export const THREE_STEPS: Plan = {
-  v: 1,
-  timeoutMs: null,
-  scopes: [
-    { entry: 0, container: null, branch: null },
-    { entry: 2, container: 1, branch: 0 },
-    { entry: 3, container: 1, branch: 1 },
-  ],
-  nodes: [
-    step(0, 'create-user', 0, 1),
-    {
-      id: 1,
-      type: 'parallel',
-      name: 'parallel1',
-      scope: 0,
-      next: null,
-      input: null,
-      output: null,
-      branches: [1, 2],
-      reduce: 'all',
-      onError: 'fail-fast',
-    },
-    step(2, 'email', 1, null),
-    step(3, 'analytics', 2, null),
-  ],
-};
+const step = (name: string) => ({ type: 'step', name, url: `/steps/${name}`, headers: { 'x-team': 'growth' } });
 
-function step(id: number, name: string, scope: number, next: number | null): Plan['nodes'][number] {
-  return {
-    id,
-    name,
-    scope,
-    next,
-    type: 'step',
-    input: null,
-    output: null,
-    url: `http://127.0.0.1:4000/steps/${name}`,
-    method: 'POST',
-    headers: { 'x-team': 'growth' },
-    contentType: 'application/json',
-    retry: DEFAULT_RETRY,
-    timeouts: { connectMs: 5_000, answerMs: 30_000, stepMs: null },
-  };
-}
+/** create-user, then email beside analytics. */
+export const THREE_STEPS = {
+  tags: { team: 'growth' },
+  target: 'http://127.0.0.1:4000',
+  root: {
+    type: 'sequence',
+    steps: [step('create-user'), { type: 'parallel', name: 'parallel1', branches: [step('email'), step('analytics')] }],
+  },
+};
 
 /** Completes every attempt at once with `{"ok":true}`; steps that are held stay in flight until they are let go. */
 export class InstantOwner implements Owner {
@@ -84,40 +48,11 @@ export class InstantOwner implements Owner {
   }
 }
 
-/** Plans by name, in memory. */
-export class FixedPlans implements StartablePlans {
-  readonly plans = new Map<string, Startable>([['welcome', startable(THREE_STEPS)]]);
-  /** Lets a test take the way by which a plan must be looked up. */
-  cold = false;
-
-  cached(workflow: string): Startable | null {
-    return this.cold ? null : (this.plans.get(workflow) ?? null);
-  }
-
-  async find(workflow: string): Promise<Startable> {
-    const found = this.plans.get(workflow);
-    if (found === undefined)
-      throw new HttpProblem({ code: 'workflow-not-found', detail: `There is no workflow ${workflow}.` });
-    return found;
-  }
-
-  async inline(): Promise<Startable> {
-    return { ...startable(THREE_STEPS), version: null };
-  }
-}
-
-const startable = (plan: Plan): Startable => ({
-  plan,
-  hash: sha256Hex(canonicalJson(plan)),
-  version: 1,
-  tags: { team: 'growth' },
-});
-
 export type TestApi = {
   readonly app: NestFastifyApplication;
   readonly url: string;
   readonly owner: InstantOwner;
-  readonly plans: FixedPlans;
+  readonly catalogue: Catalogue;
   readonly store: MemoryEventStore;
   readonly engine: RunEngine;
   readonly http: HttpAdapter;
@@ -125,32 +60,27 @@ export type TestApi = {
 };
 
 /** The HTTP edge on a free port over the engine and a store in memory, without a dispatcher. */
-export const startTestApi = async (change: Partial<WorkflowApiParts> = {}): Promise<TestApi> => {
-  const store = new MemoryEventStore();
+export const startTestApi = async (
+  change: Partial<WorkflowApiParts> = {},
+  given?: MemoryEventStore,
+): Promise<TestApi> => {
+  const config = loadConfig({});
+  const store = given ?? new MemoryEventStore();
   await store.start();
-  const plans = new FixedPlans();
-  const byHash = (hash: string): Plan | null =>
-    [...plans.plans.values()].find((each) => each.hash === hash)?.plan ?? THREE_STEPS;
-  const engine = new RunEngine(
-    store,
-    { cachedPlan: byHash, plan: async (hash) => byHash(hash)! },
-    systemClock,
-    systemEntropy,
-    silentLog,
-    {
-      limits: DEFAULT_RUN_LIMITS,
-    },
-  );
+  const catalogue = new Catalogue(store, systemClock, systemEntropy, silentLog, config.limits);
+  await catalogue.start();
+  await catalogue.publish('welcome', { document: THREE_STEPS, text: JSON.stringify(THREE_STEPS), format: 'json' });
+  const engine = new RunEngine(store, catalogue, systemClock, systemEntropy, silentLog, { limits: DEFAULT_RUN_LIMITS });
   const owner = new InstantOwner();
   owner.engine = engine;
   engine.ownedBy(owner);
   const parts = {
     runs: engine,
     store,
-    plans,
+    catalogue,
     clock: systemClock,
     log: silentLog,
-    config: loadConfig({}),
+    config,
     lists: {
       listRuns: async () => ({ status: 'page', items: '[]', nextCursor: null, position: 0 }),
       waitFor: async () => true,
@@ -165,7 +95,7 @@ export const startTestApi = async (change: Partial<WorkflowApiParts> = {}): Prom
       limits: {},
     },
     ...change,
-  } as unknown as WorkflowApiParts & { plans: StartablePlans };
+  } as unknown as WorkflowApiParts;
   const http = createHttpAdapter(parts.config);
   const app = await NestFactory.create<NestFastifyApplication>(WorkflowApiModule.with(parts, http), http.adapter, {
     bodyParser: false,
@@ -177,14 +107,15 @@ export const startTestApi = async (change: Partial<WorkflowApiParts> = {}): Prom
     app,
     url,
     owner,
-    plans,
+    catalogue,
     store,
     engine,
     http,
     stop: async () => {
       await app.close();
       await engine.stop();
-      await store.stop();
+      await catalogue.stop();
+      if (given === undefined) await store.stop();
     },
   };
 };

@@ -15,6 +15,21 @@ import {
   WaitShape,
 } from './run-schemas.js';
 import {
+  ArchivedShape,
+  DefinitionShape,
+  DraftShape,
+  FindingShape,
+  PublishedShape,
+  SavedDraftShape,
+  ValidationShape,
+  VersionListItemShape,
+  VersionListShape,
+  VersionShape,
+  WorkflowListItemShape,
+  WorkflowListShape,
+  WorkflowShape,
+} from './workflow-schemas.js';
+import {
   LivenessShape,
   NodeShape,
   ProblemHelpShape,
@@ -25,6 +40,19 @@ import {
 
 /** Every schema that has a name in the document. */
 export const COMPONENTS = {
+  Definition: DefinitionShape,
+  Validation: ValidationShape,
+  Finding: FindingShape,
+  Workflow: WorkflowShape,
+  WorkflowList: WorkflowListShape,
+  WorkflowListItem: WorkflowListItemShape,
+  Version: VersionShape,
+  VersionList: VersionListShape,
+  VersionListItem: VersionListItemShape,
+  PublishedVersion: PublishedShape,
+  Draft: DraftShape,
+  SavedDraft: SavedDraftShape,
+  Archived: ArchivedShape,
   StartRequest,
   CancelRequest,
   StartedRun: StartedShape,

@@ -8,6 +8,7 @@ import { COMPONENTS } from './components.js';
 import { HEADERS, type Answer, type Operation, type Parameter } from './operation.js';
 import { RUN_OPERATIONS } from './run-operations.js';
 import { SERVICE_OPERATIONS } from './service-operations.js';
+import { WORKFLOW_OPERATIONS } from './workflow-operations.js';
 
 export type JsonObject = { readonly [name: string]: unknown };
 export type OpenApiDocument = {
@@ -17,7 +18,11 @@ export type OpenApiDocument = {
   readonly components: { readonly schemas: JsonObject };
 };
 
-const OPERATIONS: Readonly<Record<string, Operation>> = { ...RUN_OPERATIONS, ...SERVICE_OPERATIONS };
+const OPERATIONS: Readonly<Record<string, Operation>> = {
+  ...WORKFLOW_OPERATIONS,
+  ...RUN_OPERATIONS,
+  ...SERVICE_OPERATIONS,
+};
 const DESCRIPTION =
   'Durable workflows over HTTP. Every error is a problem (RFC 9457) whose `type` is an address of this server. Lists are paged by cursors.';
 
@@ -126,9 +131,21 @@ const withWords = (parameter: ScannedParameter, words: Parameter | undefined): J
 const exampleObjects = (examples: JsonObject): JsonObject =>
   Object.fromEntries(Object.entries(examples).map(([name, value]) => [name, { value }]));
 
-const requestBody = ({ required, types, schema, examples }: NonNullable<Operation['body']>): JsonObject => ({
+const requestBody = ({
   required,
-  content: Object.fromEntries(types.map((type) => [type, { schema: ref(schema), examples: exampleObjects(examples) }])),
+  types,
+  schema,
+  examples,
+  asText = {},
+}: NonNullable<Operation['body']>): JsonObject => ({
+  required,
+  content: Object.fromEntries(
+    types.map((type) => {
+      const write = asText[type] ?? ((value: unknown) => value);
+      const written = Object.fromEntries(Object.entries(examples).map(([name, value]) => [name, write(value)]));
+      return [type, { schema: ref(schema), examples: exampleObjects(written) }];
+    }),
+  ),
 });
 
 const response = ({ description, schema, headers = [], otherTypes = {} }: Answer): JsonObject => ({

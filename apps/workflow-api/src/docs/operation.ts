@@ -16,6 +16,8 @@ export type Operation = {
     /** A component. */
     readonly schema: string;
     readonly examples: Readonly<Record<ExampleName, unknown>>;
+    /** Types whose examples are texts: how one is made of the value. */
+    readonly asText?: Readonly<Record<string, (value: unknown) => string>>;
   };
   readonly answers: Readonly<Record<number, Answer>>;
   /** What it may refuse with, besides what every operation may. */
@@ -41,7 +43,7 @@ export type Answer = {
 
 export const HEADERS = {
   'Stepwell-Position': 'Where the log stood; give it as Stepwell-Min-Position to a list that must show this.',
-  Location: 'Where the run is.',
+  Location: 'Where it is.',
   'Idempotent-Replayed': '`true` when the key was known: nothing was started by this request.',
   'Preference-Applied': 'The wait that was granted.',
   ETag: 'The version, in quotes.',

@@ -24,7 +24,8 @@ export const parseQuery = <Schema extends z.ZodType>(schema: Schema, query: unkn
   return parsed.data;
 };
 
-const jsonProblem = ({ code, detail, pointer, line, column }: JsonFault): Problem => ({
+/** The problem of a text that was refused. */
+export const jsonProblem = ({ code, detail, pointer, line, column }: JsonFault): Problem => ({
   code,
   detail: `${detail} (line ${line}, column ${column}).`,
   errors: [{ pointer, detail, line, column }],

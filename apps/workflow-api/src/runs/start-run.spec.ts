@@ -10,7 +10,6 @@ afterAll(() => api.stop());
 beforeEach(() => {
   api.owner.held.clear();
   api.owner.grants = true;
-  api.plans.cold = false;
 });
 
 let keys = 0;
@@ -102,9 +101,11 @@ describe('POST /v1/runs', () => {
   it('keeps keys of other namespaces and workflows apart', async () => {
     const key = freshKey();
     const ids = await Promise.all(
-      [{ workflow: 'welcome' }, { workflow: 'welcome', namespace: 'test' }, { definition: {} }].map(
-        async (body) => (await start(body, { 'idempotency-key': key })).json.id,
-      ),
+      [
+        { workflow: 'welcome' },
+        { workflow: 'welcome', namespace: 'test' },
+        { definition: { root: { type: 'pass', name: 'only' } } },
+      ].map(async (body) => (await start(body, { 'idempotency-key': key })).json.id),
     );
     expect(new Set(ids).size).toBe(3);
   });
@@ -120,24 +121,55 @@ describe('POST /v1/runs', () => {
     expect((await eventsOf(answers[0]!.json.id)).filter((type) => type === 'RunStarted')).toHaveLength(1);
   });
 
-  it('answers a repetition of a start whose workflow is gone', async () => {
+  it('answers a repetition of a start whose workflow is archived, or published anew', async () => {
     const key = freshKey();
-    const started = api.plans.plans.get('welcome')!;
-    api.plans.plans.set('passing', { ...started, version: 7 });
+    const publish = (description: string) => {
+      const document = { description, root: { type: 'pass', name: 'only' } };
+      return api.catalogue.publish('passing', { document, text: JSON.stringify(document), format: 'json' });
+    };
+    await publish('first');
     const first = await start({ workflow: 'passing' }, { 'idempotency-key': key });
-    api.plans.plans.delete('passing');
+    await publish('second');
+    expect((await start({ workflow: 'passing' }, { 'idempotency-key': key })).text).toBe(first.text);
+    await api.catalogue.archive('passing');
     const again = await start({ workflow: 'passing' }, { 'idempotency-key': key });
     expect(again.text).toBe(first.text);
     expect(again.headers.get('idempotent-replayed')).toBe('true');
-    expect((await start({ workflow: 'passing' })).json.code).toBe('workflow-not-found');
+    expect((await start({ workflow: 'passing' })).json.code).toBe('workflow-archived');
     expect((await start({ workflow: 'passing', input: 1 }, { 'idempotency-key': key })).json.code).toBe(
       'idempotency-key-reused',
     );
   });
 
-  it('starts a workflow whose plan must be looked up first', async () => {
-    api.plans.cold = true;
-    expect((await start({ workflow: 'welcome' })).status).toBe(201);
+  it('starts from a catalogue that was just read from the log, by version and as the latest', async () => {
+    const other = await startTestApi({}, api.store);
+    const body = (extra: object) => ({ method: 'POST', body: JSON.stringify({ workflow: 'welcome', ...extra }) });
+    for (const extra of [{}, { version: 1 }]) {
+      const headers = { 'content-type': 'application/json', 'idempotency-key': freshKey() };
+      expect((await fetch(`${other.url}/v1/runs`, { ...body(extra), headers })).status).toBe(201);
+    }
+    await other.stop();
+  });
+
+  it('names the nearest workflow, and the latest version, when there is no such one', async () => {
+    const workflow = await start({ workflow: 'welcom' });
+    expect([workflow.status, workflow.json.code]).toEqual([404, 'workflow-not-found']);
+    expect(workflow.json.detail).toContain('"welcome"');
+    const version = await start({ workflow: 'welcome', version: 9 });
+    expect([version.status, version.json.code]).toEqual([404, 'version-not-found']);
+    expect(version.json.detail).toContain('the latest is 1');
+    expect((await start({ workflow: 'welcome', version: 'draft' })).json.code).toBe('draft-not-found');
+  });
+
+  it('starts an inline definition, and finds what is wrong with one', async () => {
+    const started = await start(
+      { definition: { root: { type: 'pass', name: 'only' } }, input: 7 },
+      { prefer: 'wait=5' },
+    );
+    expect(started.json).toMatchObject({ workflow: null, version: null, status: 'completed', output: 7 });
+    const { status, json } = await start({ definition: { root: { type: 'sequence', steps: [] } } });
+    expect([status, json.code]).toEqual([400, 'invalid-definition']);
+    expect(json.errors[0].pointer).toMatch(/^\/definition\/root/);
   });
 
   it('refuses an unknown step to start from and names the nearest', async () => {

@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import { NextCursor } from './run-schemas.js';
+
+const Instant = z.iso.datetime();
+const Labels = z.record(z.string(), z.string());
+
+export const FindingShape = z
+  .strictObject({
+    severity: z.enum(['error', 'warning']),
+    pointer: z.string().describe('A JSON pointer into the definition.'),
+    detail: z.string(),
+    line: z.int().nullable(),
+    column: z.int().nullable(),
+    suggestion: z.string().nullable().describe('What was probably meant.'),
+  })
+  .describe('One thing that is wrong, or worth a look, in a definition.');
+
+const definition = {
+  definition: z.unknown().describe('The document as JSON.'),
+  source: z.string().nullable().describe('The document as its author sent it, when that was YAML.'),
+};
+
+const stored = {
+  name: z.string(),
+  hash: z.string().describe('SHA-256 of the canonical document: the same content in JSON and in YAML has the same.'),
+  plan: z.string().describe('SHA-256 of the plan that runs of it execute.'),
+  format: z.enum(['json', 'yaml']),
+  description: z.string().nullable(),
+  tags: Labels,
+  createdAt: Instant,
+};
+
+export const VersionListItemShape = z.strictObject({ ...stored, version: z.int() });
+export const VersionShape = VersionListItemShape.extend(definition).describe('One version; it never changes.');
+export const PublishedShape = VersionListItemShape.extend({ findings: z.array(FindingShape).describe('Warnings.') });
+export const DraftShape = z.strictObject({ ...stored, version: z.literal('draft'), ...definition });
+export const SavedDraftShape = z.strictObject({
+  ...stored,
+  version: z.literal('draft'),
+  findings: z.array(FindingShape),
+});
+
+export const WorkflowListItemShape = z.strictObject({
+  name: z.string(),
+  latestVersion: z.int().nullable().describe('`null` while there is only a draft.'),
+  description: z.string().nullable(),
+  tags: Labels,
+  createdAt: Instant.nullable(),
+  updatedAt: Instant.nullable(),
+  archivedAt: Instant.nullable(),
+  draftSavedAt: Instant.nullable(),
+});
+export const WorkflowShape = WorkflowListItemShape.extend(definition).describe(
+  'A workflow with the document of its latest version.',
+);
+export const WorkflowListShape = z.strictObject({ items: z.array(WorkflowListItemShape), nextCursor: NextCursor });
+export const VersionListShape = z.strictObject({ items: z.array(VersionListItemShape), nextCursor: NextCursor });
+export const ArchivedShape = z.strictObject({ name: z.string(), archivedAt: Instant });
+export const ValidationShape = z.strictObject({ valid: z.boolean(), findings: z.array(FindingShape) });
+
+/** For the document alone: the compiler reads definitions, and says what is wrong with them far better. */
+export const DefinitionShape = z
+  .looseObject({
+    format: z.literal('tree').optional(),
+    description: z.string().optional(),
+    tags: Labels.optional(),
+    target: z.string().optional().describe('Base of the relative urls of steps.'),
+    retry: z.looseObject({}).optional(),
+    timeouts: z.looseObject({}).optional(),
+    root: z
+      .looseObject({ type: z.enum(['step', 'sequence', 'parallel', 'pass', 'succeed', 'fail']) })
+      .describe('The tree of nodes.'),
+  })
+  .describe('A definition in the tree format.');

@@ -1,0 +1,89 @@
+import type { StoredDefinition, Version, Workflow } from '#domain';
+import type { Catalogue } from '#engine';
+import { HttpProblem } from '../http/problems.js';
+import { noDraft, unknownVersion, unknownWorkflow } from './catalogue-plans.js';
+import { readDefinition } from './definition-body.js';
+import { draftShape, versionShape, workflowShape, type Document } from './workflow-json.js';
+import type { WorkflowsQuery, VersionsQuery } from './workflow-queries.js';
+
+export type Answer = { readonly text: string; readonly version: number | null };
+
+/** What is read of the catalogue, as text that is ready to send. Throws the problem to answer. */
+export class WorkflowReader {
+  readonly #catalogue: Catalogue;
+
+  constructor(catalogue: Catalogue) {
+    this.#catalogue = catalogue;
+  }
+
+  list({ limit, cursor, archived }: WorkflowsQuery): string {
+    const { items, more } = this.#catalogue.list(parseNameCursor(cursor), limit, { archived });
+    const last = items.at(-1);
+    const nextCursor = more && last !== undefined ? nameCursor(last.name) : null;
+    return JSON.stringify({ items: items.map(workflowShape), nextCursor });
+  }
+
+  /** The workflow with the document of its latest version. */
+  async workflow(name: string): Promise<Answer> {
+    const workflow = await this.#workflow(name);
+    const latest = workflow.versions.at(-1) ?? null;
+    const document = latest === null ? { definition: null, source: null } : await this.#document(latest);
+    return { text: JSON.stringify({ ...workflowShape(workflow), ...document }), version: latest?.version ?? null };
+  }
+
+  /** Newest first. */
+  async versions(name: string, { limit, cursor }: VersionsQuery): Promise<string> {
+    const { versions } = await this.#workflow(name);
+    const newestFirst = versions.toReversed();
+    const from = cursor === undefined ? 0 : newestFirst.findIndex((each) => each.version < Number(cursor));
+    const page = from === -1 ? [] : newestFirst.slice(from, from + limit);
+    const last = page.at(-1);
+    const nextCursor = last === undefined || last.version === 1 ? null : String(last.version);
+    return JSON.stringify({ items: page.map((version) => versionShape(name, version)), nextCursor });
+  }
+
+  async version(name: string, version: number): Promise<Answer> {
+    const found = await this.#catalogue.version(name, version);
+    if (found === null) {
+      const { versions } = await this.#workflow(name);
+      throw unknownVersion(name, version, versions.at(-1)?.version ?? null);
+    }
+    return { text: JSON.stringify({ ...versionShape(name, found), ...(await this.#document(found)) }), version };
+  }
+
+  async draft(name: string): Promise<string> {
+    const { draft } = await this.#workflow(name);
+    if (draft === null) throw noDraft(name);
+    return JSON.stringify({ ...draftShape(name, draft), ...(await this.#document(draft)) });
+  }
+
+  async #workflow(name: string): Promise<Workflow> {
+    const workflow = await this.#catalogue.get(name);
+    if (workflow === null) throw unknownWorkflow(name, this.#catalogue.nearest(name), 'name');
+    return workflow;
+  }
+
+  async #document({ revision, format }: Version | StoredDefinition): Promise<Document> {
+    const text = await this.#catalogue.documentAt(revision);
+    if (text === null) throw new Error(`the catalogue holds no document at revision ${revision}`);
+    return {
+      definition: readDefinition(Buffer.from(text), format).body.document,
+      source: format === 'json' ? null : text,
+    };
+  }
+}
+
+/** The name itself in other clothes, so that nobody builds cursors. */
+const nameCursor = (name: string): string => Buffer.from(name).toString('base64url');
+
+const parseNameCursor = (cursor: string | undefined): string | null => {
+  if (cursor === undefined) return null;
+  const name = Buffer.from(cursor, 'base64url').toString();
+  if (nameCursor(name) === cursor && /^[A-Za-z][A-Za-z0-9_-]{0,63}$/.test(name)) return name;
+  const detail = 'Give the nextCursor of a page of this very list.';
+  throw new HttpProblem({
+    code: 'cursor-invalid',
+    detail: 'The cursor is not one of this list.',
+    errors: [{ pointer: 'cursor', detail }],
+  });
+};
