@@ -1,0 +1,93 @@
+import { describe, expect, it } from '@jest/globals';
+import { classifyAnswer, classifyFault, retryAfterMs, type Answer } from './classify.js';
+
+const NOW_MS = Date.parse('2026-01-01T00:00:00Z');
+const answer = (change: Partial<Answer>): Answer => ({
+  status: 200,
+  contentType: 'application/json',
+  contentEncoding: '',
+  retryAfter: null,
+  body: Buffer.alloc(0),
+  ...change,
+});
+
+describe('classifyAnswer', () => {
+  it.each([300, 301, 302, 304, 307, 308, 400, 401, 403, 404, 405, 406, 410, 411, 413, 414, 415, 422, 431, 451])(
+    'refuses for good at %d',
+    (status) => {
+      expect(classifyAnswer(answer({ status }), NOW_MS)).toMatchObject({
+        class: 'refused',
+        retryable: false,
+        error: { name: `HTTP.${status}` },
+      });
+    },
+  );
+
+  it.each([408, 409, 421, 423, 425, 429])('refuses for now at %d', (status) => {
+    expect(classifyAnswer(answer({ status }), NOW_MS)).toMatchObject({ class: 'refused', retryable: true });
+  });
+
+  it.each([
+    [500, true],
+    [502, true],
+    [503, true],
+    [504, true],
+    [507, true],
+    [520, true],
+    [599, true],
+    [501, false],
+    [505, false],
+  ])('may have executed at %d, retryable: %s', (status, retryable) => {
+    expect(classifyAnswer(answer({ status }), NOW_MS)).toMatchObject({ class: 'may-have-executed', retryable });
+  });
+
+  it.each([200, 201, 202, 204, 299])('succeeds at %d', (status) => {
+    expect(classifyAnswer(answer({ status }), NOW_MS)).toEqual({ succeeded: true, status, output: 'null' });
+  });
+
+  it.each([
+    ['{"error":"Card.Declined","cause":"no funds"}', { name: 'Card.Declined', cause: 'no funds' }],
+    ['{"error":"Card.Declined","cause":{"code":5}}', { name: 'Card.Declined', cause: '{"code":5}' }],
+    ['{"error":"Card.Declined"}', { name: 'Card.Declined', cause: null }],
+    ['{"error":""}', { name: 'HTTP.422', cause: null }],
+    ['{"error":5}', { name: 'HTTP.422', cause: null }],
+    ['["error"]', { name: 'HTTP.422', cause: null }],
+    ['{"error":', { name: 'HTTP.422', cause: null }],
+  ])('takes the name and cause that the application gives: %s', (body, error) => {
+    expect(classifyAnswer(answer({ status: 422, body: Buffer.from(body) }), NOW_MS)).toMatchObject({ error });
+  });
+
+  it('refuses an encoding that was not asked for', () => {
+    expect(classifyAnswer(answer({ contentEncoding: 'gzip', body: Buffer.from('x') }), NOW_MS)).toMatchObject({
+      error: { name: 'Stepwell.InvalidAnswer' },
+    });
+  });
+});
+
+describe('classifyFault', () => {
+  it('knows that nothing was executed only when no byte was sent', () => {
+    const fault = { name: 'Stepwell.Timeout', cause: 'late', status: null } as const;
+    expect(classifyFault({ ...fault, sent: false })).toMatchObject({ class: 'not-executed', retryable: true });
+    expect(classifyFault({ ...fault, sent: true })).toMatchObject({ class: 'may-have-executed', retryable: true });
+    expect(classifyFault({ ...fault, name: 'Stepwell.PayloadTooLarge', sent: true })).toMatchObject({
+      retryable: false,
+    });
+  });
+});
+
+describe('retryAfterMs', () => {
+  it.each([
+    ['5', 5_000],
+    ['0', 0],
+    ['Thu, 01 Jan 2026 00:00:30 GMT', 30_000],
+    ['Wed, 31 Dec 2025 23:59:00 GMT', null],
+    ['-1', null],
+    ['soon', null],
+    ['', null],
+    ['1e12', null],
+    ['99999999999', null],
+    [null, null],
+  ])('reads %s as %s', (header, expected) => {
+    expect(retryAfterMs(header, NOW_MS)).toBe(expected);
+  });
+});

@@ -1,0 +1,96 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MemoryEventStore, type Position } from '#event-store';
+import { silentLog } from '#runtime';
+import { MemoryOpenRuns, type OpenRun, type OpenRuns } from './open-runs/open-runs.js';
+import { SqliteOpenRuns } from './open-runs/sqlite/sqlite-open-runs.js';
+import { takeOver } from './take-over.js';
+import { Application, DispatchWorld, json, runIdOf, stepPlan } from './testing/dispatch-world.js';
+
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+const sqliteTable = (): OpenRuns => {
+  const folder = mkdtempSync(join(tmpdir(), 'open-runs-'));
+  const table = new SqliteOpenRuns(join(folder, 'open-runs.sqlite'));
+  closing.push(
+    () => rmSync(folder, { recursive: true }),
+    () => table.stop(),
+  );
+  return table;
+};
+
+const all = (table: OpenRuns): Promise<readonly OpenRun[]> => table.due(Infinity, null, 100);
+const FAR_MS = 3_600_000;
+
+describe.each([
+  ['in memory', () => new MemoryOpenRuns()],
+  ['in SQLite', sqliteTable],
+])('the table of open runs, %s', (_name, make) => {
+  it('pages through what is due in order, and keeps rows and checkpoint together', async () => {
+    const table = make();
+    expect(await table.start()).toBeNull();
+    const rows = [5, 3, 9, 3].map((dueMs, index) => ({ runId: runIdOf(`r${index}`), dueMs }));
+    await table.write({ open: rows, ended: [], checkpoint: 7 as Position });
+    const sorted = [...rows].sort((a, b) => a.dueMs - b.dueMs || (a.runId < b.runId ? -1 : 1));
+    expect(await table.due(9, null, 2)).toEqual(sorted.slice(0, 2));
+    expect(await table.due(9, sorted[1]!, 2)).toEqual(sorted.slice(2, 3));
+    await table.write({
+      open: [{ runId: rows[0]!.runId, dueMs: 1 }],
+      ended: [rows[2]!.runId],
+      checkpoint: 8 as Position,
+    });
+    expect(await table.count()).toBe(3);
+    expect((await all(table))[0]).toEqual({ runId: rows[0]!.runId, dueMs: 1 });
+  });
+
+  it('is made anew from the log: open runs with their dues, none that ended', async () => {
+    const app = new Application().on('/later', (_request, response) => json(response, 503, {}));
+    const url = await app.start();
+    closing.push(() => app.stop());
+    const later = new DispatchWorld(stepPlan(`${url}/later`, {}, { initialIntervalMs: FAR_MS, maxIntervalMs: FAR_MS }));
+    await later.start();
+    for (const key of ['a', 'b']) await later.startRun(key);
+    while (app.requests.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    await later.engine.cancel(runIdOf('b'), null, { actor: null, traceparent: null });
+    while ((await later.engine.load(runIdOf('a')))?.run.steps.get('only')?.status !== 'waiting-retry')
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    const retryAt = (await later.engine.load(runIdOf('a')))!.run.steps.get('only')!.retryAt!;
+    await later.dispatcher.stop();
+    const table = make();
+    await takeOver(later.store, table, silentLog);
+    expect(await all(table)).toEqual([{ runId: runIdOf('a'), dueMs: Date.parse(retryAt) }]);
+  });
+
+  it('goes on from its checkpoint, and has a retry made that fell due while nobody was there', async () => {
+    const app = new Application().on('/', (_request, response) =>
+      json(response, app.requests.length > 1 ? 200 : 503, 'late'),
+    );
+    const url = await app.start();
+    closing.push(() => app.stop());
+    const plan = stepPlan(`${url}/`, {}, { initialIntervalMs: 1_500 });
+    const store = new MemoryEventStore();
+    const table = make();
+    const first = await new DispatchWorld(plan, { store, openRuns: table }).start();
+    await first.startRun('a');
+    while ((await first.engine.load(runIdOf('a')))?.run.steps.get('only')?.status !== 'waiting-retry')
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    await first.dispatcher.stop();
+    await new Promise((resolve) => setTimeout(resolve, 1_600));
+    const second = await new DispatchWorld(plan, { store, openRuns: table }).start();
+    closing.push(() => second.dispatcher.stop());
+    expect((await second.ended('a'))?.run).toMatchObject({ status: 'completed', output: '"late"' });
+  });
+});
+
+describe('takeOver', () => {
+  it('refuses a table that is ahead of the log', async () => {
+    const table = new MemoryOpenRuns();
+    await table.write({ open: [], ended: [], checkpoint: 900 as Position });
+    await expect(takeOver(new MemoryEventStore(), table, silentLog)).rejects.toThrow('ahead of the log');
+  });
+});
