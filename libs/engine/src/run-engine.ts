@@ -111,9 +111,12 @@ export class RunEngine extends Runs {
     };
   }
 
-  /** Whether the run is in memory with work under way. */
+  /** Whether work on the run is under way here. A run that is only looked at or waited for is not: nobody would wake it. */
   isActive(runId: RunId): boolean {
-    return this.mailboxes.has(runId) && !this.idleRuns.has(runId);
+    const mailbox = this.mailboxes.get(runId);
+    if (mailbox === undefined) return false;
+    const { state, queue, busy } = mailbox;
+    return queue.length > 0 || (state !== null && (busy || state.obligations.inFlight.size > 0));
   }
 
   /** How many runs are in memory. */
