@@ -23,6 +23,8 @@ export type Lag = {
 export type ProjectorOptions = {
   /** Called for each failure that the projector answers by starting again from the checkpoint. */
   readonly onFault?: (error: unknown, delayMs: number) => void;
+  /** At about so many appends a batch is written without waiting for more. */
+  readonly batchCommitsMax?: number;
 };
 
 type Waiter = { readonly position: Position; readonly settle: (reached: boolean) => void };
@@ -36,6 +38,7 @@ export class Projector {
   readonly #views: ViewStore;
   readonly #clock: Clock;
   readonly #onFault: NonNullable<ProjectorOptions['onFault']>;
+  readonly #batchCommitsMax: number;
   readonly #waiters = new Set<Waiter>();
   #running: { readonly ended: Promise<void>; readonly abort: AbortController } | null = null;
   #checkpoint: Position = LOG_START;
@@ -59,6 +62,7 @@ export class Projector {
     this.#views = views;
     this.#clock = clock;
     this.#onFault = options.onFault ?? (() => {});
+    this.#batchCommitsMax = options.batchCommitsMax ?? BATCH_COMMITS_MAX;
   }
 
   /** Opens the views and follows the log from their checkpoint. Rejects when the views cannot be opened at all. */
@@ -216,7 +220,7 @@ export class Projector {
   }
 
   #full(): boolean {
-    return this.#commits.length >= BATCH_COMMITS_MAX || this.#bytes >= BATCH_BYTES_MAX;
+    return this.#commits.length >= this.#batchCommitsMax || this.#bytes >= BATCH_BYTES_MAX;
   }
 
   #take(): readonly Commit[] {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { openSqliteLogReader } from '#event-store';
+import { openSqliteLogReader, type SqliteLogReader } from '#event-store';
 import { systemClock } from '#runtime';
 import type { RebuildOptions } from '../rebuild.js';
 import { rebuild } from '../rebuild.js';
@@ -25,7 +25,7 @@ export const rebuildSqliteViews = async (
   viewsFolder: string,
   options: RebuildOptions,
 ): Promise<RebuildResult> => {
-  const log = openSqliteLogReader(logFolder);
+  const log = openLog(logFolder);
   try {
     const sets = readOrMakeSets(viewsFolder);
     const unlock = lock(viewsFolder);
@@ -51,6 +51,16 @@ export const rebuildSqliteViews = async (
     }
   } finally {
     log.close();
+  }
+};
+
+const openLog = (folder: string): SqliteLogReader => {
+  try {
+    return openSqliteLogReader(folder);
+  } catch (error) {
+    throw new Error(`the log in ${folder} cannot be read: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
   }
 };
 

@@ -93,10 +93,10 @@ export class SqliteViewStore extends ViewStore {
   }
 }
 
-/** Errors that cross threads lose their class. */
+/** Errors that cross threads lose their class, but not what they say. */
 const unavailable = (cause: unknown): Error => {
-  const message = cause instanceof Error ? cause.message : 'the thread of the views has ended';
-  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : null;
-  if (code === 'views-too-new') return new ViewsTooNew(message, { cause });
+  const said = typeof cause === 'object' && cause !== null ? cause : {};
+  const message = 'message' in said ? String(said.message) : 'their thread has ended';
+  if ('code' in said && said.code === 'views-too-new') return new ViewsTooNew(message, { cause });
   return new ViewsUnavailable(`the views cannot be reached: ${message}`, { cause });
 };

@@ -14,7 +14,10 @@ const port = parentPort;
 const { folder } = workerData as ThreadOptions;
 
 let set = readOrMakeSets(folder).current;
-let views = await SqliteViews.open(setFile(folder, set));
+/** What batches go to. */
+let written = await SqliteViews.open(setFile(folder, set));
+/** What lists are read from: after a switch the old set, until the new one has got as far, so that no reader goes back. */
+let served = written;
 let checkedMs = systemClock.monotonicMs();
 
 const followPointer = async (): Promise<void> => {
@@ -24,24 +27,38 @@ const followPointer = async (): Promise<void> => {
   const { current } = readOrMakeSets(folder);
   if (current === set) return;
   const next = await SqliteViews.open(setFile(folder, current));
-  views.close();
-  [views, set] = [next, current];
+  if (written !== served) written.close();
+  [written, set] = [next, current];
+};
+
+const serveWritten = (): void => {
+  if (written === served || written.checkpoint < served.checkpoint) return;
+  served.close();
+  served = written;
+};
+
+const close = (): null => {
+  if (written !== served) written.close();
+  served.close();
+  return null;
 };
 
 const answer = async (request: Request): Promise<unknown> => {
   switch (request.type) {
     case 'checkpoint':
-      return views.checkpoint;
-    case 'apply':
+      return written.checkpoint;
+    case 'apply': {
       await followPointer();
-      return views.apply(request.batch);
+      const applied = written.apply(request.batch);
+      serveWritten();
+      return applied;
+    }
     case 'list-runs':
-      return views.listRuns(request.query);
+      return served.listRuns(request.query);
     case 'parked':
-      return views.parked();
+      return served.parked();
     case 'stop':
-      views.close();
-      return null;
+      return close();
     default:
       return request;
   }

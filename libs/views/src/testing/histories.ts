@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { JsonText, RunEvent, RunStarted } from '#domain';
-import type { Append, Commit, NewEvent, Revision } from '#event-store';
+import type { Append, Commit, EventStore, NewEvent, Revision } from '#event-store';
 import { LOG_START, MemoryEventStore, encodeRunEvent, runStream } from '#event-store';
 import { instantOf, sha256Base32, sha256Hex } from '#runtime';
 
@@ -97,10 +97,11 @@ export const threeStepFlow = (name: string): readonly (readonly RunEvent[])[] =>
   [answered('notify.analytics'), stepDone('notify.analytics', true), stepDone('notify'), stepDone('root'), completed],
 ];
 
-/** A log in memory that takes appends of runs by name. */
+/** A log, in memory unless another is given, that takes appends of runs by name. */
 export class TestLog {
-  readonly store = new MemoryEventStore();
   readonly #revisions = new Map<string, number>();
+
+  constructor(readonly store: EventStore = new MemoryEventStore()) {}
 
   /** `atSeconds` after T0. An event may be one that no version knows. */
   async append(name: string, events: readonly (RunEvent | NewEvent)[], atSeconds = 0): Promise<void> {
