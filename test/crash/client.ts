@@ -35,7 +35,7 @@ export type Field = {
 };
 
 const COMPLAINTS_KEPT = 100;
-const RETRY_PAUSE_MS = [20, 120] as const;
+const RETRY_PAUSE_MS = [20, 250] as const;
 const GIVE_UP_MS = 90_000;
 const WAIT_SECONDS = 5;
 

@@ -303,15 +303,14 @@ const viewsEqualTheFold = (evidence: Evidence): Verdict => {
   });
 };
 
-/** Names of the members that both have, with other values. Duplicates counted after the end raise the revision alone. */
+/** The members that both have with other values, as text. Duplicates counted after the end raise the revision alone. */
 const memberDifferences = (left: RunShape, right: RunShape): readonly string[] => {
   const others = new Map<string, unknown>(Object.entries(right));
-  return Object.entries(left)
-    .filter(
-      ([name, value]) =>
-        name !== 'revision' && others.has(name) && JSON.stringify(value) !== JSON.stringify(others.get(name)),
-    )
-    .map(([name]) => name);
+  return Object.entries(left).flatMap(([name, value]) => {
+    if (name === 'revision' || !others.has(name)) return [];
+    const [one, other] = [JSON.stringify(value), JSON.stringify(others.get(name))];
+    return one === other ? [] : [`${name} (${one.slice(0, 80)} against ${other.slice(0, 80)})`];
+  });
 };
 
 /** Requests that a run of ours made: the ledger of the sample application may know others. */

@@ -2,7 +2,7 @@ import type { AttemptShape, RunShape, StepShape } from '../support/shapes.js';
 import { bold, cyan, dim, duration, green, padded, red, yellow } from './terminal.js';
 
 const LABEL_WIDTH = 30;
-const FATE_WIDTH = 38;
+const FATE_WIDTH = 42;
 const BAR_WIDTH = 28;
 
 /** A run as a tree: each step with its attempts, how long each took, and where it lies in the time of the run. */
