@@ -73,15 +73,16 @@ export class LogWriter {
   }
 
   commit(batch: Batch): BatchResult {
-    const { streams, expected, counts, packed, archives } = batch;
-    const result: number[] = [];
-    this.#sql.begin.run();
-    for (let index = 0; index < streams.length; index++) {
-      const replaces = archives.length > 0 && archives.includes(index);
-      result.push(this.#append(streams[index]!, expected[index]!, counts[index]!, packed[index]!, replaces));
+    try {
+      this.#sql.begin.run();
+      const result = this.#appendAll(batch);
+      this.#sql.commit.run();
+      return result;
+    } catch (error) {
+      // Lets go of the file, no more: whether the batch is durable is known only after a restart.
+      if (this.#db.inTransaction) this.#sql.rollback.run();
+      throw error;
     }
-    this.#sql.commit.run();
-    return result;
   }
 
   /** Leaves everything in the main file and the WAL empty. */
@@ -94,6 +95,15 @@ export class LogWriter {
   abandon(): void {
     this.#db.close();
     this.#lock.close();
+  }
+
+  #appendAll({ streams, expected, counts, packed, archives }: Batch): BatchResult {
+    const result: number[] = [];
+    for (let index = 0; index < streams.length; index++) {
+      const replaces = archives.length > 0 && archives.includes(index);
+      result.push(this.#append(streams[index]!, expected[index]!, counts[index]!, packed[index]!, replaces));
+    }
+    return result;
   }
 
   #append(stream: StreamName, expected: number, count: number, packed: string, replaces: boolean): number {
@@ -165,6 +175,7 @@ type Statements = ReturnType<typeof prepare>;
 const prepare = (db: Sqlite.Database) => ({
   begin: db.prepare<[]>('BEGIN IMMEDIATE'),
   commit: db.prepare<[]>('COMMIT'),
+  rollback: db.prepare<[]>('ROLLBACK'),
   // Index streams_by_name_hash.
   streamsByHash: db
     .prepare<[hash: number], [id: number, name: string]>('SELECT id, name FROM streams WHERE name_hash = ?')

@@ -4,7 +4,7 @@ import { LogWriter } from './log-writer.js';
 
 /** What the thread is told: a batch to commit, or to stop. */
 export type Order = Batch | 'stop';
-/** What it tells: ready, the result of the oldest batch not answered yet, or that it has failed for good. */
+/** What it tells: ready, the result of a batch, or that it has failed for good. */
 export type Report = 'ready' | BatchResult | { readonly failed: Failure };
 /** An error, as far as it can cross threads. */
 export type Failure = { readonly code: string; readonly message: string };
