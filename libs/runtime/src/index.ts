@@ -9,7 +9,7 @@ export { createLog, silentLog, type Log, type LogFields } from './log.js';
 export { armFailpoint, failpoint, failpoints } from './failpoints.js';
 export { nearestNames } from './nearest-names.js';
 export { onShutdown } from './shutdown.js';
-export { parseStrictJson, type NormalisedJson, type StrictJson } from './json/strict-json.js';
+export { encodingFault, parseStrictJson, type NormalisedJson, type StrictJson } from './json/strict-json.js';
 export { JSON_LIMITS, placeInText, type JsonFault, type JsonFaultCode, type JsonLimits } from './json/json-fault.js';
 export { canonicalJson } from './json/canonical-json.js';
 export { refuseEmbeddedStore } from './embedded-store.js';

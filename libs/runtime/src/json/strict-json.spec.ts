@@ -81,12 +81,7 @@ describe('what is refused, with its code', () => {
     ['"\ud800"', 'invalid-string'],
     ['{"\\ud800x":1}', 'invalid-string'],
     ['\ufeff{}', 'invalid-encoding'],
-    ['['.repeat(65) + ']'.repeat(65), 'too-deep'],
-    ['['.repeat(100_000), 'too-deep'],
-    ['{"a":'.repeat(65) + '1' + '}'.repeat(65), 'too-deep'],
-    [`{${Array.from({ length: 10_001 }, (_, index) => `"k${index}":1`).join()}}`, 'too-many-keys'],
-    [`[${Array.from({ length: 10_001 }, () => '{"a":1}').join()}]`, 'too-many-keys'],
-  ])('refuses %.40j as %s', (text, code) => {
+  ])('refuses %j as %s', (text, code) => {
     expect(codeOf(text)).toBe(code);
   });
 
@@ -101,6 +96,16 @@ describe('what is refused, with its code', () => {
     [[...Buffer.from(`"${'é'.repeat(50)}"`), 0xc0], 102],
   ])('refuses the bytes %j as no UTF-8, at byte %i', (bytes, at) => {
     expect(faultOf(Uint8Array.from(bytes))).toMatchObject({ code: 'invalid-encoding', at });
+  });
+
+  it.each([
+    ['arrays', '['.repeat(65) + ']'.repeat(65), 'too-deep'],
+    ['brackets', '['.repeat(100_000), 'too-deep'],
+    ['objects', '{"a":'.repeat(65) + '1' + '}'.repeat(65), 'too-deep'],
+    ['members of one', `{${Array.from({ length: 10_001 }, (_, index) => `"k${index}":1`).join()}}`, 'too-many-keys'],
+    ['members of many', `[${Array.from({ length: 10_001 }, () => '{"a":1}').join()}]`, 'too-many-keys'],
+  ])('refuses too many %s', (_, text, code) => {
+    expect(codeOf(text)).toBe(code);
   });
 
   it('names the place by pointer, character, line and column', () => {
@@ -120,11 +125,12 @@ describe('what is refused, with its code', () => {
     });
   });
 
-  it('answers the deepest and the widest text within 50 ms', () => {
+  it('answers the deepest and the widest text in no more time than it takes to read it', () => {
     const from = performance.now();
     faultOf('['.repeat(260_000));
     faultOf(`{${Array.from({ length: 30_000 }, (_, index) => `"k${index}":1`).join()}}`);
-    expect(performance.now() - from).toBeLessThan(100);
+    // 6 ms on an idle machine; what grows with the square takes minutes.
+    expect(performance.now() - from).toBeLessThan(1_000);
   });
 
   it('leaves Object.prototype clean', () => {

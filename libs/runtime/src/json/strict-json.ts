@@ -128,7 +128,8 @@ const parseScanned = (text: string, limits: JsonLimits): StrictJson => {
   return { status: 'parsed', value, text: JSON.stringify(value) as NormalisedJson };
 };
 
-const encodingFault = (bytes: Uint8Array): JsonFault | null => {
+/** Why bytes are no UTF-8 text as we take it; `null`: they are one. */
+export const encodingFault = (bytes: Uint8Array): JsonFault | null => {
   if (bytes.length > 1 && (bytes[0] === 0 || bytes[1] === 0))
     return refusedEncoding(bytes, 0, 'The text looks like UTF-16 or UTF-32: send UTF-8');
   if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {

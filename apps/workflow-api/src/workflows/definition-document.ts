@@ -1,0 +1,54 @@
+import type { DefinitionFormat } from '#domain';
+import type { DefinitionBody } from '#engine';
+import { encodingFault, parseStrictJson, placeInText } from '#runtime';
+import { DEFINITION_LIMITS, type DefinitionFault } from './definition-fault.js';
+import { jsonPlaces } from './json-places.js';
+import { parseYaml } from './yaml-document.js';
+
+/** From 1, both. */
+export type Place = { readonly line: number; readonly column: number };
+
+export type ParsedDefinition = {
+  readonly status: 'parsed';
+  readonly body: DefinitionBody;
+  /** Where in the text a finding's pointer leads, or the nearest thing around it. */
+  readonly placeOf: (pointer: string) => Place | null;
+};
+
+/** Parses the body of a definition as its media type says, or tells the first thing that is wrong with it, and where. */
+export const parseDefinition = (
+  input: Uint8Array | string,
+  format: DefinitionFormat,
+): ParsedDefinition | { readonly status: 'refused'; readonly fault: DefinitionFault } => {
+  const fault = typeof input === 'string' ? null : encodingFault(input);
+  if (fault !== null) return { status: 'refused', fault };
+  const text = typeof input === 'string' ? input : Buffer.from(input).toString('utf8');
+  return format === 'json' ? parseJsonDefinition(text) : parseYamlDefinition(text);
+};
+
+const parseJsonDefinition = (text: string): ReturnType<typeof parseDefinition> => {
+  const parsed = parseStrictJson(text, DEFINITION_LIMITS);
+  if (parsed.status === 'refused') return parsed;
+  // Only asked for when there are findings, and then for many.
+  let places: ReadonlyMap<string, number> | null = null;
+  const placeOf = (pointer: string): Place | null => {
+    places ??= jsonPlaces(text);
+    for (let nearest = pointer; ; nearest = nearest.slice(0, nearest.lastIndexOf('/'))) {
+      const at = places.get(nearest);
+      if (at !== undefined) return placeInText(text, at);
+      if (nearest === '') return null;
+    }
+  };
+  return { status: 'parsed', body: { document: parsed.value, text, format: 'json' }, placeOf };
+};
+
+const parseYamlDefinition = (text: string): ReturnType<typeof parseDefinition> => {
+  const parsed = parseYaml(text);
+  if (parsed.status === 'refused') return parsed;
+  const { document, find } = parsed;
+  return {
+    status: 'parsed',
+    body: { document, text, format: 'yaml' },
+    placeOf: (pointer) => placeInText(text, find(pointer)),
+  };
+};
