@@ -6,7 +6,7 @@ import { validationProblem } from './validation.js';
 /** The body as a value and as normalised text. Throws the problem to answer. */
 export const parseJsonText = (body: Uint8Array): Extract<StrictJson, { status: 'parsed' }> => {
   const parsed = parseStrictJson(body);
-  if (parsed.status === 'refused') throw new HttpProblem(jsonProblem(parsed.fault));
+  if (parsed.status === 'refused') throw new HttpProblem(textProblem(parsed.fault));
   return parsed;
 };
 
@@ -24,8 +24,11 @@ export const parseQuery = <Schema extends z.ZodType>(schema: Schema, query: unkn
   return parsed.data;
 };
 
+/** What is wrong with a text, of JSON or YAML, and where. */
+type TextFault = Omit<JsonFault, 'code'> & { readonly code: JsonFault['code'] | 'malformed-yaml' };
+
 /** The problem of a text that was refused. */
-export const jsonProblem = ({ code, detail, pointer, line, column }: JsonFault): Problem => ({
+export const textProblem = ({ code, detail, pointer, line, column }: TextFault): Problem => ({
   code,
   detail: `${detail} (line ${line}, column ${column}).`,
   errors: [{ pointer, detail, line, column }],

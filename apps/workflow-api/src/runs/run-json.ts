@@ -14,8 +14,9 @@ export const runText = (run: Run, plan: Plan, view: RunView = 'full'): string =>
     `","key":${JSON.stringify(started.key)}` +
     `,"workflow":${JSON.stringify(started.workflow)}` +
     `,"version":${JSON.stringify(started.version)}` +
-    `,"namespace":${JSON.stringify(started.namespace)}` +
-    `,"queue":${JSON.stringify(started.queue)}` +
+    // Names, of letters, digits, "_" and "-" alone.
+    `,"namespace":"${started.namespace}"` +
+    `,"queue":"${started.queue}"` +
     `,"tags":${JSON.stringify(started.tags)}` +
     `,"variables":${started.variables}` +
     `,"correlationId":${JSON.stringify(started.correlationId)}` +
@@ -66,15 +67,25 @@ const childrenByParent = (run: Run): ReadonlyMap<StepKey | null, readonly Step[]
 
 /** The steps of a container (`null`: the root), `node` being its own; in plan order in the full view, else as entered. */
 const below = (parent: StepKey | null, node: number, tree: Tree): string => {
-  const steps = tree.children.get(parent) ?? [];
-  if (tree.view === 'slim') return `[${steps.map((step) => entered(step, tree)).join(',')}]`;
-  const byNode = new Map<number, string>();
-  for (const step of steps) {
-    const before = byNode.get(step.node);
-    byNode.set(step.node, before === undefined ? entered(step, tree) : `${before},${entered(step, tree)}`);
-  }
-  const nodes = planChildren(tree.plan, parent === null ? null : node);
-  return `[${nodes.map((child) => byNode.get(child.id) ?? pendingText(child, parent, tree.plan)).join(',')}]`;
+  const steps = tree.children.get(parent);
+  if (tree.view === 'full') return `[${belowInPlanOrder(parent, node, tree, steps ?? []).join(',')}]`;
+  if (steps === undefined) return '[]';
+  let text = '[';
+  for (const step of steps) text += text === '[' ? entered(step, tree) : `,${entered(step, tree)}`;
+  return `${text}]`;
+};
+
+const belowInPlanOrder = (
+  parent: StepKey | null,
+  node: number,
+  tree: Tree,
+  steps: readonly Step[],
+): readonly string[] => {
+  const byNode = Map.groupBy(steps, (step) => step.node);
+  return planChildren(tree.plan, parent === null ? null : node).flatMap((child) => {
+    const reached = byNode.get(child.id);
+    return reached === undefined ? pendingText(child, parent, tree.plan) : reached.map((step) => entered(step, tree));
+  });
 };
 
 const entered = (step: Step, tree: Tree): string => {
@@ -90,8 +101,9 @@ const entered = (step: Step, tree: Tree): string => {
         : step.enteredAt;
   const url = request === null ? 'null' : JSON.stringify(request.url);
   return (
-    `{"key":${JSON.stringify(step.key)}` +
-    `,"name":${JSON.stringify(step.name)}` +
+    // Names of steps hold no character that JSON would escape.
+    `{"key":"${step.key}"` +
+    `,"name":"${step.name}"` +
     `,"type":"${step.kind}` +
     `","status":"${step.status}` +
     `","input":${step.input}` +

@@ -1,8 +1,6 @@
 import type { Finding } from '#domain';
+import type { Place } from './definition-document.js';
 import { HttpProblem, type ProblemPlace } from '../http/problems.js';
-
-/** Where a pointer is in the text that was sent. */
-export type Place = { readonly line: number; readonly column: number };
 
 /** The problem of a definition with errors, each of them with its place. Warnings stand in nobody's way and are left out. */
 export const invalidDefinition = (

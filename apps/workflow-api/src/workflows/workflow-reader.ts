@@ -2,7 +2,7 @@ import type { StoredDefinition, Version, Workflow } from '#domain';
 import type { Catalogue } from '#engine';
 import { HttpProblem } from '../http/problems.js';
 import { noDraft, unknownVersion, unknownWorkflow } from './catalogue-plans.js';
-import { readDefinition } from './definition-body.js';
+import { parseDefinition } from './definition-document.js';
 import { draftShape, versionShape, workflowShape, type Document } from './workflow-json.js';
 import type { WorkflowsQuery, VersionsQuery } from './workflow-queries.js';
 
@@ -66,10 +66,10 @@ export class WorkflowReader {
   async #document({ revision, format }: Version | StoredDefinition): Promise<Document> {
     const text = await this.#catalogue.documentAt(revision);
     if (text === null) throw new Error(`the catalogue holds no document at revision ${revision}`);
-    return {
-      definition: readDefinition(Buffer.from(text), format).body.document,
-      source: format === 'json' ? null : text,
-    };
+    const parsed = parseDefinition(text, format);
+    if (parsed.status === 'refused')
+      throw new Error(`the document at revision ${revision} of the catalogue cannot be read`);
+    return { definition: parsed.body.document, source: format === 'json' ? null : text };
   }
 }
 

@@ -3,11 +3,12 @@ import type { Finding } from '#domain';
 import { compileDefinition, type Catalogue, type Origin } from '#engine';
 import type { Position } from '#event-store';
 import { DEFINITION_TYPES, parseMediaType } from '../http/request-body.js';
+import { textProblem } from '../http/json-body.js';
 import { HttpProblem } from '../http/problems.js';
 import { parseTraceparent } from '../http/traceparent.js';
 import type { WorkflowApiParts } from '../parts.js';
 import { unknownWorkflow } from './catalogue-plans.js';
-import { readDefinition, type ParsedDefinition } from './definition-body.js';
+import { parseDefinition, type ParsedDefinition } from './definition-document.js';
 import { invalidDefinition } from './definition-problem.js';
 import { parsePrecondition } from './entity-tags.js';
 import { draftShape, versionShape, type ShownFinding } from './workflow-json.js';
@@ -70,7 +71,9 @@ export class WorkflowWriter {
         detail: `The definition is larger than ${definitionMaxBytes} bytes.`,
       });
     }
-    return readDefinition(bytes, media.type === 'application/json' ? 'json' : 'yaml');
+    const parsed = parseDefinition(bytes, media.type === 'application/json' ? 'json' : 'yaml');
+    if (parsed.status === 'refused') throw new HttpProblem(textProblem(parsed.fault));
+    return parsed;
   }
 }
 
