@@ -26,11 +26,10 @@ const serve = (writer: LogWriter): void => {
       port.close();
       return;
     }
-    // After a failure nothing is committed any more: what is durable is known only after a restart.
-    if (failed) return;
     try {
       report(writer.commit(order));
     } catch (error) {
+      // The store sends no other batch after this: what is durable is known only after a restart.
       failed = true;
       fail(error);
     }

@@ -1,0 +1,130 @@
+import { expect, it } from '@jest/globals';
+import type { EventStore, Filter, Position } from '../src/event-store.js';
+import { LOG_START, NO_STREAM } from '../src/event-store.js';
+import type { Given } from './contract-cases.js';
+import { appendOf, follow, settled, stream, textsOf } from './contract-cases.js';
+
+/** The cases of the contract about those who follow a log. */
+export const subscribing = (current: () => EventStore, given: Given): void => {
+  const writeMany = async (from: number, count: number): Promise<void> => {
+    const outcomes = Array.from({ length: count }, (_, index) =>
+      settled(current(), appendOf(`s-${from + index}`, NO_STREAM, `${from + index}`)),
+    );
+    await Promise.all(outcomes);
+  };
+  const numbers = (from: number, to: number): readonly string[] =>
+    Array.from({ length: to - from }, (_, index) => `${from + index}`);
+
+  it('follows from the start, the middle and the head beside concurrent appends, and skips, repeats and reorders nothing', async () => {
+    await writeMany(0, 100);
+    const middle = (await current().readAll(LOG_START, { limit: 40 })).at(-1)!.position;
+    const followers = [
+      [follow(current(), LOG_START), 0],
+      [follow(current(), middle), 40],
+      [follow(current(), await current().head()), 100],
+    ] as const;
+    for (let from = 100; from < 400; from += 50) await writeMany(from, 50);
+    for (const [follower, from] of followers) {
+      await follower.untilTexts(400 - from);
+      await follower.end();
+      expect(follower.texts()).toEqual(numbers(from, 400));
+    }
+  });
+
+  it('follows one long stream from its start while it grows, and skips, repeats and reorders nothing', async () => {
+    // More than one page of what is stored, and less new than makes the follower fall behind.
+    const stored = 1200;
+    const appends = numbers(0, stored + 8).map((text, index) => appendOf('a', index - 1, text));
+    await Promise.all(appends.slice(0, stored).map((append) => settled(current(), append)));
+    const follower = follow(current(), LOG_START, { stream: stream('a') });
+    for (const append of appends.slice(stored)) await given(append);
+    await follower.untilTexts(appends.length);
+    // One more, so that a repeat would be seen before it.
+    await given(appendOf('a', appends.length - 1, 'last'));
+    await follower.untilTexts(appends.length + 1);
+    await follower.end();
+    expect(follower.texts()).toEqual([...numbers(0, appends.length), 'last']);
+  });
+
+  it('says once that it has caught up, after what was stored and before what follows', async () => {
+    await given(appendOf('a', NO_STREAM, 'one'));
+    const follower = follow(current(), LOG_START);
+    await follower.untilCaughtUp();
+    const head = await current().head();
+    await given(appendOf('a', 0, 'two'), appendOf('a', 1, 'three'));
+    await follower.untilTexts(3);
+    await follower.end();
+    expect(follower.caughtUp()).toEqual([{ type: 'caught-up', position: head }]);
+    expect(follower.messages[1]).toEqual(follower.caughtUp()[0]);
+  });
+
+  it('says at once that it has caught up with an empty log', async () => {
+    const follower = follow(current(), LOG_START);
+    await follower.untilCaughtUp();
+    await follower.end();
+    expect(follower.messages).toEqual([{ type: 'caught-up', position: LOG_START }]);
+  });
+
+  it('follows one stream, and streams by prefix, among others', async () => {
+    await given(appendOf('run-a', NO_STREAM, 'one'), appendOf('run-b', NO_STREAM, 'two'));
+    const one = follow(current(), LOG_START, { stream: stream('run-a') });
+    const later = follow(current(), LOG_START, { stream: stream('run-c') });
+    const some = follow(current(), LOG_START, { prefixes: ['run-'] });
+    await Promise.all([one.untilCaughtUp(), later.untilCaughtUp(), some.untilCaughtUp()]);
+    await given(
+      appendOf('plan-x', NO_STREAM, 'plan'),
+      appendOf('run-a', 0, 'three'),
+      appendOf('run-c', NO_STREAM, 'four'),
+    );
+    await Promise.all([one.untilTexts(2), later.untilTexts(1), some.untilTexts(4)]);
+    await Promise.all([one.end(), later.end(), some.end()]);
+    expect(one.texts()).toEqual(['one', 'three']);
+    expect(later.texts()).toEqual(['four']);
+    expect(some.texts()).toEqual(['one', 'two', 'three', 'four']);
+  });
+
+  it.each([{}, { stream: stream('a') }, { prefixes: ['a'] }])(
+    'gives everything in order to a follower slower than the appends (%j)',
+    async (filter: Filter) => {
+      const abort = new AbortController();
+      const seen: string[] = [];
+      const caughtUp: Position[] = [];
+      const total = 120;
+      const slow = (async () => {
+        for await (const message of current().subscribe(LOG_START, { filter, signal: abort.signal })) {
+          if (message.type === 'caught-up') caughtUp.push(message.position);
+          else seen.push(...textsOf(message.commits));
+          if (seen.includes(`${total - 1}`)) abort.abort();
+          // Slower than the appends: they pass the bounds of what is kept for it.
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+      })();
+      const expected: string[] = [];
+      for (let index = 0; index < total; index++) {
+        const noise = Object.keys(filter).length === 0 ? ['x'.repeat(500)] : [];
+        expected.push(...noise, `${index}`);
+        await given(appendOf(`b-${index}`, NO_STREAM, 'x'.repeat(500)), appendOf('a', index - 1, `${index}`));
+      }
+      await slow;
+      expect(seen).toEqual(expected);
+      expect(caughtUp).toEqual(caughtUp.toSorted((a, b) => a - b));
+    },
+  );
+
+  it('ends when the signal aborts, also one that was aborted before', async () => {
+    const idle = follow(current(), LOG_START);
+    await idle.untilCaughtUp();
+    await idle.end();
+    const aborted: unknown[] = [];
+    for await (const message of current().subscribe(LOG_START, { signal: AbortSignal.abort() })) aborted.push(message);
+    expect(aborted).toEqual([]);
+  });
+
+  it('ends its subscriptions when it stops', async () => {
+    const all = follow(current(), LOG_START);
+    const one = follow(current(), LOG_START, { stream: stream('a') });
+    await Promise.all([all.untilCaughtUp(), one.untilCaughtUp()]);
+    await current().stop();
+    await Promise.all([all.end(), one.end()]);
+  });
+};
