@@ -1,6 +1,16 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { DEFAULT_COMPILE_LIMITS } from '#domain';
-import { CATALOGUE, MemoryEventStore, NO_STREAM, planStream, type Append, type AppendOutcome } from '#event-store';
+import {
+  CATALOGUE,
+  LOG_START,
+  MemoryEventStore,
+  NO_STREAM,
+  planStream,
+  type Append,
+  type AppendOutcome,
+  type Position,
+  type SubscriptionMessage,
+} from '#event-store';
 import { silentLog, systemClock, systemEntropy } from '#runtime';
 import { CatalogueUnavailable } from './append-surely.js';
 import { Catalogue } from './catalogue.js';
@@ -30,7 +40,7 @@ describe('publishing', () => {
       origin: { actor: 'me', traceparent: 'trace' },
     });
     expect(reply).toMatchObject({ status: 'created', findings: [], version: { version: 1, format: 'json' } });
-    const commits = await store.readAll(-1 as never, { limit: 10 });
+    const commits = await store.readAll(LOG_START, { limit: 10 });
     expect(commits.map(({ stream }) => stream.slice(0, 5))).toEqual(['plan-', 'catal']);
     const [event] = await store.readStream(CATALOGUE);
     expect(event).toMatchObject({ type: 'WorkflowPublished', v: 1, actor: 'me', traceparent: 'trace' });
@@ -68,7 +78,7 @@ describe('publishing', () => {
       status: 'invalid',
       findings: [{ pointer: '/root/steps/0/type' }, { pointer: '/root/steps/1' }],
     });
-    expect(await store.readAll(-1 as never, { limit: 1 })).toEqual([]);
+    expect(await store.readAll(LOG_START, { limit: 1 })).toEqual([]);
   });
 
   it('refuses a document that is too large, or would be inside its event', async () => {
@@ -131,6 +141,55 @@ describe('two processes on one store', () => {
     expect(late.cachedPlanFor('w7', null)).toBeNull();
     expect(await late.planFor('w7', null)).toMatchObject({ status: 'found' });
     expect(late.cachedPlanFor('w8', null)).toMatchObject({ status: 'found' });
+  });
+});
+
+/** Tells its followers nothing: what another process wrote is found by reading, or not at all. */
+class MuteStore extends MemoryEventStore {
+  override async *subscribe(_after: Position, { signal }: { signal: AbortSignal }): AsyncIterable<SubscriptionMessage> {
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', () => resolve());
+    });
+  }
+}
+
+describe('a process that has not heard yet', () => {
+  it('reads the tail before it says that something is not there', async () => {
+    const { store, catalogue: one } = await open(new MuteStore());
+    const { catalogue: other } = await open(store);
+    await one.publish('ship', body('a'));
+    expect(await other.planFor('ship', null)).toMatchObject({ status: 'found', version: 1 });
+    await one.publish('ship', body('b'));
+    expect(await other.planFor('ship', 2)).toMatchObject({ status: 'found', version: 2 });
+    await one.publish('next', body('a'));
+    expect(await other.get('next')).toMatchObject({ name: 'next' });
+  });
+
+  it('reads the tail before it says that nothing changes, or that a precondition fails', async () => {
+    const { store, catalogue: one } = await open(new MuteStore());
+    const { catalogue: other } = await open(store);
+    await other.publish('ship', body('a'));
+    await one.publish('ship', body('b'));
+    expect(await other.publish('ship', body('a'))).toMatchObject({ status: 'created', version: { version: 3 } });
+    await one.archive('ship');
+    expect(await other.publish('ship', body('a'), IF_NONE)).toMatchObject({
+      status: 'created',
+      version: { version: 4 },
+    });
+    await one.publish('ship', body('c'));
+    const ifMatch = { precondition: { ifMatch: [5] } };
+    expect(await other.publish('ship', body('d'), ifMatch)).toMatchObject({
+      status: 'created',
+      version: { version: 6 },
+    });
+  });
+
+  it('tells of its own write, not of what others wrote meanwhile', async () => {
+    const { store, catalogue: one } = await open(new MuteStore());
+    const { catalogue: other } = await open(store);
+    const [first, second] = await Promise.all([one.publish('ship', body('a')), other.publish('ship', body('b'))]);
+    expect([first, second].map((reply) => 'version' in reply && reply.version.version).toSorted()).toEqual([1, 2]);
   });
 });
 
