@@ -27,6 +27,11 @@ export class Findings {
     this.add({ severity: 'warning', pointer, detail, suggestion });
   }
 
+  /** Nothing more is kept: what is costly to say need not be worked out. */
+  isFull(): boolean {
+    return this.found.length >= FINDINGS_MAX;
+  }
+
   hasErrors(): boolean {
     return this.errors > 0;
   }
@@ -38,8 +43,8 @@ export class Findings {
   }
 
   private add(finding: Finding): void {
-    if (this.found.length < FINDINGS_MAX) this.found.push(finding);
-    else this.leftOut += 1;
+    if (this.isFull()) this.leftOut += 1;
+    else this.found.push(finding);
   }
 }
 

@@ -71,7 +71,7 @@ export class MemberReader {
     if (value === undefined) return undefined;
     const known = values.find((candidate) => candidate === value);
     if (known !== undefined) return known;
-    const suggestion = typeof value === 'string' ? nearestName(value, values) : null;
+    const suggestion = typeof value === 'string' ? this.guess(value, values) : null;
     const given = typeof value === 'string' ? quoted(value) : kindOf(value);
     return this.refuse(key, `"${key}" must be one of ${values.join(', ')}, not ${given}`, suggestion);
   }
@@ -92,6 +92,11 @@ export class MemberReader {
     return this.raw(key) === null ? null : this.number(key, bounds);
   }
 
+  /** The known name that was probably meant. */
+  guess(text: string, known: readonly string[]): string | null {
+    return this.findings.isFull() ? null : nearestName(text, known);
+  }
+
   /** Finds every member that is not known, and those that only later versions know. */
   refuseOthers(known: readonly string[], later: readonly string[] = []): void {
     for (const key of Object.keys(this.members)) {
@@ -101,7 +106,7 @@ export class MemberReader {
         this.refuse(
           key,
           `There is no member ${quoted(key)} here; known are ${known.join(', ')}`,
-          nearestName(key, known),
+          this.guess(key, known),
         );
     }
   }

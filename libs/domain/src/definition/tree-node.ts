@@ -5,7 +5,6 @@ import type { RetryPolicy } from '../retry-policy.js';
 import { isErrorName, readRetry, readTimeouts, refuseOtherTimeouts } from './attempt-rules.js';
 import { readConstant } from './constant.js';
 import { below, quoted, type Findings } from './finding.js';
-import { nearestName } from './known-name.js';
 import type { CompileLimits } from './limits.js';
 import { MemberReader } from './member-reader.js';
 import { contentTypeFlaw, readHeaders } from './step-headers.js';
@@ -130,7 +129,7 @@ const readType = (reader: MemberReader): (typeof TYPES)[number] | null => {
     reader.refuse(
       'type',
       `There is no node of type ${quoted(given)}; known are ${TYPES.join(', ')}`,
-      nearestName(given, TYPES),
+      reader.guess(given, TYPES),
     );
   } else {
     reader.oneOf('type', TYPES);
