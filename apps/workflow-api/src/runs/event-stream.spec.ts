@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+import type { LoadedRun } from '#engine';
+import type { EventStore, RecordedEvent } from '#event-store';
+import { systemClock } from '#runtime';
+import { startTestApi, type TestApi } from '../../testing/test-api.js';
+import { streamEvents } from './event-stream.js';
+
+let api: TestApi;
+let loaded: LoadedRun;
+beforeAll(async () => {
+  api = await startTestApi();
+  api.owner.held.add('create-user');
+  const headers = { 'content-type': 'application/json', 'idempotency-key': 'k' };
+  const response = await fetch(`${api.url}/v1/runs`, { method: 'POST', headers, body: '{"workflow":"welcome"}' });
+  const { id } = (await response.json()) as any;
+  loaded = (await api.engine.load(id))!;
+});
+afterAll(() => api.stop());
+
+const serving = async (
+  handle: (response: ServerResponse) => Promise<void>,
+  use: (port: number) => Promise<void>,
+): Promise<void> => {
+  const handled: Promise<void>[] = [];
+  const server: Server = createServer((_request, response) => {
+    response.writeHead(200);
+    handled.push(handle(response));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await use((server.address() as AddressInfo).port);
+  await Promise.all(handled);
+  await new Promise((resolve) => server.close(resolve));
+};
+
+describe('streamEvents', () => {
+  it('shows that it is still there while nothing happens, and stops when told', async () => {
+    const stopping = new AbortController();
+    const limits = { heartbeatMs: 20, stalledMs: 1_000 };
+    await serving(
+      (response) =>
+        streamEvents(api.store, systemClock, response, { loaded, from: 0, signal: stopping.signal, limits }),
+      async (port) => {
+        setTimeout(() => stopping.abort(), 120);
+        const text = await (await fetch(`http://127.0.0.1:${port}`)).text();
+        expect(text.match(/^: still here$/gm)!.length).toBeGreaterThanOrEqual(2);
+        expect(text.match(/^id: /gm)).toHaveLength(3);
+      },
+    );
+  });
+
+  it('drops a client that takes nothing any more, and keeps little for it', async () => {
+    const event = {
+      type: 'StepEntered',
+      revision: 0,
+      position: 1,
+      data: { text: 'x'.repeat(100_000) },
+    } as unknown as RecordedEvent;
+    let reads = 0;
+    const endless = {
+      readStream: async () => {
+        reads += 1;
+        return Array.from({ length: 500 }, (_, index) => ({ ...event, revision: reads * 500 + index }));
+      },
+    } as unknown as EventStore;
+    const limits = { heartbeatMs: 10_000, stalledMs: 100 };
+    const signal = new AbortController().signal;
+    let dropped = false;
+    await serving(
+      async (response) => {
+        await streamEvents(endless, systemClock, response, { loaded, from: 0, signal, limits });
+        dropped = response.destroyed;
+      },
+      async (port) => {
+        const socket = connect(port, '127.0.0.1').pause();
+        socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+        for (let waitedMs = 0; !dropped && waitedMs < 5_000; waitedMs += 50) {
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+        expect(dropped).toBe(true);
+        socket.destroy();
+      },
+    );
+    expect(reads).toBeLessThan(3);
+  });
+});
