@@ -65,7 +65,7 @@ const expectPromised = async ({ path, method, operation, name, type }: any): Pro
   }
   const example = type === null ? undefined : operation.requestBody.content[type].examples[name]?.value;
   const body = typeof example === 'string' || example === undefined ? example : JSON.stringify(example);
-  const response = await fetch(`${api.url}${url}?${query}`.replace(/\?$/, ''), {
+  const response = await fetch(`${api.url}${url}?${query.toString()}`.replace(/\?$/, ''), {
     method,
     headers,
     ...(body === undefined ? {} : { body }),

@@ -200,8 +200,7 @@ const CONVERSION = {
 } as const;
 
 const jsonSchema = (schema: z.ZodType): JsonObject => {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, CONVERSION);
-  return rest;
+  return withoutIdentity(z.toJSONSchema(schema, CONVERSION));
 };
 
 /** All named schemas; those inside others become references. */
@@ -209,5 +208,9 @@ const componentSchemas = (): JsonObject => {
   const registry = z.registry<{ id: string }>();
   for (const [id, schema] of Object.entries(COMPONENTS)) registry.add(schema, { id });
   const { schemas } = z.toJSONSchema(registry, { ...CONVERSION, uri: (id) => `#/components/schemas/${id}` });
-  return Object.fromEntries(Object.entries(schemas).map(([id, { $schema: _, $id: __, ...schema }]) => [id, schema]));
+  return Object.fromEntries(Object.entries(schemas).map(([id, schema]) => [id, withoutIdentity(schema)]));
 };
+
+/** A component is named by its place in the document. */
+const withoutIdentity = (schema: object): JsonObject =>
+  Object.fromEntries(Object.entries(schema).filter(([name]) => name !== '$schema' && name !== '$id'));
