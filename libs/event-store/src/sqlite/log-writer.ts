@@ -3,6 +3,7 @@ import Sqlite from 'better-sqlite3';
 import type { StreamName } from '../event-store.js';
 import { NO_STREAM } from '../event-store.js';
 import { envelopeOf } from '../packed.js';
+import { RowBuffer } from './row-buffer.js';
 import { lockPath, logPath, nameHash, openForWriting } from './log-file.js';
 
 /** Appends of one transaction, member by member: one message across the thread, and cheap to copy. */
@@ -59,6 +60,10 @@ export class LogWriter {
   /** Streams appended to of late, in two generations: the older is dropped when the younger is full. */
   #heads = new Map<StreamName, Head>();
   #olderHeads = new Map<StreamName, Head>();
+  readonly #streams: RowBuffer;
+  readonly #appends: RowBuffer;
+  #lastStream: number;
+  #lastAppend: number;
 
   constructor({ folder, lockWaitMs, walPages }: WriterOptions) {
     mkdirSync(folder, { recursive: true });
@@ -66,6 +71,10 @@ export class LogWriter {
     try {
       this.#db = openForWriting(logPath(folder), walPages);
       this.#sql = prepare(this.#db);
+      this.#streams = new RowBuffer(this.#db, 'streams', ['id', 'name_hash', 'name']);
+      this.#appends = new RowBuffer(this.#db, 'appends', ['id', 'stream', 'first_revision', 'count', 'packed']);
+      this.#lastStream = this.#sql.lastStream.get() ?? 0;
+      this.#lastAppend = this.#sql.lastAppend.get() ?? 0;
     } catch (error) {
       this.#lock.close();
       throw error;
@@ -103,6 +112,7 @@ export class LogWriter {
       const replaces = archives.length > 0 && archives.includes(index);
       result.push(this.#append(streams[index]!, expected[index]!, counts[index]!, packed[index]!, replaces));
     }
+    this.#flush();
     return result;
   }
 
@@ -111,11 +121,11 @@ export class LogWriter {
     const actual = head?.revision ?? NO_STREAM;
     if (expected !== actual) return this.#repeat(head, expected, packed) ?? conflictWith(actual);
     if (replaces && head === null) return conflictWith(actual);
-    const { id, revision } = head ?? this.#open(stream);
+    const { id } = head ?? this.#open(stream);
     if (replaces) this.#erase(id);
-    const { lastInsertRowid } = this.#sql.insertAppend.run(id, revision + 1, count, packed);
-    this.#keep(stream, { id, revision: revision + count });
-    return Number(lastInsertRowid);
+    this.#appends.add(++this.#lastAppend, id, expected + 1, count, packed);
+    this.#keep(stream, id, expected + count);
+    return this.#lastAppend;
   }
 
   #head(stream: StreamName): Head | null {
@@ -129,19 +139,31 @@ export class LogWriter {
   }
 
   #open(stream: StreamName): Head {
-    const { lastInsertRowid } = this.#sql.insertStream.run(nameHash(stream), stream);
-    return { id: Number(lastInsertRowid), revision: NO_STREAM };
+    this.#streams.add(++this.#lastStream, nameHash(stream), stream);
+    return { id: this.#lastStream, revision: NO_STREAM };
   }
 
-  #keep(stream: StreamName, head: Head): void {
-    this.#heads.set(stream, head);
+  #keep(stream: StreamName, id: number, revision: number): void {
+    const known = this.#heads.get(stream);
+    if (known !== undefined) {
+      known.revision = revision;
+      return;
+    }
+    this.#heads.set(stream, { id, revision });
     if (this.#heads.size < HEADS_MAX) return;
     this.#olderHeads = this.#heads;
     this.#heads = new Map();
   }
 
+  /** Before the tables are looked into for what this batch may have put there. */
+  #flush(): void {
+    this.#streams.flush();
+    this.#appends.flush();
+  }
+
   /** The first result of an append that is in the log already: same stream, expected revision and command. */
   #repeat(head: Head | null, expected: number, packed: string): number | null {
+    this.#flush();
     const first = head === null ? undefined : this.#sql.appendAt.get(head.id, expected + 1);
     if (first === undefined) return null;
     const [id, stored] = first;
@@ -149,6 +171,7 @@ export class LogWriter {
   }
 
   #erase(id: number): void {
+    this.#flush();
     this.#sql.openArchiving.run(id);
     this.#sql.deleteAppends.run(id);
     this.#sql.closeArchiving.run(id);
@@ -192,10 +215,9 @@ const prepare = (db: Sqlite.Database) => ({
       'SELECT id, packed FROM appends WHERE stream = ? AND first_revision = ?',
     )
     .raw(),
-  insertStream: db.prepare<[hash: number, name: string]>('INSERT INTO streams (name_hash, name) VALUES (?, ?)'),
-  insertAppend: db.prepare<[stream: number, firstRevision: number, count: number, packed: string]>(
-    'INSERT INTO appends (stream, first_revision, count, packed) VALUES (?, ?, ?, ?)',
-  ),
+  lastStream: db.prepare<[], number>('SELECT max(id) FROM streams').pluck(),
+  // Not the highest that is there: that one may have been archived.
+  lastAppend: db.prepare<[], number>("SELECT seq FROM sqlite_sequence WHERE name = 'appends'").pluck(),
   openArchiving: db.prepare<[stream: number]>('INSERT INTO archiving (stream) VALUES (?)'),
   deleteAppends: db.prepare<[stream: number]>('DELETE FROM appends WHERE stream = ?'),
   closeArchiving: db.prepare<[stream: number]>('DELETE FROM archiving WHERE stream = ?'),
