@@ -29,8 +29,8 @@ export const measureBlackHole = async (
   options: BenchOptions,
   say: (line: string) => void,
 ): Promise<BlackHoleFigures> => {
-  const origins = new Child('origins', built('test/bench/origins.js'), { args: [String(ORIGINS)] });
   const server = await startBenchServer(options);
+  const origins = new Child('origins', built('test/bench/origins.js'), { args: [String(ORIGINS)] });
   try {
     const [, text] = await origins.printed(/origins (\[.*\])/);
     const urls = JSON.parse(text!) as readonly string[];

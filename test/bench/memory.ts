@@ -22,8 +22,8 @@ const MIB = 2 ** 20;
 
 /** Many runs in one go: the memory at the end against that after the first tenth. */
 export const measureMemory = async (options: BenchOptions, say: (line: string) => void): Promise<MemoryFigures> => {
-  const app = await startSampleApp(0);
   const server = await startBenchServer(options);
+  const app = await startSampleApp(0);
   const { pid } = server.child;
   let most = 0;
   const sampler = setInterval(() => {

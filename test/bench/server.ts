@@ -12,10 +12,20 @@ export type BenchServer = StartedApp & {
   readonly abandon: () => Promise<void>;
 };
 
+/** A first start may have a million runs to read. */
+const READY_TIMEOUT_MS = 300_000;
+
 export const startBenchServer = async (options: BenchOptions, dataDir?: string): Promise<BenchServer> => {
   const folder = dataDir === undefined ? await tempFolder('bench', options.folder ?? undefined) : null;
   const profiles = options.cpuProf ? ['--cpu-prof', `--cpu-prof-dir=${process.cwd()}`] : [];
-  const app = await startStandalone({ dataDir: dataDir ?? folder!.path, execArgv: profiles });
+  const app = await startStandalone({
+    dataDir: dataDir ?? folder!.path,
+    execArgv: profiles,
+    readyTimeoutMs: READY_TIMEOUT_MS,
+  }).catch(async (fault: unknown) => {
+    await folder?.remove();
+    throw fault;
+  });
   const appends = async (): Promise<number | null> => {
     const node: unknown = JSON.parse((await httpCall('GET', `${app.url}/v1/node`)).text);
     if (typeof node !== 'object' || node === null || !('appends' in node)) return null;

@@ -5,7 +5,7 @@ import { tempFolder } from '../support/temp-folder.js';
 import { applyLoad } from './load.js';
 import type { BenchOptions } from './options.js';
 import { cpuBetween, readFigures, type ProcessFigures } from './process-figures.js';
-import { publish, startBenchServer } from './server.js';
+import { publish, startBenchServer, type BenchServer } from './server.js';
 
 /** What one side did in one row, medians over the rounds. */
 export type SideFigures = {
@@ -61,8 +61,9 @@ export const measureThroughput = async (
   const app = await startSampleApp(0);
   const floorFolder = await tempFolder('floor', options.folder ?? undefined);
   const floorChild = new Child('floor', built('test/bench/floor.js'), { args: [floorFolder.path, app.url] });
-  const server = await startBenchServer(options);
+  let server: BenchServer | null = null;
   try {
+    server = await startBenchServer(options);
     const [, floorUrl] = await floorChild.printed(/floor on (http:\S+)/);
     const floor: Side = {
       url: floorUrl!,
@@ -101,7 +102,7 @@ export const measureThroughput = async (
     await server.stop();
     return measured;
   } finally {
-    await Promise.all([floorChild.stop(), app.child.stop(), server.abandon()]);
+    await Promise.all([floorChild.stop(), app.child.stop(), server?.abandon()]);
     await floorFolder.remove();
   }
 };

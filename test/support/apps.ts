@@ -8,6 +8,7 @@ export type StandaloneOptions = {
   readonly port?: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly execArgv?: readonly string[];
+  readonly readyTimeoutMs?: number;
 };
 
 /** Starts Stepwell standalone without waiting for it: `ready` of the child with `<url>/readyz` does that. */
@@ -31,7 +32,7 @@ export const spawnStandalone = async (options: StandaloneOptions): Promise<Start
 export const startStandalone = async (options: StandaloneOptions): Promise<StartedApp> => {
   const app = await spawnStandalone(options);
   try {
-    await app.child.ready(`${app.url}/readyz`);
+    await app.child.ready(`${app.url}/readyz`, options.readyTimeoutMs);
     return app;
   } catch (fault) {
     app.child.kill();

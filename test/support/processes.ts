@@ -15,6 +15,12 @@ export type ChildOptions = {
   readonly ipc?: boolean;
 };
 
+const living = new Set<ChildProcess>();
+// A test that dies of a fault must not leave servers behind.
+process.once('exit', () => {
+  for (const child of living) child.kill('SIGKILL');
+});
+
 /** A child process of a test: what it printed last, and its two ways to end. */
 export class Child {
   readonly process: ChildProcess;
@@ -34,7 +40,13 @@ export class Child {
     };
     this.process.stdout?.on('data', keep);
     this.process.stderr?.on('data', keep);
-    this.#exited = new Promise((resolve) => this.process.once('close', () => resolve()));
+    living.add(this.process);
+    this.#exited = new Promise((resolve) => {
+      this.process.once('close', () => {
+        living.delete(this.process);
+        resolve();
+      });
+    });
   }
 
   get pid(): number {
