@@ -9,12 +9,20 @@ import { StandaloneModule } from './standalone.module.js';
 export const serve = async (config: Config, log: Log): Promise<() => Promise<void>> => {
   const parts = await createParts(config, log);
   const http = createHttpAdapter(config);
-  const app = await NestFactory.create(StandaloneModule.with(parts, http), http.adapter, { logger: false, bodyParser: false, abortOnError: false });
+  const app = await NestFactory.create(StandaloneModule.with(parts, http), http.adapter, {
+    logger: false,
+    bodyParser: false,
+    abortOnError: false,
+  });
   await app.listen(config.http.port, config.http.host);
   const { port } = app.getHttpServer().address() as AddressInfo; // a TCP server has no other kind of address
   const host = config.http.host.includes(':') ? `[${config.http.host}]` : config.http.host;
   const url = `http://${host}:${port}`;
-  log.info(`Stepwell serves on ${url}`, { eventStore: config.eventStore, dataDir: config.dataDir, swaggerUi: `${url}/docs` });
+  log.info(`Stepwell serves on ${url}`, {
+    eventStore: config.eventStore,
+    dataDir: config.dataDir,
+    swaggerUi: `${url}/docs`,
+  });
   return async () => {
     log.info('stopping: attempts in flight get a grace period', { graceMs: config.shutdown.graceMs });
     parts.leave();

@@ -31,7 +31,10 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
   const catalogue = new Catalogue(store, clock, entropy, log, config.limits);
   await catalogue.start();
   const engine = new RunEngine(store, catalogue, clock, entropy, log, { limits: config.limits });
-  const openRuns = config.eventStore === 'memory' ? new MemoryOpenRuns() : new SqliteOpenRuns(join(config.dataDir, 'open-runs.sqlite'));
+  const openRuns =
+    config.eventStore === 'memory'
+      ? new MemoryOpenRuns()
+      : new SqliteOpenRuns(join(config.dataDir, 'open-runs.sqlite'));
   const dispatcher = new Dispatcher(store, engine, openRuns, clock, entropy, log, {
     ...config.dispatch,
     name: `${hostname()}-${process.pid}`,
@@ -40,7 +43,8 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
   });
   const views = new SqliteViewStore(viewsFolder(config));
   const projector = new Projector(store, views, clock, {
-    onFault: (err, delayMs) => log.warn('the views could not be written; starting again from their checkpoint', { err, delayMs }),
+    onFault: (err, delayMs) =>
+      log.warn('the views could not be written; starting again from their checkpoint', { err, delayMs }),
   });
   const lists = {
     listRuns: views.listRuns.bind(views),
@@ -52,7 +56,21 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
   const leave = () => {
     leaving = true;
   };
-  return { runs: engine, catalogue, lists, store, clock, log, config, health, node, dispatcher, projector, views, leave };
+  return {
+    runs: engine,
+    catalogue,
+    lists,
+    store,
+    clock,
+    log,
+    config,
+    health,
+    node,
+    dispatcher,
+    projector,
+    views,
+    leave,
+  };
 };
 
 /** Views of a log in memory are of this process alone: they begin empty, as their log does. */
@@ -83,7 +101,9 @@ const readiness = async (
 ): Promise<Readiness> => {
   const parts: Record<string, Readiness['parts'][string]> = {
     process: leaving ? { status: 'not-ready', detail: 'The process is stopping.' } : READY,
-    dispatcher: dispatcher.acting ? READY : { status: 'not-ready', detail: 'The open runs are being taken over, or let go.' },
+    dispatcher: dispatcher.acting
+      ? READY
+      : { status: 'not-ready', detail: 'The open runs are being taken over, or let go.' },
     views: await viewsReadiness(projector, views),
   };
   const all = Object.values(parts).map(({ status }) => status);
@@ -98,13 +118,21 @@ const viewsReadiness = async (projector: Projector, views: SqliteViewStore): Pro
     const parked = await views.parked();
     if (parked.length > 0) {
       const [first] = parked;
-      return { status: 'degraded', detail: `${parked.length} streams are parked, the first ${first?.stream}: ${first?.error}` };
+      return {
+        status: 'degraded',
+        detail: `${parked.length} streams are parked, the first ${first?.stream}: ${first?.error}`,
+      };
     }
   } catch (error) {
-    return { status: 'degraded', detail: `The lists cannot be read: ${error instanceof Error ? error.message : String(error)}` };
+    return {
+      status: 'degraded',
+      detail: `The lists cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+    };
   }
   const { events, seconds } = projector.lag;
-  return seconds > 10 ? { status: 'degraded', detail: `The lists are ${events} events (${seconds} s) behind the log.` } : READY;
+  return seconds > 10
+    ? { status: 'degraded', detail: `The lists are ${events} events (${seconds} s) behind the log.` }
+    : READY;
 };
 
 /** Getters, so that every answer tells of its moment. */
