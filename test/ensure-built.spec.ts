@@ -14,9 +14,12 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 const REPOSITORY = resolve(import.meta.dirname, '../..');
+
+// A dozen compilers, on a machine that may have other things to do.
+jest.setTimeout(60_000);
 
 let root: string;
 beforeEach(() => {
