@@ -146,11 +146,14 @@ describe('two processes on one store', () => {
 
 /** Tells its followers nothing: what another process wrote is found by reading, or not at all. */
 class MuteStore extends MemoryEventStore {
-  override async *subscribe(_after: Position, { signal }: { signal: AbortSignal }): AsyncIterable<SubscriptionMessage> {
-    await new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve());
-    });
+  override subscribe(_after: Position, { signal }: { signal: AbortSignal }): AsyncIterable<SubscriptionMessage> {
+    const next = () =>
+      new Promise<IteratorResult<SubscriptionMessage>>((resolve) => {
+        const end = () => resolve({ done: true, value: undefined });
+        if (signal.aborted) end();
+        else signal.addEventListener('abort', end);
+      });
+    return { [Symbol.asyncIterator]: () => ({ next }) };
   }
 }
 
