@@ -67,6 +67,9 @@ const outcomeOf = (command: RunCommand, before: RunState | null, context: Contex
 export const fold = (run: RunState | null, events: readonly RunEvent[], at: string): RunState | null =>
   events.reduce<RunState | null>((state, event) => evolve(state, event, at), run);
 
+/** More than any plan of these tests makes: what goes on past it moves in a circle. */
+const SETTLED_EVENTS_MAX = 20_000;
+
 /** Repeats `Advance` until no token can move, folding as it goes. Counts the largest decision on the way. */
 export const settle = (
   start: RunState,
@@ -75,11 +78,12 @@ export const settle = (
   const events: RunEvent[] = [];
   let run = start;
   let largestDecision = 0;
-  for (;;) {
+  while (events.length < SETTLED_EVENTS_MAX) {
     const decision = decide({ type: 'Advance' }, run, context);
     if (!decision.accepted || decision.events.length === 0) return { run, events, largestDecision };
     largestDecision = Math.max(largestDecision, decision.events.length);
     events.push(...decision.events);
     run = fold(run, decision.events, toInstant(context.atMs)) ?? run;
   }
+  throw new Error(`the run still moves after ${SETTLED_EVENTS_MAX} events`);
 };

@@ -150,7 +150,13 @@ export class HistoryChecker {
         if (!event.interrupted) track.spent += 1;
         track.retryAtMs = event.retryAt === null ? atMs : toMs(event.retryAt);
         this.require(track.retryAtMs >= atMs, event, 'retries come later');
-        this.require(event.retryAt === null || !event.interrupted, event, 'an interrupted attempt waits for nothing');
+        if (event.retryAt === null) return;
+        const { retry } = this.stepNode(event, track);
+        const longestMs = Math.max(retry.maxIntervalMs, ...(retry.schedule ?? []));
+        this.require(!event.interrupted, event, 'an interrupted attempt waits for nothing');
+        this.require(track.retryAtMs - atMs <= longestMs, event, 'no wait is longer than the policy allows');
+        this.require(track.retryAtMs < (track.deadlineMs ?? Infinity), event, 'no retry waits past the deadline');
+        this.require(!retry.doNotRetryOn.includes(event.error.name), event, 'no retry of what is not to be retried');
         return;
       }
       case 'AttemptOutcomeUnknown':

@@ -111,7 +111,7 @@ export class SimulatedWorld {
           : this.fail(step, attempt, { retryable: false, class: 'refused', jitter: chance });
       case 'break': {
         const error = { name: pickOf(ERRORS, pick) ?? '', cause: null };
-        const retryAfterMs = pick % 5 === 0 ? ms * 10 : null;
+        const retryAfterMs = pick % 3 === 0 ? ms * 10 : null;
         const fields = { class: pickOf(CLASSES, pick) ?? 'refused', error, retryAfterMs, jitter: chance };
         return step === undefined ? undefined : this.fail(step, attempt, fields);
       }
