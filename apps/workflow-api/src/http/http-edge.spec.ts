@@ -207,7 +207,7 @@ describe('a slow client', () => {
 });
 
 describe('readBody', () => {
-  it('keeps nothing of a body past the limit, and gives up reading one that has no end', async () => {
+  it('answers a body that says to be past the limit, though little of it comes', async () => {
     const seen: unknown[] = [];
     const server = createServer((request, response) => {
       readBody(request, 1_000, (body) => {
@@ -220,7 +220,7 @@ describe('readBody', () => {
     const { port } = server.address() as { port: number };
     const answer = await sendRaw(
       `http://127.0.0.1:${port}`,
-      [`POST / HTTP/1.1\r\n${HOST}Content-Length: 999999999\r\n\r\n`, Buffer.alloc(2_000)],
+      [`POST / HTTP/1.1\r\n${HOST}Content-Length: 999999999\r\n\r\n`, Buffer.alloc(10)],
       { quietMs: 2_500 },
     );
     expect(answer.status).toBe(413);

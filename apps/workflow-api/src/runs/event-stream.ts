@@ -70,7 +70,6 @@ const writeComing = async (
     if (message.type !== 'commits') continue;
     let ended = false;
     for (const event of message.commits.flatMap(unpack)) {
-      if (event.position <= after) continue;
       if (event.revision >= from && !(await writer.write(event))) return;
       ended ||= ENDS.has(event.type);
     }

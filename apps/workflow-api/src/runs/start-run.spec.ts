@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Runs } from '#engine';
 import { LOG_START, unpack } from '#event-store';
 import { startTestApi, type TestApi } from '../../testing/test-api.js';
 
@@ -33,6 +34,11 @@ const eventsOf = async (id: string): Promise<string[]> => {
 const startsInLog = async (): Promise<number> => {
   const commits = await api.store.readAll(LOG_START, { limit: 100_000 });
   return commits.flatMap(unpack).filter((event) => event.type === 'RunStarted').length;
+};
+
+const until = async (condition: () => boolean): Promise<void> => {
+  for (let tries = 0; !condition() && tries < 200; tries++) await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(condition()).toBe(true);
 };
 
 describe('POST /v1/runs', () => {
@@ -209,6 +215,36 @@ describe('POST /v1/runs', () => {
       await fetch(`${api.url}/v1/runs/${first.json.id}/cancel`, { method: 'POST' });
       const { status, headers, json } = await waiting;
       expect([status, json.status, headers.get('idempotent-replayed')]).toEqual([200, 'cancelled', 'true']);
+    });
+
+    it('stops waiting when the client goes', async () => {
+      api.owner.held.add('create-user');
+      let open = 0;
+      const runs = {
+        start: api.engine.start.bind(api.engine),
+        whenEnded: (...given: Parameters<typeof api.engine.whenEnded>) => {
+          const stop = api.engine.whenEnded(...given);
+          open += 1;
+          return () => {
+            open -= 1;
+            stop();
+          };
+        },
+      } as unknown as Runs;
+      const other = await startTestApi({ runs }, api.store);
+      const headers = { 'content-type': 'application/json', 'idempotency-key': freshKey(), prefer: 'wait=60' };
+      const client = new AbortController();
+      const sent = fetch(`${other.url}/v1/runs`, {
+        method: 'POST',
+        headers,
+        body: '{"workflow":"welcome"}',
+        signal: client.signal,
+      });
+      await until(() => open === 1);
+      client.abort();
+      await expect(sent).rejects.toThrow();
+      await until(() => open === 0);
+      await other.stop();
     });
 
     it.each(['wait=61', 'wait=-1', 'wait=abc', 'wait=1.5', 'wait='])('refuses %s', async (prefer) => {
