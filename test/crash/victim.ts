@@ -76,9 +76,9 @@ export class Victim {
 
   /** Lets the running server live a while, kills it, and starts it again. */
   async killOnce(aim: Aim, chance: Chance): Promise<void> {
-    await (aim === 'at random'
-      ? pause(chance.between(SHORTEST_LIFE_MS, LONGEST_LIFE_MS))
-      : pause(chance.between(SHORTEST_LIFE_MS, LONGEST_LIFE_BEFORE_AIM_MS)));
+    const longestMs = aim === 'at random' ? LONGEST_LIFE_MS : LONGEST_LIFE_BEFORE_AIM_MS;
+    // Squared: short lives are the more frequent, since a server that has just started has the most to get wrong.
+    await pause(SHORTEST_LIFE_MS + chance.next() ** 2 * (longestMs - SHORTEST_LIFE_MS));
     const hit = await this.#killBy(aim);
     this.kills.set(hit, this.kills.get(hit)! + 1);
     if (aim === 'while starting') {
