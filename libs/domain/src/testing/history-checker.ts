@@ -11,6 +11,7 @@ type Track = {
   readonly branch: number | null;
   readonly input: string;
   readonly deadlineMs: number | null;
+  readonly enteredMs: number;
   status: 'open' | 'completed' | 'failed' | 'cancelled' | 'skipped';
   output: string;
   /** Ended by `succeed`: what follows in its branch is not entered. */
@@ -33,6 +34,7 @@ export class HistoryChecker {
   private readonly payloads = new Map<string, string>();
   private previous: RunEvent | null = null;
   private revision = -1;
+  private atMs = 0;
   private input = '';
   private fromStep: StepKey | null = null;
   private timeoutAtMs = Infinity;
@@ -51,6 +53,7 @@ export class HistoryChecker {
   /** The next event of the run, recorded at this time. */
   record(event: RunEvent, atMs: number): void {
     this.revision += 1;
+    this.atMs = atMs;
     const { previous } = this;
     this.require((this.revision === 0) === (event.type === 'RunStarted'), event, 'a run starts once, first');
     this.require(!this.ended || event.type === 'DuplicateStartsSeen', event, 'the run has ended');
@@ -138,6 +141,8 @@ export class HistoryChecker {
         this.require(atMs >= track.retryAtMs, event, 'not before it is due');
         this.require(atMs < (track.deadlineMs ?? Infinity), event, 'not past the deadline');
         this.require(track.spent < retry.maxAttempts, event, 'within its budget');
+        const total = track.attempts === 0 ? null : retry.totalTimeoutMs;
+        this.require(atMs < track.enteredMs + (total ?? Infinity), event, 'no further attempt past totalTimeoutMs');
         track.attempts += 1;
         track.attemptOpen = true;
         return;
@@ -205,6 +210,7 @@ export class HistoryChecker {
       branch: entry.branch,
       input: entry.input,
       deadlineMs: entry.deadlineAt === null ? null : toMs(entry.deadlineAt),
+      enteredMs: this.atMs,
       status: 'open',
       output: 'null',
       succeeds: false,
