@@ -155,16 +155,21 @@ const foldEvent = (row: RunRow, event: StoredEvent, place: Place): void => {
 
 const decoded = ({ type, v, data }: StoredEvent): RunEvent => decodeRunEvent(type, v, data);
 
+/** Says of an end what `evolve` says of it: a list and the run must not differ. */
 const applyEvent = (row: RunRow, event: RunEvent, commit: Commit): void => {
   switch (event.type) {
     case 'RunCompleted':
       return end(row, 'completed', commit, null, null);
-    case 'RunFailed':
-      return end(row, 'failed', commit, null, checkedError(event.error));
+    case 'RunFailed': {
+      const error = checkedError(event.error);
+      return end(row, 'failed', commit, error.cause ?? error.name, error);
+    }
     case 'RunCancelled':
       return end(row, 'cancelled', commit, checkedTextOrNull('reason', event.reason), null);
-    case 'RunTimedOut':
-      return end(row, 'timed-out', commit, null, checkedError(event.error));
+    case 'RunTimedOut': {
+      const error = checkedError(event.error);
+      return end(row, 'timed-out', commit, error.cause, error);
+    }
     case 'RunStarted':
       throw new Error('a run starts once');
     default:
@@ -177,6 +182,8 @@ const end = (row: RunRow, status: RunStatus, commit: Commit, reason: string | nu
   row.status = status;
   row.reason = reason;
   row.error = error;
+  // Nobody need look at these any more; the other ends wait for a person.
+  row.resolved = status === 'completed' || status === 'cancelled';
 };
 
 const attemptedStep = (stored: StoredEvent): StepKey | null => {

@@ -50,8 +50,8 @@ export const runListStatements = (
       return { by: 'index', statements: statusesOf(query).map((status) => one(sql`status = ${status}`)) };
     case 'workflow': // runs_by_workflow
       return { by: 'index', statements: [one(sql`workflow = ${query.workflow}`)] };
-    case 'resolved': // runs_resolved, partial: its condition must stand in the text
-      return { by: 'index', statements: [one(sql`resolved = 1`)] };
+    case 'unresolved': // runs_unresolved, partial: its condition must stand in the text
+      return { by: 'index', statements: [one(sql`resolved = 0`)] };
     case 'queue': // runs_by_queue
       return { by: 'index', statements: [one(sql`queue = ${query.queue}`)] };
     case 'namespace': // runs_by_namespace
@@ -63,15 +63,15 @@ export const runListStatements = (
   }
 };
 
-type Index = 'status' | 'workflow' | 'resolved' | 'queue' | 'namespace' | null;
+type Index = 'status' | 'workflow' | 'unresolved' | 'queue' | 'namespace' | null;
 
 const DEFAULT_LANE = 'default';
 
 const indexOf = (query: RunListQuery): Index => {
   const statuses = statusesOf(query);
-  if (query.resolved === true) return 'resolved';
   // Nearly all runs of a healthy service have completed, so that every other status leaves few.
   if (statuses.length > 0 && !statuses.includes('completed')) return 'status';
+  if (query.resolved === false) return 'unresolved';
   if (query.workflow !== undefined) return 'workflow';
   if (query.queue !== undefined && query.queue !== DEFAULT_LANE) return 'queue';
   if (query.namespace !== undefined && query.namespace !== DEFAULT_LANE) return 'namespace';
@@ -133,7 +133,7 @@ const residual = (query: RunListQuery, index: Index): Expression<SqlBool>[] => {
   if (query.version !== undefined) add(sql`version = ${String(query.version)}`);
   if (query.namespace !== undefined && index !== 'namespace') add(sql`+namespace = ${query.namespace}`);
   if (query.queue !== undefined && index !== 'queue') add(sql`+queue = ${query.queue}`);
-  if (query.resolved !== undefined && index !== 'resolved') add(sql`+resolved = ${query.resolved ? 1 : 0}`);
+  if (query.resolved !== undefined && index !== 'unresolved') add(sql`+resolved = ${query.resolved ? 1 : 0}`);
   if (query.key !== undefined) add(sql`runs.key = ${query.key}`);
   if (query.correlationId !== undefined) add(sql`correlation_id = ${query.correlationId}`);
   if (query.from !== undefined) add(sql`created_at >= ${query.from}`);

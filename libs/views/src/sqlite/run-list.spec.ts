@@ -308,11 +308,13 @@ describe('a long list', () => {
       ['correlation id', { correlationId: 'c', statuses: ['failed'] }, LOOKUP],
       ['step key', { stepKey: 'a'.repeat(52) }, LOOKUP],
       [
-        'resolved',
-        { resolved: true, statuses: ['failed'] },
-        ['SEARCH runs USING INDEX runs_resolved (resolved=? AND rowid>? AND rowid<?)'],
+        'unresolved',
+        { resolved: false, workflow: 'w', statuses: ['completed', 'failed'] },
+        ['SEARCH runs USING INDEX runs_unresolved (resolved=? AND rowid>? AND rowid<?)'],
       ],
-      ['unresolved', { resolved: false, statuses: ['failed'] }, [byIndex('status')]],
+      ['unresolved of one status', { resolved: false, statuses: ['failed'] }, [byIndex('status')]],
+      ['resolved', { resolved: true }, ['SEARCH runs USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)']],
+      ['resolved of a workflow', { resolved: true, workflow: 'w' }, [byIndex('workflow')]],
     ];
     it.each(cases)('%s', (_, query, expected) => {
       expect(plansOf(query)).toEqual(expected);

@@ -3,6 +3,7 @@ import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { evolve } from '#domain';
 import type { Commit, Position } from '#event-store';
 import { LOG_START, runStream } from '#event-store';
 import { armFailpoint } from '#runtime';
@@ -73,28 +74,45 @@ describe('the row of a run', () => {
         error: null,
         createdAt: '2026-01-01T00:00:01.000Z',
         finishedAt: '2026-01-01T00:00:05.000Z',
-        resolved: false,
+        resolved: true,
         parent: null,
         revision: 2,
       },
     ]);
   });
 
-  it('tells the reason of a cancel, and the error of a failure or a timeout', async () => {
+  it('tells how the run ended as the run itself does: reason, error, and whether somebody must look at it', async () => {
+    const endings = [
+      cancelled,
+      failed,
+      { type: 'RunFailed', step: 'a', error: { name: 'HTTP.500', cause: null } },
+      timedOut,
+      { type: 'RunTimedOut', error: { name: 'Stepwell.RunTimeout', cause: 'it did not end in time' } },
+      completed,
+    ] as const;
     const items = await itemsAfter(async (log) => {
-      await log.append('c', [started('c'), cancelled], 1);
-      await log.append('f', [started('f', { version: 'draft' }), failed], 1);
-      await log.append('t', [started('t', { workflow: null, version: null }), timedOut], 1);
-      await log.append('r', [started('r')], 1);
+      await log.append('running', [started('running', { workflow: null, version: null })], 1);
+      for (const [index, ending] of endings.entries()) {
+        await log.append(`${index}`, [started(`${index}`, { version: 'draft' }), ending], 1);
+      }
     });
-    expect(
-      items.map(({ status, reason, error, version, finishedAt }) => [status, reason, error, version, finishedAt]),
-    ).toEqual([
-      ['running', null, null, 1, null],
-      ['timed-out', null, { name: 'Stepwell.RunTimeout', cause: null }, null, '2026-01-01T00:00:01.000Z'],
-      ['failed', null, { name: 'HTTP.500', cause: 'broken' }, 'draft', '2026-01-01T00:00:01.000Z'],
-      ['cancelled', 'no longer wanted', null, 1, '2026-01-01T00:00:01.000Z'],
+    const runs = [null, ...endings].map((ending) => {
+      const first = evolve(null, started('x'), '2026-01-01T00:00:01.000Z');
+      const run = ending === null ? first : evolve(first, ending, '2026-01-01T00:00:01.000Z');
+      const { status, reason, error, finishedAt } = run!;
+      return { status, reason, error, finishedAt, resolved: status === 'completed' || status === 'cancelled' };
+    });
+    expect(items.reverse()).toMatchObject(runs);
+    expect(items.map(({ reason }) => reason)).toEqual([
+      null,
+      'no longer wanted',
+      'broken',
+      'HTTP.500',
+      null,
+      'it did not end in time',
+      null,
     ]);
+    expect(items.map(({ version }) => version)).toEqual([null, ...endings.map(() => 'draft')]);
   });
 
   it('follows the run past its end, and past a pause of many batches', () =>
@@ -247,16 +265,50 @@ describe('a poison event', () => {
     }));
 });
 
+describe('a set of the first release', () => {
+  it('comes to hold what a set built now holds', () =>
+    withFolder(async (folder) => {
+      const [kept, built] = [join(folder, 'kept.sqlite'), join(folder, 'built.sqlite')];
+      const log = new TestLog();
+      const late = { type: 'RunTimedOut', error: { name: 'Stepwell.RunTimeout', cause: 'too late' } } as const;
+      const endings = { c: cancelled, f: failed, t: timedOut, l: late, d: completed };
+      for (const [name, ending] of Object.entries(endings)) await log.append(name, [started(name), ending]);
+      await log.append('r', [started('r')]);
+      for (const file of [kept, built]) {
+        const views = await SqliteViews.open(file);
+        applyAll(views, await log.commits());
+        views.close();
+      }
+      const database = new Database(kept);
+      database.exec(`
+        update runs set resolved = 0, reason = case status when 'cancelled' then reason end;
+        drop index runs_unresolved;
+        create index runs_resolved on runs (resolved) where resolved = 1;
+        delete from migrations where version = 2`);
+      database.close();
+      (await SqliteViews.open(kept)).close();
+      expect(dump(kept)).toEqual(dump(built));
+      expect(indexes(kept)).toEqual(indexes(built));
+    }));
+});
+
+const indexes = (file: string): unknown[] => {
+  const database = new Database(file, { readonly: true });
+  const names = database.prepare(`select name from sqlite_schema where type = 'index' order by name`).pluck().all();
+  database.close();
+  return names;
+};
+
 describe('a set of a newer release', () => {
   it('is refused by name, and left as it is', () =>
     withFolder(async (folder) => {
       const file = join(folder, 'x.sqlite');
       (await SqliteViews.open(file)).close();
       const database = new Database(file);
-      database.exec(`insert into migrations values (2, 'step-list')`);
+      database.exec(`insert into migrations values (3, 'step-list')`);
       database.close();
       await expect(SqliteViews.open(file)).rejects.toThrow(
-        'the views were written by another release: their migration 2 is "step-list", this release knows 1 (up to "run-list")',
+        'the views were written by another release: their migration 3 is "step-list", this release knows 2 (up to "resolved-runs")',
       );
       renameSync(file, `${file}.moved`);
     }));

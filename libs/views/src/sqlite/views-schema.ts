@@ -129,5 +129,20 @@ const runList = async (db: Kysely<ViewsSchema>): Promise<void> => {
   await db.insertInto('checkpoint').values({ one: 1, position: -1 }).execute();
 };
 
+/**
+ * Success and cancel resolve themselves, and an end tells its reason as the run does. All that is needed stands in the
+ * rows, so that an older set need not be rebuilt. What is looked for is what is not resolved, and is rare.
+ */
+const resolvedRuns = async (db: Kysely<ViewsSchema>): Promise<void> => {
+  await sql`drop index runs_resolved`.execute(db);
+  await sql`update runs set resolved = 1 where status in ('completed', 'cancelled')`.execute(db);
+  await sql`update runs set reason = coalesce(error_cause, error_name) where status = 'failed'`.execute(db);
+  await sql`update runs set reason = error_cause where status = 'timed-out'`.execute(db);
+  await sql`create index runs_unresolved on runs (resolved) where resolved = 0`.execute(db);
+};
+
 /** In order, never edited and never reordered: what changes a table is a new entry. */
-export const MIGRATIONS: readonly Migration[] = [{ name: 'run-list', up: runList }];
+export const MIGRATIONS: readonly Migration[] = [
+  { name: 'run-list', up: runList },
+  { name: 'resolved-runs', up: resolvedRuns },
+];
