@@ -71,6 +71,19 @@ describe('TimerWheel', () => {
     expect(firedAt).toHaveLength(1);
   });
 
+  it('fires at once what is past its due when it is placed, also when nothing was waited for until then', () => {
+    const { clock, wheel } = wheelAndClock();
+    clock.pass(60_000);
+    const placedAtMs = clock.monotonicMs();
+    const firedAfterMs: number[] = [];
+    for (const pastMs of [0, 15, 30_000]) {
+      wheel.at(clock.nowMs() - pastMs, () => firedAfterMs.push(clock.monotonicMs() - placedAtMs));
+      clock.pass(60_000);
+    }
+    expect(firedAfterMs).toHaveLength(3);
+    firedAfterMs.forEach((ms, index) => expect(ms - index * 60_000).toBeLessThanOrEqual(LATE_MS_MAX));
+  });
+
   it('keeps a plain delay whatever the wall clock does', () => {
     const { clock, wheel } = wheelAndClock();
     let fired = 0;

@@ -68,6 +68,8 @@ export class TimerWheel {
   }
 
   private place(timer: Timer, monotonicMs: number): Timer {
+    // Nothing was waited for in the ticks that went by meanwhile; a wait that is late already must not land in one of them.
+    if (this.size === 0) this.lastTick = Math.max(this.lastTick, this.tickOf(this.clock.monotonicMs()) - 1);
     // One tick later than the one it falls in, so that it never fires early.
     timer.tick = Math.max(this.tickOf(monotonicMs), this.lastTick) + 1;
     timer.slot = this.slots[timer.tick % SLOTS] ?? null;
@@ -78,7 +80,6 @@ export class TimerWheel {
   }
 
   private pumpLater(): void {
-    if (this.size === 1) this.lastTick = Math.max(this.lastTick, this.tickOf(this.clock.monotonicMs()) - 1);
     this.stopPump = this.clock.after(TICK_MS, () => this.pump());
   }
 
