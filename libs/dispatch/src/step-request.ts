@@ -1,6 +1,6 @@
 import type { Run, Step } from '#domain';
 import type { RunId } from '#engine';
-import { stepIdempotencyKey, type Entropy } from '#runtime';
+import { base32ToHex, stepIdempotencyKey, type Entropy } from '#runtime';
 import type { ExchangeRequest } from './undici/undici-exchange.js';
 
 export type Target = { readonly origin: string; readonly path: string };
@@ -66,24 +66,7 @@ export const stepRequest = (source: RequestSource, entropy: Entropy): ExchangeRe
 
 /** The caller's trace when it sent one, else one that the run's id gives, the same for all its attempts. */
 const traceIdOf = ({ traceparent, runId }: RequestSource): string =>
-  traceparent === null ? hexOfBase32(runId) : traceparent.slice(3, 35);
-
-const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
-
-const hexOfBase32 = (text: string): string => {
-  let hex = '';
-  let window = 0;
-  let held = 0;
-  for (const character of text) {
-    window = ((window & 15) << 5) | Math.max(ALPHABET.indexOf(character), 0);
-    held += 5;
-    while (held >= 4 && hex.length < 32) {
-      held -= 4;
-      hex += ((window >> held) & 15).toString(16);
-    }
-  }
-  return hex.padEnd(32, '0');
-};
+  traceparent === null ? base32ToHex(runId) : traceparent.slice(3, 35);
 
 /** Text of a caller as a header value: what is not visible ASCII is percent-encoded. */
 const headerText = (text: string): string => (/^[\x21-\x7e][\x20-\x7e]*$/.test(text) ? text : encodeURIComponent(text));

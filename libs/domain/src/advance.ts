@@ -3,7 +3,7 @@ import type { Context } from './commands.js';
 import type { RunEvent, StepCompleted, StepEntered, StepKey } from './events.js';
 import { toInstant } from './instant.js';
 import { arrayBytes, NULL_TEXT, type PayloadRef } from './payload.js';
-import type { NodeId, ParallelNode, Plan, PlanNode, ScopeId } from './plan.js';
+import type { NodeId, ParallelNode, Plan, PlanNode, ScopeId, StepNode } from './plan.js';
 import { isStepEnded, type PayloadSource, type Run, type ScopeKey, type Step } from './run.js';
 import { findStepPath } from './step-path.js';
 import { missing, unreachable } from './unreachable.js';
@@ -64,12 +64,22 @@ const enter = (id: NodeId, place: Place, flowing: PayloadSource, { plan, atMs }:
     parent: place.parent,
     branch: place.branch,
     branches: node.type === 'parallel' ? node.branches.length : null,
-    request: isStep
-      ? { method: node.method, url: node.url, headers: node.headers, contentType: node.contentType }
-      : null,
+    request: isStep ? requestOf(node) : null,
     deadlineAt: stepMs === null ? null : toInstant(atMs + stepMs),
     input: node.input === null ? refOf(flowing) : { constant: node.input },
   };
+};
+
+/** One object a node, however many runs enter it: whoever writes it as text may keep that text by its identity. */
+const requests = new WeakMap<StepNode, NonNullable<StepEntered['request']>>();
+
+const requestOf = (node: StepNode): NonNullable<StepEntered['request']> => {
+  const known = requests.get(node);
+  if (known !== undefined) return known;
+  const { method, url, headers, contentType } = node;
+  const request = { method, url, headers, contentType };
+  requests.set(node, request);
+  return request;
 };
 
 const skip = (plan: Plan, id: NodeId, place: Place): RunEvent => {

@@ -7,6 +7,8 @@ import { decodeRunEvent, encodeRunEvent, UnknownEvent } from './run-event-codec.
 // Numbers are limited to what JSON text keeps: what a request's parser lets through.
 const payload = fc.jsonValue().map((value) => JSON.stringify(JSON.parse(JSON.stringify(value))) as JsonText);
 const name = fc.string({ unit: 'binary' });
+// What names of nodes and keys of steps are made of; boots and instants are a part of it.
+const key = fc.stringMatching(/^[A-Za-z0-9_.~=:-]{0,40}$/);
 const orNull = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(value, { nil: null });
 const count = fc.nat();
 const ref: fc.Arbitrary<PayloadRef> = fc.record(
@@ -18,7 +20,7 @@ const error = fc.record({ name, cause: orNull(name) }, { noNullPrototype: true }
 const kind = fc.constantFrom('step', 'sequence', 'parallel', 'pass', 'succeed', 'fail');
 const failureClass = fc.constantFrom('refused', 'not-executed', 'may-have-executed');
 const record = <T>(members: { [K in keyof T]: fc.Arbitrary<T[K]> }) => fc.record(members, { noNullPrototype: true });
-const attempt = { step: name, attempt: count };
+const attempt = { step: key, attempt: count };
 const method = fc.constantFrom('GET', 'POST', 'PUT', 'PATCH', 'DELETE');
 const request = record({ method, url: name, headers: texts, contentType: name });
 
@@ -45,31 +47,31 @@ const EVENTS: Arbitraries = {
     input: payload,
   }),
   RunCompleted: record({ output: ref }),
-  RunFailed: record({ step: name, error }),
+  RunFailed: record({ step: key, error }),
   RunCancelled: record({ reason: orNull(name) }),
   RunTimedOut: record({ error }),
   DuplicateStartsSeen: record({ count }),
   StepEntered: record<Omit<StepEntered, 'type'>>({
-    step: name,
+    step: key,
     node: count,
-    name,
+    name: key,
     kind,
-    parent: orNull(name),
+    parent: orNull(key),
     branch: orNull(count),
     branches: orNull(count),
     request: orNull(request),
-    deadlineAt: orNull(name),
+    deadlineAt: orNull(key),
     input: enteredWith,
   }),
   StepCompleted: record({
-    step: name,
+    step: key,
     endsBranch: fc.boolean(),
     output: fc.oneof(ref, record({ value: payload }), record({ all: fc.array(orNull(ref)) })),
   }),
-  StepFailed: record({ step: name, error, endsBranch: fc.boolean() }),
-  StepCancelled: record({ reason: name, steps: fc.array(record({ step: name, attempt: orNull(count) })) }),
-  StepSkipped: record({ step: name, node: count, name, kind, parent: orNull(name), branch: orNull(count) }),
-  AttemptStarted: record({ ...attempt, dispatcher: name, boot: name }),
+  StepFailed: record({ step: key, error, endsBranch: fc.boolean() }),
+  StepCancelled: record({ reason: name, steps: fc.array(record({ step: key, attempt: orNull(count) })) }),
+  StepSkipped: record({ step: key, node: count, name, kind, parent: orNull(name), branch: orNull(count) }),
+  AttemptStarted: record({ ...attempt, dispatcher: name, boot: key }),
   AttemptSucceeded: record({ ...attempt, status: count, output: payload }),
   AttemptFailed: record({
     ...attempt,

@@ -40,7 +40,7 @@ const encoded = (event: RunEvent): string => {
     case 'RunCompleted':
       return `{"outputRef":${ref(event.output)}}`;
     case 'RunFailed':
-      return `{"step":${text(event.step)},"error":${JSON.stringify(event.error)}}`;
+      return `{"step":${name(event.step)},"error":${JSON.stringify(event.error)}}`;
     case 'RunCancelled':
       return `{"reason":${JSON.stringify(event.reason)}}`;
     case 'RunTimedOut':
@@ -50,28 +50,28 @@ const encoded = (event: RunEvent): string => {
     case 'StepEntered': {
       const { input } = event;
       const payload = 'constant' in input ? `"input":${input.constant}` : `"inputRef":${ref(input)}`;
-      const request = event.request === null ? 'null' : JSON.stringify(event.request);
+      const request = event.request === null ? 'null' : requestText(event.request);
       return (
-        `{"step":${text(event.step)},"node":${event.node},"name":${text(event.name)},"kind":${text(event.kind)},` +
-        `"parent":${text(event.parent)},"branch":${event.branch},"branches":${event.branches},` +
-        `"request":${request},"deadlineAt":${text(event.deadlineAt)},${payload}}`
+        `{"step":${name(event.step)},"node":${event.node},"name":${name(event.name)},"kind":${name(event.kind)},` +
+        `"parent":${name(event.parent)},"branch":${event.branch},"branches":${event.branches},` +
+        `"request":${request},"deadlineAt":${name(event.deadlineAt)},${payload}}`
       );
     }
     case 'StepCompleted': {
       const { output } = event;
-      return `{"step":${text(event.step)},"endsBranch":${event.endsBranch},${completedOutput(output)}}`;
+      return `{"step":${name(event.step)},"endsBranch":${event.endsBranch},${completedOutput(output)}}`;
     }
     case 'AttemptStarted':
       return (
-        `{"step":${text(event.step)},"attempt":${event.attempt},` +
-        `"dispatcher":${text(event.dispatcher)},"boot":${text(event.boot)}}`
+        `{"step":${name(event.step)},"attempt":${event.attempt},` +
+        `"dispatcher":${text(event.dispatcher)},"boot":${name(event.boot)}}`
       );
     case 'AttemptSucceeded':
       return (
-        `{"step":${text(event.step)},"attempt":${event.attempt},` + `"status":${event.status},"output":${event.output}}`
+        `{"step":${name(event.step)},"attempt":${event.attempt},` + `"status":${event.status},"output":${event.output}}`
       );
     case 'AttemptOutcomeUnknown':
-      return `{"step":${text(event.step)},"attempt":${event.attempt}}`;
+      return `{"step":${name(event.step)},"attempt":${event.attempt}}`;
     case 'StepFailed':
     case 'StepCancelled':
     case 'StepSkipped':
@@ -84,12 +84,25 @@ const encoded = (event: RunEvent): string => {
   }
 };
 
+/** Requests are of the plan's nodes, so their texts repeat with every run: kept as long as the plan is. */
+const requestTexts = new WeakMap<object, string>();
+
+const requestText = (request: object): string => {
+  const known = requestTexts.get(request);
+  if (known !== undefined) return known;
+  const made = JSON.stringify(request);
+  requestTexts.set(request, made);
+  return made;
+};
+
 const completedOutput = (output: StepCompleted['output']): string => {
   if ('value' in output) return `"output":${output.value}`;
   return 'all' in output ? `"outputRefs":${JSON.stringify(output.all)}` : `"outputRef":${ref(output)}`;
 };
 
 const text = (value: string | null): string => JSON.stringify(value);
+/** Step keys, names, kinds, boots and instants hold no character that JSON would escape. */
+const name = (value: string | null): string => (value === null ? 'null' : `"${value}"`);
 const ref = (source: PayloadRef): string => `{"revision":${source.revision},"pointer":"${source.pointer}"}`;
 
 type Stored = Readonly<Record<string, unknown>>;

@@ -30,25 +30,46 @@ export const systemEntropy: Entropy = {
   },
 };
 
-const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
+const ALPHABET = Buffer.from('abcdefghijklmnopqrstuvwxyz234567', 'latin1');
+const VALUES = new Uint8Array(128);
+ALPHABET.forEach((code, value) => (VALUES[code] = value));
+
+/** Letters are put together here: one string is made of them, where adding them one by one makes as many strings. */
+const letters = Buffer.alloc(64);
+const octets = Buffer.alloc(64);
 
 /** Lower-case base32 (RFC 4648 alphabet, no padding) of the first `bits` bits of SHA-256 of the text. */
 export const sha256Base32 = (text: string, bits: number): string => {
-  const digest = hash('sha256', text, 'buffer');
-  let out = '';
+  // One character a byte: a string costs less than half of a Buffer, which brings an ArrayBuffer for the collector.
+  const digest = hash('sha256', text, 'binary');
+  let length = 0;
   let window = 0;
   let held = 0;
-  for (let index = 0, taken = 0; taken < bits; index++) {
-    window = ((window & 31) << 8) | digest[index]!;
+  for (let index = 0; index * 8 < bits; index++) {
+    window = ((window & 31) << 8) | digest.charCodeAt(index);
     held += 8;
-    taken += 8;
     while (held >= 5) {
       held -= 5;
-      out += ALPHABET[(window >> held) & 31];
+      letters[length++] = ALPHABET[(window >> held) & 31]!;
     }
   }
-  if (held > 0) out += ALPHABET[(window << (5 - held)) & 31];
-  return out;
+  if (held > 0) letters[length++] = ALPHABET[(window << (5 - held)) & 31]!;
+  return letters.toString('latin1', 0, length);
+};
+
+/** The bytes that a base32 text stands for, in hex. */
+export const base32ToHex = (text: string): string => {
+  let length = 0;
+  let window = 0;
+  let held = 0;
+  for (let index = 0; index < text.length; index++) {
+    window = ((window & 0xff) << 5) | VALUES[text.charCodeAt(index) & 127]!;
+    held += 5;
+    if (held < 8) continue;
+    held -= 8;
+    octets[length++] = (window >> held) & 0xff;
+  }
+  return octets.toString('hex', 0, length);
 };
 
 export const sha256Hex = (text: string): string => hash('sha256', text, 'hex');

@@ -99,7 +99,7 @@ const entered = (step: Step, tree: Tree): string => {
       : step.status === 'skipped'
         ? null
         : step.enteredAt;
-  const url = request === null ? 'null' : JSON.stringify(request.url);
+  const texts = request === null ? NO_REQUEST : requestTexts(request);
   return (
     // Names of steps hold no character that JSON would escape.
     `{"key":"${step.key}"` +
@@ -112,11 +112,38 @@ const entered = (step: Step, tree: Tree): string => {
     `,"enteredAt":"${step.enteredAt}` +
     `","startedAt":${instantText(startedAt)}` +
     `,"finishedAt":${instantText(step.finishedAt)}` +
-    `,"request":${request === null ? 'null' : requestText(request.method, url, request.contentType, request.headers)}` +
-    `,"attempts":${attempts.length === 0 ? '[]' : attemptsText(attempts, url)}` +
+    `,"request":${texts.request}` +
+    `,"attempts":${attempts.length === 0 ? '[]' : attemptsText(attempts, texts.url)}` +
     `,"steps":${isContainer ? below(step.key, step.node, tree) : '[]'}` +
     '}'
   );
+};
+
+type RequestTexts = { readonly url: string; readonly request: string };
+const NO_REQUEST: RequestTexts = { url: 'null', request: 'null' };
+
+/** Requests are of the plan's nodes, so their texts repeat with every run: kept as long as the plan is. */
+const knownRequests = new WeakMap<object, RequestTexts>();
+
+const requestTexts = (request: NonNullable<Step['request']>): RequestTexts => {
+  const known = knownRequests.get(request);
+  if (known !== undefined) return known;
+  const url = JSON.stringify(request.url);
+  const made = { url, request: requestText(request.method, url, request.contentType, request.headers) };
+  knownRequests.set(request, made);
+  return made;
+};
+
+let lastDispatcher = '';
+let lastDispatcherText = '""';
+
+/** Nearly all attempts that a process shows are its own. */
+const dispatcherText = (dispatcher: string): string => {
+  if (dispatcher !== lastDispatcher) {
+    lastDispatcher = dispatcher;
+    lastDispatcherText = JSON.stringify(dispatcher);
+  }
+  return lastDispatcherText;
 };
 
 const attemptsText = (attempts: readonly Attempt[], url: string): string => {
@@ -132,7 +159,7 @@ const attemptsText = (attempts: readonly Attempt[], url: string): string => {
       `,"startedAt":"${attempt.startedAt}` +
       `","endedAt":${instantText(attempt.endedAt)}` +
       `,"retryAt":${instantText(attempt.retryAt)}` +
-      `,"dispatcher":${JSON.stringify(attempt.dispatcher)}` +
+      `,"dispatcher":${dispatcherText(attempt.dispatcher)}` +
       '}';
   }
   return text + ']';

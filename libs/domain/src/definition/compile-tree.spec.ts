@@ -204,8 +204,8 @@ describe('what is refused, and where', () => {
     ['a short target name', { target: 'billing', root: step() }, ['/target']],
     [
       'too long a tag',
-      { tags: { a: 'x'.repeat(300), 'b=c': '', d: 1 }, root: { type: 'pass' } },
-      ['/tags/a', '/tags/b=c', '/tags/d'],
+      { tags: { a: 'x'.repeat(256), 'b=c': '', d: 1, ['e'.repeat(65)]: '', 'f g': '' }, root: { type: 'pass' } },
+      ['/tags/a', '/tags/b=c', '/tags/d', `/tags/${'e'.repeat(65)}`],
     ],
     [
       'too many tags',

@@ -109,8 +109,9 @@ const readRoot = (reader: MemberReader, reading: TreeReading): TreeNode | null =
   return null;
 };
 
-const TAG_NAME = /^[^\s=\p{Cc}]{1,128}$/u;
-const TAG_VALUE_CHARS_MAX = 256;
+// What a start takes as well, and a list can be asked for as name=value.
+const TAG_NAME = /^[^=\p{Cc}]{1,64}$/u;
+const TAG_VALUE_CHARS_MAX = 255;
 
 const readTags = (reader: MemberReader, limits: CompileLimits): Readonly<Record<string, string>> => {
   const given = reader.object('tags')?.entries() ?? [];
@@ -120,7 +121,7 @@ const readTags = (reader: MemberReader, limits: CompileLimits): Readonly<Record<
   for (const [name, value] of given.slice(0, limits.tagsMax)) {
     const pointer = below(reader.at('tags'), name);
     if (!TAG_NAME.test(name)) {
-      reader.findings.error(pointer, `${quoted(name)} is no name of a tag: 1 to 128 characters, no space and no "="`);
+      reader.findings.error(pointer, `${quoted(name)} is no name of a tag: 1 to 64 characters, no "="`);
     } else if (typeof value !== 'string' || value.length > TAG_VALUE_CHARS_MAX || /\p{Cc}/u.test(value)) {
       const shown = typeof value === 'string' ? 'this one' : kindOf(value);
       reader.findings.error(
