@@ -54,6 +54,9 @@ export const createFastifyAdapter = (limits: HttpLimits): HttpAdapter => {
         maxHeaderSize: HEADER_MAX_BYTES,
         // Checked below, so that the answer has our form.
         requireHostHeader: false,
+        // Else Node keeps the first Host or Content-Type of two, and whatever stands before us may keep the second. Joined
+        // they are malformed, and refused as such.
+        joinDuplicateHeaders: true,
         noDelay: true,
       },
       (request, response) => {

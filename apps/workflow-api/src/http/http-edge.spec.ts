@@ -95,6 +95,13 @@ describe('the HTTP edge', () => {
     ['headers of 20 kB', [`GET /livez HTTP/1.1\r\n${HOST}X: ${'x'.repeat(20_000)}\r\n\r\n`], 431, 'header-too-large'],
     ['an address of 20 kB', [`GET /${'x'.repeat(20_000)} HTTP/1.1\r\n${HOST}\r\n`], 431, 'header-too-large'],
     ['no Host', ['GET /livez HTTP/1.1\r\n\r\n'], 400, 'bad-request'],
+    ['two Hosts', ['GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n'], 400, 'bad-request'],
+    [
+      'two content types',
+      bodied(START, 'application/json\r\nContent-Type: text/plain', BODY),
+      415,
+      'unsupported-media-type',
+    ],
     ['a bad Host', ['GET /livez HTTP/1.1\r\nHost: a b/c\r\n\r\n'], 400, 'bad-request'],
     ['a method that is none', [`G?T / HTTP/1.1\r\n${HOST}\r\n`], 400, 'bad-request'],
     ['a version that is none', [`GET / HTTP/9.9\r\n${HOST}\r\n`], 400, 'bad-request'],
