@@ -1,14 +1,40 @@
-import { parseStrictJson, type JsonFault, type StrictJson } from '#runtime';
+import { JSON_LIMITS, parseStrictJson, type JsonFault, type JsonLimits, type StrictJson } from '#runtime';
 import type { z } from 'zod';
+import { DEFINITION_LIMITS } from '../workflows/definition-fault.js';
 import { HttpProblem, type Problem } from './problems.js';
 import { validationProblem } from './validation.js';
 
-/** The body as a value and as normalised text. Throws the problem to answer. */
-export const parseJsonText = (body: Uint8Array): Extract<StrictJson, { status: 'parsed' }> => {
+type ParsedJson = Extract<StrictJson, { status: 'parsed' }>;
+
+/**
+ * The body as a value and as normalised text. Throws the problem to answer. A `definition` in it may be as deep and as
+ * wide as one that is a body of its own.
+ */
+export const parseJsonText = (body: Uint8Array): ParsedJson => {
   const parsed = parseStrictJson(body);
-  if (parsed.status === 'refused') throw new HttpProblem(textProblem(parsed.fault));
-  return parsed;
+  if (parsed.status === 'parsed') return parsed;
+  const { code } = parsed.fault;
+  const again = code === 'too-deep' || code === 'too-many-keys' ? parseWithDefinition(body) : null;
+  if (again === null) throw new HttpProblem(textProblem(parsed.fault));
+  return again;
 };
+
+const AROUND_DEFINITION: JsonLimits = {
+  maxDepth: DEFINITION_LIMITS.maxDepth + 1,
+  maxKeys: DEFINITION_LIMITS.maxKeys + JSON_LIMITS.maxKeys,
+};
+
+/** The body when it is past the limits by its definition alone. Only asked for when it is past them, so rarely. */
+const parseWithDefinition = (body: Uint8Array): ParsedJson | null => {
+  if (!Buffer.from(body.buffer, body.byteOffset, body.length).includes('"definition"')) return null;
+  const parsed = parseStrictJson(body, AROUND_DEFINITION);
+  if (parsed.status === 'refused' || typeof parsed.value !== 'object' || parsed.value === null) return null;
+  const { definition = null, ...rest }: { definition?: unknown } = parsed.value;
+  return isWithin(DEFINITION_LIMITS, definition) && isWithin(JSON_LIMITS, rest) ? parsed : null;
+};
+
+const isWithin = (limits: JsonLimits, value: unknown): boolean =>
+  parseStrictJson(JSON.stringify(value), limits).status === 'parsed';
 
 /** What a schema makes of a value of a body. Throws the problem to answer. */
 export const parseValue = <Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> => {
