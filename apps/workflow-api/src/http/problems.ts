@@ -94,7 +94,7 @@ export const PROBLEMS = {
   ],
   'step-unknown': [422, 'The definition has no such step', 'The detail names the nearest ones.'],
   'header-too-large': [431, 'The headers are larger than the limit', 'Send fewer or shorter headers.'],
-  'internal-error': [500, 'Stepwell has made a mistake', 'The log holds the reason under the trace of the request.'],
+  'internal-error': [500, 'Stepwell has made a mistake', 'The log of the server holds the reason.'],
   'storage-unavailable': [
     503,
     'The event store does not answer',

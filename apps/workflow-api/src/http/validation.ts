@@ -27,7 +27,9 @@ const places = (issue: z.core.$ZodIssue, schema: z.ZodType, what: 'body' | 'quer
       detail: `There is no such ${what === 'query' ? 'parameter' : 'member'}.${hint(key, issue.path.length === 0 ? known : [])}`,
     }));
   }
-  const detail = issue.message.charAt(0).toUpperCase() + issue.message.slice(1);
+  // Of the name of a member only the issue inside says what is wrong with it.
+  const { message } = (issue.code === 'invalid_key' ? issue.issues[0] : undefined) ?? issue;
+  const detail = message.charAt(0).toUpperCase() + message.slice(1);
   return [{ pointer: pointerOf(issue.path, what), detail: detail.endsWith('.') ? detail : `${detail}.` }];
 };
 
@@ -47,6 +49,6 @@ export const didYouMean = (names: readonly string[]): string =>
 /** A JSON pointer into a body; a parameter goes by its name. */
 const pointerOf = (path: readonly PropertyKey[], what: 'body' | 'query'): string => {
   const tokens = path.map((token) => String(token).slice(0, NAME_SHOWN_MAX));
-  if (what === 'query') return tokens.join('.');
+  if (what === 'query') return tokens[0] ?? '';
   return tokens.map((token) => `/${token.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 };

@@ -57,8 +57,8 @@ export class EventStreams {
   }
 }
 
-const firstWanted = ({ from }: EventsQuery, lastEventId: string | string[] | undefined): number => {
-  if (lastEventId === undefined || lastEventId === '') return from ?? 0;
+const firstWanted = ({ from = 0, cursor = from }: EventsQuery, lastEventId: string | string[] | undefined): number => {
+  if (lastEventId === undefined || lastEventId === '') return cursor;
   if (typeof lastEventId === 'string' && /^\d{1,9}$/.test(lastEventId)) return Number(lastEventId) + 1;
   const detail = 'Last-Event-ID is not a revision.';
   throw new HttpProblem({ code: 'validation-failed', detail, errors: [{ pointer: 'Last-Event-ID', detail }] });

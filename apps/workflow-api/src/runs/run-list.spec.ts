@@ -92,6 +92,10 @@ describe('GET /v1/runs', () => {
     'tag==a',
     'from=yesterday',
     'from=2026-13-01',
+    'from=2026-02-30',
+    'from=2026-02-29T12:00:00Z',
+    'from=9999-12-31T23:59:59-01:00',
+    'to=0000-01-01T00:00:00%2B01:00',
     'to=2026-01-01T00:00:00',
     'resolved=1',
     'order=up',
@@ -106,6 +110,17 @@ describe('GET /v1/runs', () => {
     const { status, json } = await list(`?${query}`);
     expect([status, json.code, json.errors.length > 0]).toEqual([400, 'validation-failed', true]);
     expect(asked).toEqual([]);
+  });
+
+  it.each([
+    ['stats=failed', 'stats', 'There is no such parameter. Did you mean "status"?'],
+    ['status=running&status=done', 'status', expect.stringContaining('expected one of "running"|')],
+    ['tag=a', 'tag', 'Must be name=value.'],
+    ['version=0', 'version', 'Must be a version number or draft.'],
+    ['from=yesterday', 'from', expect.stringContaining('Must be an ISO 8601 instant')],
+    ['to=2026-02-30', 'to', 'Is no instant of the calendar.'],
+  ])('says once what is wrong with ?%s, by the name of the parameter', async (query, pointer, detail) => {
+    expect((await list(`?${query}`)).json.errors).toEqual([{ pointer, detail }]);
   });
 
   it('refuses a cursor of another list', async () => {

@@ -18,13 +18,24 @@ export const Limit = z
 
 export const Cursor = z.string().min(1).max(1_024);
 
+/**
+ * `Date.parse` takes the 30th of February for a day in March. And the views compare instants as text, which is right for
+ * years of four digits only.
+ */
+const isOfCalendar = (text: string): boolean => {
+  const ms = Date.parse(text);
+  if (Number.isNaN(ms)) return false;
+  const day = text.slice(0, 10);
+  return instantOf(Date.parse(day)).startsWith(day) && /^\d{4}-/.test(instantOf(ms));
+};
+
 const Instant = z
   .string()
-  .regex(
-    /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/,
-    'must be an ISO 8601 instant with its offset, such as 2026-01-31T12:00:00Z',
-  )
-  .refine((text) => !Number.isNaN(Date.parse(text)), 'is no instant of the calendar')
+  .regex(/^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/, {
+    error: 'must be an ISO 8601 instant with its offset, such as 2026-01-31T12:00:00Z',
+    abort: true,
+  })
+  .refine(isOfCalendar, 'is no instant of the calendar')
   .transform((text) => instantOf(Date.parse(text)));
 
 const Tag = z
@@ -37,13 +48,16 @@ export const RunsQuery = z.strictObject({
   status: many(z.enum(RUN_STATUSES)).describe('Any of these; repeat it for several.'),
   workflow: Name.optional(),
   version: z
-    .union([
-      z.literal('draft'),
-      z
-        .string()
-        .regex(/^[1-9]\d{0,8}$/, 'must be a version number or draft')
-        .transform(Number),
-    ])
+    .union(
+      [
+        z.literal('draft'),
+        z
+          .string()
+          .regex(/^[1-9]\d{0,8}$/)
+          .transform(Number),
+      ],
+      'must be a version number or draft',
+    )
     .optional(),
   namespace: Name.optional(),
   queue: Name.optional(),
@@ -80,6 +94,12 @@ export const EventsQuery = z.strictObject({
     .transform(Number)
     .optional()
     .describe('The first revision wanted.'),
+  cursor: z
+    .string()
+    .regex(/^\d{1,9}$/, 'must be the nextCursor of a page of this very list')
+    .transform(Number)
+    .optional()
+    .describe('The nextCursor of the page before; goes before `from`.'),
   limit: Limit,
 });
 export type EventsQuery = z.output<typeof EventsQuery>;

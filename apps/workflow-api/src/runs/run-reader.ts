@@ -40,8 +40,8 @@ export class RunReader {
   }
 
   /** One event more than asked for is read: it tells whether there is a next page. */
-  async events(loaded: LoadedRun, { from = 0, limit }: EventsQuery): Promise<string> {
-    const read = await readEvents(this.#parts.store, loaded, from, limit + 1);
+  async events(loaded: LoadedRun, { from = 0, cursor = from, limit }: EventsQuery): Promise<string> {
+    const read = await readEvents(this.#parts.store, loaded, cursor, limit + 1);
     const events: readonly RecordedEvent[] = read.slice(0, limit);
     const next = read.length > limit ? JSON.stringify(String(read[limit]!.revision)) : 'null';
     return `{"items":[${events.map(eventText).join(',')}],"nextCursor":${next}}`;

@@ -188,6 +188,17 @@ describe('GET /v1/runs/{id}/events', () => {
     expect(revisions).toEqual(Array.from({ length: 16 }, (_, index) => index));
   });
 
+  it('goes on at a cursor as every list does', async () => {
+    const { id } = await finished();
+    const first = await get(`/v1/runs/${id}/events?from=2&limit=3`);
+    const second = await get(`/v1/runs/${id}/events?from=2&limit=3&cursor=${first.json.nextCursor}`);
+    expect(second.json.items.map((event: any) => event.revision)).toEqual([5, 6, 7]);
+    expect(await get(`/v1/runs/${id}/events?cursor=x`)).toMatchObject({
+      status: 400,
+      json: { code: 'validation-failed' },
+    });
+  });
+
   it('streams what is there and what comes, and ends after the end of the run', async () => {
     api.owner.held.add('create-user');
     const { id } = await start();

@@ -2,15 +2,18 @@ import { z } from 'zod';
 import { ID_SUFFIX } from './run-id.js';
 
 const VISIBLE_TEXT = /^[^\p{Cc}]*$/u;
-const TAGS_MAX = 50;
 
 export const Name = z
   .string()
   .regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, 'must be a letter, then up to 63 letters, digits, "_" or "-"');
 export const Label = z.string().min(1).max(255).regex(VISIBLE_TEXT, 'must not hold control characters');
-export const Tags = z
-  .record(z.string().min(1).max(64).regex(VISIBLE_TEXT), z.string().max(255).regex(VISIBLE_TEXT))
-  .refine((tags) => Object.keys(tags).length <= TAGS_MAX, `must have at most ${TAGS_MAX} tags`);
+/** How many there may be is a setting, and counts those of the definition too. */
+export const Tags = z.record(
+  z.string().regex(/^[^=\p{Cc}]{1,64}$/u, 'must be 1 to 64 characters, no "=" and no control characters'),
+  z.string().regex(/^[^\p{Cc}]{0,255}$/u, 'must be at most 255 characters, no control characters'),
+);
+
+const VERSION = 'must be a version number from 1, or "draft"';
 
 /** A year; what is meant to take longer has no timeout. */
 const TIMEOUT_MS_MAX = 366 * 24 * 3_600_000;
@@ -19,7 +22,7 @@ const TIMEOUT_MS_MAX = 366 * 24 * 3_600_000;
 export const StartRequest = z
   .strictObject({
     workflow: Name.optional(),
-    version: z.union([z.int().min(1), z.literal('draft')]).optional(),
+    version: z.union([z.int(VERSION).min(1, VERSION), z.literal('draft')], VERSION).optional(),
     definition: z.looseObject({}).optional(),
     input: z.unknown().optional(),
     namespace: Name.optional(),

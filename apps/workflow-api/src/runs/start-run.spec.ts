@@ -178,6 +178,14 @@ describe('POST /v1/runs', () => {
     expect(json.errors[0].pointer).toMatch(/^\/definition\/root/);
   });
 
+  it('takes an inline definition as deep and as wide as a published one', async () => {
+    let root: object = { type: 'pass' };
+    for (let level = 0; level < 31; level++) root = { type: 'sequence', steps: [root] };
+    expect(await start({ definition: { root } })).toMatchObject({ status: 201 });
+    const passes = Array.from({ length: 5_500 }, (_, index) => ({ type: 'pass', name: `p${index}` }));
+    expect(await start({ definition: { root: { type: 'sequence', steps: passes } } })).toMatchObject({ status: 201 });
+  });
+
   it('refuses an unknown step to start from and names the nearest', async () => {
     const { status, json } = await start({ workflow: 'welcome', fromStep: 'parallel1.emial' });
     expect(status).toBe(422);
@@ -242,7 +250,7 @@ describe('POST /v1/runs', () => {
       });
       await until(() => open === 1);
       client.abort();
-      await expect(sent).rejects.toThrow();
+      await expect(sent).rejects.toThrow(/abort/);
       await until(() => open === 0);
       await other.stop();
     });
@@ -307,6 +315,15 @@ describe('POST /v1/runs', () => {
     ['version 0', '{"workflow":"welcome","version":0}', 'validation-failed'],
     ['a bad suffix', '{"workflow":"welcome","idSuffix":"A B"}', 'validation-failed'],
     ['a tag that is no string', '{"workflow":"welcome","tags":{"a":1}}', 'validation-failed'],
+    ['a tag that no list could be asked for', '{"workflow":"welcome","tags":{"a=b":""}}', 'validation-failed'],
+    ['a tag with too long a name', `{"workflow":"welcome","tags":{"${'x'.repeat(65)}":""}}`, 'validation-failed'],
+    ['65 levels beside a definition', `{"definition":{},"input":${'['.repeat(64)}${']'.repeat(64)}}`, 'too-deep'],
+    [
+      '10,001 members beside a definition',
+      `{"definition":{},"input":{${Array.from({ length: 10_001 }, (_, i) => `"k${i}":1`).join(',')}}}`,
+      'too-many-keys',
+    ],
+    ['130 levels of a definition', `{"definition":${'{"a":'.repeat(130)}1${'}'.repeat(130)}}`, 'too-deep'],
     ['a negative timeout', '{"workflow":"welcome","timeoutMs":-1}', 'validation-failed'],
     ['a control character in a label', '{"workflow":"welcome","requestor":"a\\nb"}', 'validation-failed'],
   ])('refuses %s as body, with a problem, and starts nothing', async (_name, body, code) => {
@@ -336,9 +353,20 @@ describe('POST /v1/runs', () => {
     expect(json.errors.map((error: any) => error.pointer)).toEqual(['/tags/a~1b', '/timeoutMs']);
   });
 
+  it('says what is wrong with the name of a tag', async () => {
+    const { json } = await start({ workflow: 'welcome', tags: { 'a=b': '' } });
+    const detail = 'Must be 1 to 64 characters, no "=" and no control characters.';
+    expect(json.errors).toEqual([{ pointer: '/tags/a=b', detail }]);
+  });
+
   it('refuses more tags than allowed, those of the definition counted', async () => {
     const tags = Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`t${index}`, '']));
     expect((await start({ workflow: 'welcome', tags })).json.errors[0].pointer).toBe('/tags');
+  });
+
+  it.each([0, 1.5, 1e300, 'latest', null])('names what a version may be instead of %s', async (version) => {
+    const { json } = await start({ workflow: 'welcome', version });
+    expect(json.errors).toEqual([{ pointer: '/version', detail: 'Must be a version number from 1, or "draft".' }]);
   });
 
   it('refuses an input past the payload limit, and takes one of just that size', async () => {
