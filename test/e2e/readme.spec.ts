@@ -1,81 +1,91 @@
-import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
 import { startSampleApp, startStandalone, type StartedApp } from '../support/apps.js';
-import { closeConnections, httpCall, type HttpAnswer } from '../support/http-client.js';
-import { pause } from '../support/pause.js';
+import { closeConnections, httpCall } from '../support/http-client.js';
 import type { ListShape, RunShape } from '../support/shapes.js';
 import { tempFolder, type TempFolder } from '../support/temp-folder.js';
 
-const README = readFileSync(join(resolve(import.meta.dirname, '../../..'), 'README.md'), 'utf8');
-
-/** Words of a shell line: plain ones, and texts in single quotes, which may hold anything. */
-const WORD = /'([^']*)'|[^\s'\\]+/g;
-const OPTIONS = ['-X', '-H', '-d', '--data-binary'];
-
-type Command = {
-  readonly method: string;
-  readonly url: string;
-  readonly headers: Record<string, string>;
-  readonly body: string | undefined;
+/** The commands of the README's shell blocks that begin with curl, each as one text. */
+const curlCommands = (): string[] => {
+  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+  return [...readme.matchAll(/```sh\n([\s\S]*?)```/g)]
+    .flatMap(([, block = '']) => commandsOf(block))
+    .filter((line) => line.startsWith('curl '));
 };
 
-const parseCurl = (line: string): Command => {
-  const words = [...line.matchAll(WORD)].map(([word, quoted]) => quoted ?? word).slice(1);
+/** Lines, but for those that a quote or a backslash goes on from. */
+const commandsOf = (block: string): string[] => {
+  const commands: string[] = [];
+  let open = '';
+  for (const line of block.split('\n')) {
+    open += open === '' ? line : `\n${line}`;
+    if (open.split("'").length % 2 === 0 || open.endsWith('\\')) continue;
+    commands.push(open.replaceAll('\\\n', ' '));
+    open = '';
+  }
+  return commands;
+};
+
+/** What a shell and curl make of a command, as far as the README goes: no quotes but single ones, few options. */
+const request = (command: string) => {
+  const words = [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare ?? '').slice(1);
   const headers: Record<string, string> = {};
-  let method: string | undefined;
+  let method = 'GET';
   let body: string | undefined;
   let url = '';
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
-    const value = OPTIONS.includes(word) ? words.shift()! : '';
-    if (word === '-X') method = value;
-    else if (word === '-H') headers[value.slice(0, value.indexOf(':'))] = value.slice(value.indexOf(':') + 1).trim();
-    else if (OPTIONS.includes(word)) body = value;
-    else if (word.startsWith('http')) url = word;
-    else expect(word).toBe('-N');
+    if (word === '-X') method = words.shift() ?? '';
+    else if (word === '-d' || word === '--data-binary') body = words.shift();
+    else if (word === '-H') {
+      const [name = '', ...value] = (words.shift() ?? '').split(': ');
+      headers[name] = value.join(': ');
+    } else if (word !== '-N') url = word;
   }
-  return { method: method ?? 'GET', url, headers, body };
+  return { method, url, headers, body };
 };
 
-const commands = [...README.matchAll(/```sh\n(.*?)```/gs)]
-  .flatMap(([, block]) => block!.split(/^(?=curl )/m))
-  .filter((line) => line.startsWith('curl '))
-  .map(parseCurl);
+let folder: TempFolder;
+let sample: StartedApp;
+let stepwell: StartedApp;
 
-describe('the README', () => {
-  let folder: TempFolder;
-  let sample: StartedApp;
-  let stepwell: StartedApp;
-  beforeAll(async () => {
-    folder = await tempFolder('readme');
-    [sample, stepwell] = await Promise.all([startSampleApp(), startStandalone({ dataDir: folder.path })]);
-  });
-  afterAll(async () => {
-    await Promise.all([sample.child.stop(), stepwell.child.stop()]);
-    closeConnections();
-    await folder.remove();
-  });
+beforeAll(async () => {
+  folder = await tempFolder('readme');
+  sample = await startSampleApp();
+  stepwell = await startStandalone({ dataDir: folder.path });
+});
 
-  const here = (text: string): string =>
-    text.replaceAll('http://127.0.0.1:8080', stepwell.url).replaceAll('http://127.0.0.1:4000', sample.url);
-  const send = ({ method, url, headers, body }: Command): Promise<HttpAnswer> =>
-    httpCall(method, here(url), { headers, body: body === undefined ? undefined : here(body) });
+afterAll(async () => {
+  await Promise.all([sample.child.stop(), stepwell.child.stop()]);
+  await folder.remove();
+  closeConnections();
+});
 
-  it('shows a run with curl alone: each line answers as the text says', async () => {
-    const answers: HttpAnswer[] = [];
-    for (const command of commands.slice(0, -1)) answers.push(await send(command));
-    expect(answers.map(({ status }) => status)).toEqual([201, 200, 200, 200]);
-    const run = JSON.parse(answers[1]!.text) as RunShape;
-    expect(run.status).toBe('completed');
-    expect(answers[2]!.text).toBe(answers[1]!.text);
-    expect(answers[3]!.text).toContain('"type":"RunCompleted"');
-    let listed: string[] = [];
-    // The list follows within a moment, in which a person would not have typed the line.
-    for (let tries = 0; listed.length === 0 && tries < 100; tries++) {
-      const list = JSON.parse((await send(commands.at(-1)!)).text) as ListShape<RunShape>;
-      listed = list.items.map(({ id }) => id);
-      await pause(20);
-    }
-    expect(listed).toEqual([run.id]);
+describe('README', () => {
+  it('has curl lines that do what the text around them says', async () => {
+    const commands = curlCommands();
+    expect(commands).toHaveLength(5);
+    let runId = '';
+    const call = async (command: string) => {
+      const here = command
+        .replaceAll('http://127.0.0.1:8080', stepwell.url)
+        .replaceAll('http://127.0.0.1:4000', sample.url)
+        .replaceAll('<id>', runId);
+      const { method, url, headers, body } = request(here);
+      return httpCall(method, url, { headers, ...(body === undefined ? {} : { body }) });
+    };
+    const [publish, start, look, follow, list] = commands as [string, string, string, string, string];
+    expect((await call(publish)).status).toBe(201);
+    const started = await call(start);
+    const run = JSON.parse(started.text) as RunShape;
+    expect([started.status, run.status]).toEqual([200, 'completed']);
+    runId = run.id;
+    expect((JSON.parse((await call(look)).text) as RunShape).id).toBe(runId);
+    const events = await call(follow);
+    expect(events.headers['content-type']).toContain('text/event-stream');
+    expect(events.text).toContain('"RunCompleted"');
+    await httpCall('GET', `${stepwell.url}/v1/runs`, {
+      headers: { 'stepwell-min-position': String(started.headers['stepwell-position']) },
+    });
+    expect((JSON.parse((await call(list)).text) as ListShape<RunShape>).items.map(({ id }) => id)).toEqual([runId]);
   });
 });
