@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { classifyAnswer, classifyFault, retryAfterMs, type Answer } from './classify.js';
 
 const NOW_MS = Date.parse('2026-01-01T00:00:00Z');
+const UNNAMED = { name: 'HTTP.422', cause: 'the application answered 422 Unprocessable Entity' };
 const answer = (change: Partial<Answer>): Answer => ({
   status: 200,
   contentType: 'application/json',
@@ -49,12 +50,22 @@ describe('classifyAnswer', () => {
     ['{"error":"Card.Declined","cause":"no funds"}', { name: 'Card.Declined', cause: 'no funds' }],
     ['{"error":"Card.Declined","cause":{"code":5}}', { name: 'Card.Declined', cause: '{"code":5}' }],
     ['{"error":"Card.Declined"}', { name: 'Card.Declined', cause: null }],
-    ['{"error":""}', { name: 'HTTP.422', cause: null }],
-    ['{"error":5}', { name: 'HTTP.422', cause: null }],
-    ['["error"]', { name: 'HTTP.422', cause: null }],
-    ['{"error":', { name: 'HTTP.422', cause: null }],
+    ['{"error":""}', UNNAMED],
+    ['{"error":5}', UNNAMED],
+    ['["error"]', UNNAMED],
+    ['{"error":', UNNAMED],
+    // The log and the views hold no half characters, and a cut must not make one.
+    [`{"error":"Long","cause":"${'x'.repeat(4_095)}😀"}`, { name: 'Long', cause: `${'x'.repeat(4_095)}\ufffd` }],
   ])('takes the name and cause that the application gives: %s', (body, error) => {
     expect(classifyAnswer(answer({ status: 422, body: Buffer.from(body) }), NOW_MS)).toMatchObject({ error });
+  });
+
+  it.each([
+    [302, 'the application answered 302 Found; redirects are never followed'],
+    [503, 'the application answered 503 Service Unavailable'],
+    [599, 'the application answered 599'],
+  ])('says in words what a bare %d means', (status, cause) => {
+    expect(classifyAnswer(answer({ status }), NOW_MS)).toMatchObject({ error: { name: `HTTP.${status}`, cause } });
   });
 
   it('refuses an encoding that was not asked for', () => {

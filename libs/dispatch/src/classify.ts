@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import { NULL_TEXT, toMs, type ErrorInfo, type FailureClass, type JsonText } from '#domain';
 import { parseStrictJson } from '#runtime';
 
@@ -73,7 +74,7 @@ const refused = (answer: Answer, nowMs: number): Verdict => {
   const retryable = !(status < 400 || PERMANENT.has(status));
   const error = namedError(answer) ?? {
     name: `HTTP.${status}`,
-    cause: status < 400 ? 'redirects are never followed' : null,
+    cause: inWords(status),
   };
   return failed(
     status < 500 ? 'refused' : 'may-have-executed',
@@ -84,7 +85,13 @@ const refused = (answer: Answer, nowMs: number): Verdict => {
   );
 };
 
-const NAME_MAX = 256;
+/** What a bare status says to a person, who may not know its number. */
+const inWords = (status: number): string => {
+  const phrase = STATUS_CODES[status] === undefined ? '' : ` ${STATUS_CODES[status]}`;
+  return `the application answered ${status}${phrase}${status < 400 ? '; redirects are never followed' : ''}`;
+};
+
+const NAME_MAX = 255;
 const CAUSE_MAX = 4_096;
 
 /** The name and cause that an application gives its error, `{ "error": name, "cause": … }`. */
@@ -98,7 +105,9 @@ const namedError = (answer: Answer): ErrorInfo | null => {
   if (typeof name !== 'string' || name === '' || name.length > NAME_MAX) return null;
   const cause = 'cause' in value ? value.cause : null;
   if (cause === null || cause === undefined) return { name, cause: null };
-  return { name, cause: (typeof cause === 'string' ? cause : JSON.stringify(cause)).slice(0, CAUSE_MAX) };
+  const words = typeof cause === 'string' ? cause : JSON.stringify(cause);
+  // A cut may leave half a character, which databases refuse.
+  return { name, cause: words.slice(0, CAUSE_MAX).toWellFormed() };
 };
 
 const isJson = (contentType: string): boolean => /^application\/(?:json|[\w.+-]+\+json)(?:\s*;|$)/i.test(contentType);

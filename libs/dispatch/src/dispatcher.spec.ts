@@ -87,7 +87,7 @@ describe('Dispatcher', () => {
     expect(second).toMatchObject({
       outcome: 'may-have-executed',
       status: 500,
-      error: { name: 'HTTP.500', cause: null },
+      error: { name: 'HTTP.500', cause: 'the application answered 500 Internal Server Error' },
     });
     // Retry-After of a second is capped by maxIntervalMs; the second wait is the policy's own 40 ms.
     expect(at[1]! - at[0]!).toBeGreaterThanOrEqual(299);
