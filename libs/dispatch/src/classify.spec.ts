@@ -68,6 +68,12 @@ describe('classifyAnswer', () => {
     expect(classifyAnswer(answer({ status }), NOW_MS)).toMatchObject({ error: { name: `HTTP.${status}`, cause } });
   });
 
+  it('keeps a text to the byte, its byte order mark too', () => {
+    const body = Buffer.from('\ufeffname;été\r\n');
+    const verdict = classifyAnswer(answer({ contentType: 'text/csv', body }), NOW_MS);
+    expect(verdict.succeeded && Buffer.from(JSON.parse(verdict.output))).toEqual(body);
+  });
+
   it('refuses an encoding that was not asked for', () => {
     expect(classifyAnswer(answer({ contentEncoding: 'gzip', body: Buffer.from('x') }), NOW_MS)).toMatchObject({
       error: { name: 'Stepwell.InvalidAnswer' },

@@ -112,7 +112,8 @@ const namedError = (answer: Answer): ErrorInfo | null => {
 
 const isJson = (contentType: string): boolean => /^application\/(?:json|[\w.+-]+\+json)(?:\s*;|$)/i.test(contentType);
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+// A byte order mark is part of a text that passes through: the next step gets the bytes that this one gave.
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The payload that an answer's body is: JSON parsed strictly, other types as text, empty as null. */
 const readBody = (answer: Answer): JsonText | { readonly detail: string } => {
