@@ -7,7 +7,10 @@ describe('sha256Base32', () => {
   it('is the RFC 4648 text of the first bits of the digest, which base32ToHex reads back', () => {
     fc.assert(
       fc.property(fc.string(), fc.constantFrom(128, 256), (text, bits) => {
-        const hex = createHash('sha256').update(text).digest('hex').slice(0, bits / 4);
+        const hex = createHash('sha256')
+          .update(text)
+          .digest('hex')
+          .slice(0, bits / 4);
         const base32 = sha256Base32(text, bits);
         expect(base32).toMatch(/^[a-z2-7]+$/);
         expect(base32).toHaveLength(Math.ceil(bits / 5));
