@@ -29,8 +29,10 @@ export type Mailbox = {
   /** Of the last event that is in the log and in `state`. */
   position: Position;
   traceparent: string | null;
-  /** An append or a load is under way. */
+  /** A decision, an append or a load is under way, or readers look at the state. */
   busy: boolean;
+  /** Busy for readers only: what they see is committed, and others may look as well. */
+  held: boolean;
   /** False until the stream was read, or the run was started here. */
   loaded: boolean;
   conflicts: number;
@@ -51,6 +53,7 @@ export const newMailbox = (runId: RunId, stream: StreamName): Mailbox => ({
   position: NOWHERE,
   traceparent: null,
   busy: false,
+  held: false,
   loaded: false,
   conflicts: 0,
   more: false,

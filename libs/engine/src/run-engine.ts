@@ -27,6 +27,7 @@ export class RunEngine extends Runs {
   private owner: Owner | null = null;
   private appending = 0;
   private drained: (() => void)[] = [];
+  private stopping = false;
 
   constructor(
     private readonly store: EventStore,
@@ -49,8 +50,9 @@ export class RunEngine extends Runs {
 
   start(runId: RunId, command: StartRun, plan: Plan, origin: Origin, settle: (reply: StartReply) => void): void {
     const mailbox = this.mailboxOf(runId);
-    if (!mailbox.loaded && !mailbox.busy) {
-      // Nobody here knows this run: decide as if it were new. The append says so when it is not, by a conflict.
+    if (!mailbox.loaded && !mailbox.busy && command.fromStep === null) {
+      // Nobody here knows this run: decide as if it were new. The append says so when it is not, by a conflict. Not so a
+      // refusal, and a step may be unknown to the plan of today that the run once began at.
       mailbox.traceparent = origin.traceparent;
       mailbox.loaded = true;
     }
@@ -74,10 +76,14 @@ export class RunEngine extends Runs {
   }
 
   cancel(runId: RunId, reason: string | null, origin: Origin): Promise<CancelReply> {
+    const mailbox = this.mailboxOf(runId);
     return new Promise((settle) => {
-      this.submit(runId, { type: 'CancelRun', reason }, origin, (result) => {
-        settle(result.status === 'accepted' ? { status: 'cancelled', loaded: result.loaded } : result);
-      });
+      const done = (result: CommandResult): void => {
+        if (result.status !== 'accepted') return settle(result);
+        this.hold(mailbox);
+        settle({ status: 'cancelled', loaded: result.loaded });
+      };
+      this.enqueue(mailbox, { command: { type: 'CancelRun', reason }, plan: null, origin, done });
     });
   }
 
@@ -92,13 +98,15 @@ export class RunEngine extends Runs {
   }
 
   async load(runId: RunId): Promise<LoadedRun | null> {
-    const mailbox = this.mailboxOf(runId);
-    while (mailbox.busy || !mailbox.loaded) {
+    for (;;) {
+      const mailbox = this.mailboxOf(runId);
+      if (mailbox.loaded && (mailbox.held || !mailbox.busy)) {
+        this.hold(mailbox);
+        return loadedOf(mailbox);
+      }
       const fault = mailbox.busy ? await this.whenIdle(mailbox) : await this.read(mailbox);
       if (fault !== null) throw fault;
     }
-    this.hold(mailbox);
-    return loadedOf(mailbox);
   }
 
   whenEnded(runId: RunId, call: (loaded: LoadedRun | null) => void): () => void {
@@ -126,6 +134,7 @@ export class RunEngine extends Runs {
 
   /** Resolves when no append is under way and counted duplicates are noted. Submit nothing after it. */
   async stop(): Promise<void> {
+    this.stopping = true;
     await this.duplicates.stop();
     if (this.appending > 0) await new Promise<void>((resolve) => this.drained.push(resolve));
   }
@@ -134,13 +143,24 @@ export class RunEngine extends Runs {
     return new Promise((resolve) => mailbox.idle.push(() => resolve(null)));
   }
 
-  /** Keeps the state as it is until the reader that was just answered has looked at it: nothing uncommitted is ever shown. */
+  /**
+   * Keeps the state as it is until the readers that were just answered have looked at it: nothing uncommitted is ever
+   * shown. One turn for all of them, so that a stream of readers keeps no command waiting.
+   */
   private hold(mailbox: Mailbox): void {
+    if (mailbox.held) return;
+    mailbox.held = true;
     mailbox.busy = true;
     setImmediate(() => {
-      mailbox.busy = false;
-      this.settled(mailbox);
+      mailbox.held = false;
+      this.release(mailbox);
     });
+  }
+
+  private release(mailbox: Mailbox): void {
+    if (mailbox.held) return;
+    mailbox.busy = false;
+    this.settled(mailbox);
   }
 
   private mailboxOf(runId: RunId): Mailbox {
@@ -160,6 +180,8 @@ export class RunEngine extends Runs {
 
   private drain(mailbox: Mailbox): void {
     if (mailbox.busy) return;
+    // Until all is answered: a slot that is given back may wake this very run, and an answer may ask something of it.
+    mailbox.busy = true;
     const { queue } = mailbox;
     mailbox.queue = [];
     const expected = (mailbox.state?.revision ?? NO_STREAM) as Revision; // a domain revision is the store's
@@ -170,9 +192,10 @@ export class RunEngine extends Runs {
     mailbox.more = batch.more;
     if (batch.events.length === 0) {
       this.answer(mailbox, batch);
-      return this.settled(mailbox);
+      return this.release(mailbox);
     }
     const origin = queue[0]?.origin ?? NOBODY;
+    this.appending += 1;
     this.append(mailbox, batch, {
       stream: mailbox.stream,
       expected,
@@ -187,13 +210,14 @@ export class RunEngine extends Runs {
   }
 
   private append(mailbox: Mailbox, batch: DecisionBatch, append: Append): void {
-    mailbox.busy = true;
-    this.appending += 1;
-    this.store.append(append, (outcome) => {
-      this.appending -= 1;
-      this.appended(mailbox, batch, append, outcome);
-      if (this.appending === 0) for (const resolve of this.drained.splice(0)) resolve();
-    });
+    try {
+      this.store.append(append, (outcome) => this.appended(mailbox, batch, append, outcome));
+    } catch (cause) {
+      // What no append can hold will not fit by trying again: the run stays as it was.
+      this.refund(mailbox, batch);
+      this.drop(mailbox, commandsOf(batch), cause);
+      this.appendEnded();
+    }
   }
 
   private appended(mailbox: Mailbox, batch: DecisionBatch, append: Append, outcome: AppendOutcome): void {
@@ -201,18 +225,27 @@ export class RunEngine extends Runs {
       case 'appended':
         mailbox.conflicts = 0;
         mailbox.position = outcome.position;
-        mailbox.busy = false;
-        return this.committed(mailbox, batch, append.expected === NO_STREAM);
+        this.committed(mailbox, batch, append.expected === NO_STREAM);
+        return this.appendEnded();
       case 'conflict':
-        return void this.decideAnew(mailbox, batch);
-      case 'unknown':
-        this.log.warn('the outcome of an append is unknown; repeating it', {
-          stream: append.stream,
-          err: outcome.cause,
-        });
-        this.clock.after(REPEAT_UNKNOWN_AFTER_MS, () => this.append(mailbox, batch, append));
-        return;
+        void this.decideAnew(mailbox, batch);
+        return this.appendEnded();
+      case 'unknown': {
+        const { cause } = outcome;
+        this.log.warn('the outcome of an append is unknown; repeating it', { stream: append.stream, err: cause });
+        if (!this.stopping) {
+          this.clock.after(REPEAT_UNKNOWN_AFTER_MS, () => this.append(mailbox, batch, append));
+          return;
+        }
+        this.drop(mailbox, commandsOf(batch), cause);
+        return this.appendEnded();
+      }
     }
+  }
+
+  private appendEnded(): void {
+    this.appending -= 1;
+    if (this.appending === 0) for (const resolve of this.drained.splice(0)) resolve();
   }
 
   private committed(mailbox: Mailbox, batch: DecisionBatch, fresh: boolean): void {
@@ -222,23 +255,27 @@ export class RunEngine extends Runs {
       const { runId, traceparent, position } = mailbox;
       this.owner.committed({ runId, run: state, plan, traceparent, position, fresh, attempts: batch.attempts });
     }
-    this.settled(mailbox);
+    this.release(mailbox);
   }
 
   /** The stream has moved on: what was decided is void. Reads it again and decides the same commands on what it says. */
   private async decideAnew(mailbox: Mailbox, batch: DecisionBatch): Promise<void> {
-    for (const { step } of batch.attempts) {
-      const known = mailbox.state?.steps.get(step);
-      if (known !== undefined) this.owner?.refund(known);
-    }
+    this.refund(mailbox, batch);
     mailbox.conflicts += 1;
-    const again = batch.answers.map(({ queued }) => queued);
+    const again = commandsOf(batch);
     if (mailbox.conflicts > CONFLICTS_MAX) {
       const cause = new Error(`the run's stream moved ${CONFLICTS_MAX} times while a command was decided`);
       for (const { done } of again) done?.({ status: 'unavailable', cause });
     } else mailbox.queue.unshift(...again);
     await this.read(mailbox);
     this.drain(mailbox);
+  }
+
+  private refund(mailbox: Mailbox, batch: DecisionBatch): void {
+    for (const { step } of batch.attempts) {
+      const known = mailbox.state?.steps.get(step);
+      if (known !== undefined) this.owner?.refund(known);
+    }
   }
 
   private async read(mailbox: Mailbox): Promise<Error | null> {
@@ -248,7 +285,7 @@ export class RunEngine extends Runs {
       const found = await loadRun(this.store, this.plans, mailbox.stream);
       mailbox.state = found?.state ?? null;
       mailbox.plan = found?.plan ?? mailbox.plan;
-      mailbox.traceparent = found?.traceparent ?? mailbox.traceparent;
+      mailbox.traceparent = found === null ? mailbox.traceparent : found.traceparent;
       mailbox.position = found?.position ?? mailbox.position;
       mailbox.loaded = true;
       const { state } = mailbox;
@@ -262,13 +299,36 @@ export class RunEngine extends Runs {
       }
     } catch (cause) {
       fault = cause instanceof Error ? cause : new Error(String(cause));
-      for (const { done } of mailbox.queue.splice(0)) done?.({ status: 'unavailable', cause });
-      this.log.error('a run could not be read', { stream: mailbox.stream, err: cause });
-      this.mailboxes.delete(mailbox.runId);
+      this.drop(mailbox, [], cause);
     }
     mailbox.busy = false;
     for (const resolve of mailbox.idle.splice(0)) resolve();
     return fault;
+  }
+
+  /** Tells everyone that it failed and forgets the run: the next to ask has it read again. */
+  private drop(mailbox: Mailbox, commands: readonly Queued[], cause: unknown): void {
+    this.log.error('a run could not be read or written', { stream: mailbox.stream, err: cause });
+    this.forget(mailbox);
+    mailbox.state = null;
+    mailbox.busy = false;
+    for (const { done } of [...commands, ...mailbox.queue.splice(0)]) done?.({ status: 'unavailable', cause });
+    this.tellEnded(mailbox);
+    for (const resolve of mailbox.idle.splice(0)) resolve();
+  }
+
+  private forget(mailbox: Mailbox): void {
+    if (this.mailboxes.get(mailbox.runId) === mailbox) this.mailboxes.delete(mailbox.runId);
+    this.idleRuns.delete(mailbox.runId);
+  }
+
+  /** None of them is there any more when they are called: each may take itself back, and thousands may wait. */
+  private tellEnded(mailbox: Mailbox): void {
+    if (mailbox.ended.size === 0) return;
+    const loaded = loadedOf(mailbox);
+    const waiting = [...mailbox.ended];
+    mailbox.ended.clear();
+    for (const call of waiting) call(loaded);
   }
 
   /** Records what another boot left without an outcome; again while there is more than fits one decision. */
@@ -301,14 +361,8 @@ export class RunEngine extends Runs {
     const { state } = mailbox;
     if (mailbox.queue.length > 0 || mailbox.more) return this.drain(mailbox);
     if (state === null || isEnded(state)) {
-      if (mailbox.ended.size > 0) {
-        const loaded = loadedOf(mailbox);
-        for (const call of mailbox.ended) call(loaded);
-        mailbox.ended.clear();
-      }
-      this.mailboxes.delete(mailbox.runId);
-      this.idleRuns.delete(mailbox.runId);
-      return;
+      this.tellEnded(mailbox);
+      return this.forget(mailbox);
     }
     const waits = state.obligations.inFlight.size === 0 && mailbox.ended.size === 0;
     if (waits) this.keepIdle(mailbox);
@@ -331,6 +385,8 @@ export class RunEngine extends Runs {
 const loadedOf = ({ state, plan, position }: Mailbox): LoadedRun | null =>
   // The domain counts revisions as plain numbers; the store brands them.
   state === null || plan === null ? null : { run: state, plan, revision: state.revision as Revision, position };
+
+const commandsOf = (batch: DecisionBatch): Queued[] => batch.answers.map(({ queued }) => queued);
 
 const resultOf = (loaded: LoadedRun | null, rejection: Rejection | null, changed: boolean): CommandResult => {
   if (rejection !== null) return { status: 'rejected', rejection, loaded };

@@ -1,0 +1,194 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { JsonText } from '#domain';
+import { AppendRefused, MemoryEventStore, runStream, type Append } from '#event-store';
+import { systemClock, type Clock } from '#runtime';
+import { parallel, planOf, step as branch } from '../../domain/src/testing/tree-plans.js';
+import type { StartReply } from './index.js';
+import {
+  abandonEngine,
+  NOBODY,
+  newEngine,
+  Recorder,
+  runIdOf,
+  start,
+  stopEngines,
+  TWO_STEPS,
+  TwistedStore,
+  typesOf,
+} from './testing/engine-world.js';
+
+afterEach(stopEngines);
+
+describe('RunEngine in trouble', () => {
+  it('lets a command through however many readers come', async () => {
+    const { engine, store, begin } = await newEngine(new Recorder());
+    await begin('a');
+    let reading = true;
+    const reader = async () => {
+      while (reading) {
+        await engine.load(runIdOf('a'));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    const readers = Array.from({ length: 8 }, reader);
+    const cancelled = engine.cancel(runIdOf('a'), null, NOBODY);
+    const tooLate = setTimeout(() => (reading = false), 1_000);
+    expect(await cancelled).toMatchObject({ status: 'cancelled' });
+    expect(reading).toBe(true);
+    clearTimeout(tooLate);
+    reading = false;
+    await Promise.all(readers);
+    expect((await typesOf(store, 'a')).at(-1)).toBe('RunCancelled');
+  });
+
+  it('answers thousands who wait for one end, each of whom stops waiting as it is told', async () => {
+    const { engine, begin } = await newEngine(new Recorder());
+    await begin('a');
+    let told = 0;
+    for (let index = 0; index < 20_000; index++) {
+      const stopWaiting = engine.whenEnded(runIdOf('a'), () => {
+        told += 1;
+        stopWaiting();
+      });
+    }
+    await engine.cancel(runIdOf('a'), null, NOBODY);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(told).toBe(20_000);
+  });
+
+  it('makes no second append beside the one it decides, when a slot given back wakes the very run', async () => {
+    let nowMs = Date.parse('2026-01-01T00:00:00Z');
+    const clock: Clock = { ...systemClock, nowMs: () => nowMs, now: () => new Date(nowMs).toISOString() };
+    const store = new TwistedStore();
+    const owner = new Recorder();
+    const { engine } = await newEngine(owner, store, clock);
+    const late = { timeouts: { stepMs: 100 } };
+    const plan = planOf(
+      parallel({ name: 'all', onError: 'continue' }, branch('a'), branch('b', late), branch('c', late)),
+    );
+    let free = 1;
+    owner.grant = () => (free-- > 0 ? { dispatcher: 'd', boot: 'b1' } : null) as never;
+    // As the dispatcher does: the slot goes to the run that waits longest, and that is this one.
+    owner.refund = () => {
+      free += 1;
+      engine.submit(runIdOf('a'), { type: 'WakeUp' }, NOBODY, null);
+    };
+    await new Promise<StartReply>((settle) => engine.start(runIdOf('a'), start('a'), plan, NOBODY, settle));
+    const conflicts: Append[] = [];
+    store.twist = (append, settle) => {
+      MemoryEventStore.prototype.append.call(store, append, (outcome) => {
+        if (outcome.status === 'conflict') conflicts.push(append);
+        settle(outcome);
+      });
+      return true;
+    };
+    nowMs += 200;
+    free = 1;
+    const command = {
+      type: 'CompleteAttempt',
+      step: 'all.a',
+      attempt: 1,
+      status: 200,
+      output: '1' as JsonText,
+    } as const;
+    await new Promise((done) => engine.submit(runIdOf('a'), command, NOBODY, done));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(conflicts).toEqual([]);
+    const { run, revision } = (await engine.load(runIdOf('a')))!;
+    expect((await store.readStream(runStream(runIdOf('a')))).at(-1)?.revision).toBe(revision);
+    expect(run.steps.get('all.a')?.status).toBe('completed');
+    expect(['all.b', 'all.c'].map((key) => run.steps.get(key)?.error?.name)).toContain('Stepwell.StepTimeout');
+  });
+
+  it('shows who cancels nothing that another answer of the same commit led to', async () => {
+    const store = new TwistedStore();
+    const { engine, begin } = await newEngine(new Recorder(), store);
+    let commitStart = (): void => undefined;
+    store.twist = (append, settle) => {
+      if (append.events[0]?.type === 'RunStarted')
+        commitStart = () => MemoryEventStore.prototype.append.call(store, append, settle);
+      return append.events[0]?.type !== 'StepCancelled';
+    };
+    const started = begin('a');
+    const [again, cancelled] = [begin('a'), engine.cancel(runIdOf('a'), null, NOBODY)];
+    commitStart();
+    expect([await started, await again]).toMatchObject([{ status: 'started' }, { status: 'replayed' }]);
+    const reply = await cancelled;
+    const shown = reply.status === 'cancelled' ? reply.loaded : null;
+    expect([shown?.run.duplicates.count, shown?.run.revision]).toEqual([0, (await typesOf(store, 'a')).length - 1]);
+    // What the replay led to is under way, and never comes to an end here.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(store.seen.at(-1)?.events[0]?.type).toBe('DuplicateStartsSeen');
+    abandonEngine(engine);
+  });
+
+  it('gives up what no append can hold, and nothing else of the run', async () => {
+    const store = new TwistedStore();
+    const owner = new Recorder();
+    const { engine, begin } = await newEngine(owner, store);
+    await begin('a');
+    store.twist = () => {
+      throw new AppendRefused('an append holds at most 786432 bytes, not 786433');
+    };
+    const waited = new Promise((resolve) => engine.whenEnded(runIdOf('a'), resolve));
+    expect(await engine.cancel(runIdOf('a'), null, NOBODY)).toMatchObject({ status: 'unavailable' });
+    expect(await waited).toBeNull();
+    expect((await engine.load(runIdOf('a')))?.run.status).toBe('running');
+    store.twist = null;
+    expect(await engine.cancel(runIdOf('a'), null, NOBODY)).toMatchObject({ status: 'cancelled' });
+    expect(owner.refunds).toBe(0);
+  });
+
+  it('tells everyone of a run that cannot be read, keeps nothing of it, and reads it again', async () => {
+    const store = new TwistedStore();
+    await (await newEngine(new Recorder(), store)).begin('a');
+    const { engine } = await newEngine(new Recorder('b1'), store);
+    const { readStream } = store;
+    let reads = 0;
+    store.readStream = async () => {
+      reads += 1;
+      await new Promise((resolve) => setImmediate(resolve));
+      throw new Error('the disk is gone');
+    };
+    const first = engine.load(runIdOf('a'));
+    const second = engine.load(runIdOf('a'));
+    const waited = new Promise((resolve) => engine.whenEnded(runIdOf('a'), resolve));
+    const cancelled = engine.cancel(runIdOf('a'), null, NOBODY);
+    await expect(first).rejects.toThrow('the disk is gone');
+    await expect(second).rejects.toThrow('the disk is gone');
+    expect(await waited).toBeNull();
+    expect(await cancelled).toMatchObject({ status: 'unavailable' });
+    expect([engine.size, reads]).toEqual([0, 2]);
+    store.readStream = readStream;
+    expect((await engine.load(runIdOf('a')))?.run.status).toBe('running');
+  });
+
+  it('replays a start from a step that today has another name', async () => {
+    const store = new TwistedStore();
+    const one = await newEngine(null, store);
+    await one.begin('a', { fromStep: 's1' });
+    await one.engine.cancel(runIdOf('a'), null, NOBODY);
+    const today = { ...TWO_STEPS, nodes: TWO_STEPS.nodes.map((node) => ({ ...node, name: `${node.name}-new` })) };
+    const again = new Promise((settle) =>
+      one.engine.start(runIdOf('a'), start('a', { fromStep: 's1' }), today, NOBODY, settle),
+    );
+    expect(await again).toMatchObject({ status: 'replayed' });
+  });
+
+  it('repeats an append of unknown outcome before it stops, and not for ever', async () => {
+    for (const recovers of [true, false]) {
+      const store = new TwistedStore();
+      const { engine, begin } = await newEngine(new Recorder(), store);
+      store.twist = (_append, settle) => {
+        if (recovers && store.seen.length > 1) return false;
+        setImmediate(() => settle({ status: 'unknown', cause: new Error('no answer') }));
+        return true;
+      };
+      const reply = begin('a');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      await engine.stop();
+      expect(await reply).toMatchObject({ status: recovers ? 'started' : 'unavailable' });
+      expect(store.seen).toHaveLength(2);
+    }
+  });
+});

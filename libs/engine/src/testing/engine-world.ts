@@ -1,0 +1,107 @@
+import { DEFAULT_RETRY, DEFAULT_RUN_LIMITS, type JsonText, type Plan, type StartRun } from '#domain';
+import { MemoryEventStore, runStream, type Append, type AppendOutcome, type EventStore } from '#event-store';
+import { sha256Base32, silentLog, systemClock, systemEntropy, type Clock } from '#runtime';
+import { RunEngine, type Committed, type Owner, type RunId, type StartReply } from '../index.js';
+
+export const NOBODY = { actor: null, traceparent: null };
+export const runIdOf = (key: string) => sha256Base32(key, 128) as RunId;
+
+const step = (id: number, scope: number, next: number | null): Plan['nodes'][number] => ({
+  id,
+  name: `s${id}`,
+  scope,
+  next,
+  type: 'step',
+  input: null,
+  output: null,
+  url: 'http://localhost:1/',
+  method: 'POST',
+  headers: {},
+  contentType: 'application/json',
+  retry: DEFAULT_RETRY,
+  timeouts: { connectMs: 1, answerMs: 1, stepMs: null },
+});
+
+export const TWO_STEPS: Plan = {
+  v: 1,
+  timeoutMs: null,
+  scopes: [{ entry: 0, container: null, branch: null }],
+  nodes: [step(0, 0, 1), step(1, 0, null)],
+};
+
+export const start = (key: string, change: Partial<StartRun> = {}): StartRun => ({
+  type: 'StartRun',
+  id: runIdOf(key),
+  key,
+  workflow: 'w',
+  version: 1,
+  plan: 'hash',
+  namespace: 'default',
+  queue: 'default',
+  tags: {},
+  correlationId: null,
+  requestor: null,
+  fingerprint: 'f1',
+  fromStep: null,
+  timeoutMs: null,
+  variables: '{}' as JsonText,
+  input: '1' as JsonText,
+  ...change,
+});
+
+/** Grants everything and performs nothing; keeps what it was told. */
+export class Recorder implements Owner {
+  readonly commits: Committed[] = [];
+  refunds = 0;
+  constructor(readonly boot = 'b1') {}
+  grant() {
+    return { dispatcher: 'd', boot: this.boot };
+  }
+  refund() {
+    this.refunds += 1;
+  }
+  committed(commit: Committed) {
+    this.commits.push(commit);
+  }
+}
+
+/** A store whose appends a test may answer otherwise. */
+export class TwistedStore extends MemoryEventStore {
+  twist: ((append: Append, settle: (outcome: AppendOutcome) => void) => boolean) | null = null;
+  readonly seen: Append[] = [];
+  override append(append: Append, settle: (outcome: AppendOutcome) => void): void {
+    this.seen.push(append);
+    if (this.twist?.(append, settle) !== true) super.append(append, settle);
+  }
+}
+
+const plans = { cachedPlan: () => TWO_STEPS, plan: () => Promise.resolve(TWO_STEPS) };
+
+const engines: RunEngine[] = [];
+
+/** Stops every engine that a test has made. */
+export const stopEngines = async (): Promise<void> => {
+  for (const engine of engines.splice(0)) await engine.stop();
+};
+
+/** For an engine that can come to no end. */
+export const abandonEngine = (engine: RunEngine): void => {
+  engines.splice(engines.indexOf(engine), 1);
+};
+
+export const newEngine = async (
+  owner: Owner | null,
+  store: EventStore = new TwistedStore(),
+  clock: Clock = systemClock,
+) => {
+  await store.start();
+  const engine = new RunEngine(store, plans, clock, systemEntropy, silentLog, { limits: DEFAULT_RUN_LIMITS });
+  if (owner !== null) engine.ownedBy(owner);
+  engines.push(engine);
+  const begin = (key: string, change?: Partial<StartRun>) =>
+    new Promise<StartReply>((settle) => engine.start(runIdOf(key), start(key, change), TWO_STEPS, NOBODY, settle));
+  return { engine, store, begin };
+};
+
+export const typesOf = async (store: EventStore, key: string) =>
+  (await store.readStream(runStream(runIdOf(key)))).map(({ type }) => type);
