@@ -36,6 +36,36 @@ describe('Slots', () => {
     ]);
   });
 
+  it('lets no origin hold more than it leaves free, so that two that never answer keep no other waiting', () => {
+    const slots = new Slots({ attemptsMax: 1_024, perOriginMax: 512 });
+    const held = (origin: string) =>
+      Array.from({ length: 600 }, (_, index) => slots.take(origin, id(`${origin}${index}`))).filter(Boolean).length;
+    expect([held('never'), held('drips'), held('resets')]).toEqual([512, 256, 128]);
+    expect(slots.take('good', id('g'))).toBe(true);
+  });
+
+  it('offers a slot of an origin that holds many to one that holds none, however many wait at the first', () => {
+    const slots = new Slots({ attemptsMax: 8, perOriginMax: 8 });
+    for (const origin of ['a', 'b', 'c', 'd'])
+      for (let run = 0; run < 6; run++) slots.take(origin, id(`${origin}${run}`));
+    expect(slots.usage.inUse).toBe(8);
+    expect(slots.take('good', id('g'))).toBe(false);
+    slots.release('a');
+    const offered = [slots.next('a'), slots.next('a')];
+    expect(offered).toContain('g');
+    expect(offered).not.toContain('a4');
+  });
+
+  it('offers what one origin frees to another that had to leave it free', () => {
+    const slots = new Slots({ attemptsMax: 4, perOriginMax: 4 });
+    expect(['1', '2', '3'].map((run) => slots.take('a', id(run)))).toEqual([true, true, false]);
+    expect(['4', '5'].map((run) => slots.take('b', id(run)))).toEqual([true, false]);
+    slots.release('a');
+    slots.release('a');
+    expect([slots.next('a'), slots.next('b')]).toEqual(['3', '5']);
+    expect(slots.usage.waiting).toBe(0);
+  });
+
   it('knows who waits', () => {
     const slots = new Slots({ attemptsMax: 1, perOriginMax: 1 });
     slots.take('a', id('1'));

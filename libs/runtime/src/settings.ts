@@ -149,7 +149,7 @@ export const SETTINGS = {
     'attempts',
     integer(1, 65_536),
     '512',
-    'Most attempts in flight to one origin, so that a slow one does not take all slots.',
+    'Most attempts in flight to one origin. None holds more than it leaves free of all either, so that slow ones cannot take every slot.',
   ),
   STEPWELL_CONNECTIONS_PER_ORIGIN_MAX: setting(
     'Dispatcher',
