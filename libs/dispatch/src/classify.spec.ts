@@ -12,11 +12,13 @@ const answer = (change: Partial<Answer>): Answer => ({
   ...change,
 });
 
+const classify = (given: Answer) => classifyAnswer(given, NOW_MS, 1_024);
+
 describe('classifyAnswer', () => {
   it.each([300, 301, 302, 304, 307, 308, 400, 401, 403, 404, 405, 406, 410, 411, 413, 414, 415, 422, 431, 451])(
     'refuses for good at %d',
     (status) => {
-      expect(classifyAnswer(answer({ status }), NOW_MS)).toMatchObject({
+      expect(classify(answer({ status }))).toMatchObject({
         class: 'refused',
         retryable: false,
         error: { name: `HTTP.${status}` },
@@ -25,7 +27,7 @@ describe('classifyAnswer', () => {
   );
 
   it.each([408, 409, 421, 423, 425, 429])('refuses for now at %d', (status) => {
-    expect(classifyAnswer(answer({ status }), NOW_MS)).toMatchObject({ class: 'refused', retryable: true });
+    expect(classify(answer({ status }))).toMatchObject({ class: 'refused', retryable: true });
   });
 
   it.each([
@@ -39,11 +41,11 @@ describe('classifyAnswer', () => {
     [501, false],
     [505, false],
   ])('may have executed at %d, retryable: %s', (status, retryable) => {
-    expect(classifyAnswer(answer({ status }), NOW_MS)).toMatchObject({ class: 'may-have-executed', retryable });
+    expect(classify(answer({ status }))).toMatchObject({ class: 'may-have-executed', retryable });
   });
 
   it.each([200, 201, 202, 204, 299])('succeeds at %d', (status) => {
-    expect(classifyAnswer(answer({ status }), NOW_MS)).toEqual({ succeeded: true, status, output: 'null' });
+    expect(classify(answer({ status }))).toEqual({ succeeded: true, status, output: 'null' });
   });
 
   it.each([
@@ -57,7 +59,7 @@ describe('classifyAnswer', () => {
     // The log and the views hold no half characters, and a cut must not make one.
     [`{"error":"Long","cause":"${'x'.repeat(4_095)}😀"}`, { name: 'Long', cause: `${'x'.repeat(4_095)}\ufffd` }],
   ])('takes the name and cause that the application gives: %s', (body, error) => {
-    expect(classifyAnswer(answer({ status: 422, body: Buffer.from(body) }), NOW_MS)).toMatchObject({ error });
+    expect(classify(answer({ status: 422, body: Buffer.from(body) }))).toMatchObject({ error });
   });
 
   it.each([
@@ -65,17 +67,32 @@ describe('classifyAnswer', () => {
     [503, 'the application answered 503 Service Unavailable'],
     [599, 'the application answered 599'],
   ])('says in words what a bare %d means', (status, cause) => {
-    expect(classifyAnswer(answer({ status }), NOW_MS)).toMatchObject({ error: { name: `HTTP.${status}`, cause } });
+    expect(classify(answer({ status }))).toMatchObject({ error: { name: `HTTP.${status}`, cause } });
   });
 
   it('keeps a text to the byte, its byte order mark too', () => {
     const body = Buffer.from('\ufeffname;été\r\n');
-    const verdict = classifyAnswer(answer({ contentType: 'text/csv', body }), NOW_MS);
+    const verdict = classify(answer({ contentType: 'text/csv', body }));
     expect(verdict.succeeded && Buffer.from(JSON.parse(verdict.output))).toEqual(body);
   });
 
+  it.each([
+    ['text of signs that JSON writes in six bytes', 'text/plain', '\u0001'.repeat(200)],
+    ['text of more than ASCII, in all', 'text/plain', 'é'.repeat(512)],
+    ['numbers that JSON writes at length', 'application/json', `[${Array(100).fill('123e18').join()}]`],
+  ])('refuses what as a payload is longer than the limit, though the answer is not: %s', (_name, contentType, text) => {
+    const body = Buffer.from(text);
+    expect(body.length).toBeLessThanOrEqual(1_024);
+    expect(classify(answer({ contentType, body }))).toMatchObject({
+      class: 'may-have-executed',
+      retryable: false,
+      error: { name: 'Stepwell.PayloadTooLarge' },
+    });
+    expect(classify(answer({ contentType: 'text/plain', body: Buffer.from('é'.repeat(511)) })).succeeded).toBe(true);
+  });
+
   it('refuses an encoding that was not asked for', () => {
-    expect(classifyAnswer(answer({ contentEncoding: 'gzip', body: Buffer.from('x') }), NOW_MS)).toMatchObject({
+    expect(classify(answer({ contentEncoding: 'gzip', body: Buffer.from('x') }))).toMatchObject({
       error: { name: 'Stepwell.InvalidAnswer' },
     });
   });

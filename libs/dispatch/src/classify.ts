@@ -41,18 +41,22 @@ export type Verdict =
 const PERMANENT = new Set([400, 401, 403, 404, 405, 406, 410, 411, 413, 414, 415, 422, 431, 451, 501, 505]);
 
 /** Reads an answer: 2xx is the result, everything else a failure with a class and a name. */
-export const classifyAnswer = (answer: Answer, nowMs: number): Verdict => {
-  if (answer.status < 200 || answer.status > 299) return refused(answer, nowMs);
+export const classifyAnswer = (answer: Answer, nowMs: number, payloadMaxBytes: number): Verdict => {
+  const { status } = answer;
+  if (status < 200 || status > 299) return refused(answer, nowMs);
   const read = readBody(answer);
-  if (typeof read === 'string') return { succeeded: true, status: answer.status, output: read };
-  return failed(
-    'may-have-executed',
-    answer.status,
-    { name: 'Stepwell.InvalidAnswer', cause: read.detail },
-    false,
-    null,
-  );
+  if (typeof read !== 'string') return unusable(status, { name: 'Stepwell.InvalidAnswer', cause: read.detail });
+  // As JSON an answer may be six times as long as it came, and then fit into no append.
+  if (read.length * BYTES_A_CHARACTER_MAX <= payloadMaxBytes || Buffer.byteLength(read) <= payloadMaxBytes)
+    return { succeeded: true, status, output: read };
+  const cause = `the answer takes ${Buffer.byteLength(read)} bytes as JSON, the limit of a payload is ${payloadMaxBytes}`;
+  return unusable(status, { name: 'Stepwell.PayloadTooLarge', cause });
 };
+
+const BYTES_A_CHARACTER_MAX = 3;
+
+/** What is there and cannot be taken: the step may have executed, and would answer alike again. */
+const unusable = (status: number, error: ErrorInfo): Verdict => failed('may-have-executed', status, error, false, null);
 
 /** A fault of the exchange. Not executed only when no byte of the request was written. */
 export const classifyFault = (fault: ExchangeFault): Verdict => {

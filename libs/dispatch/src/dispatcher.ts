@@ -150,7 +150,9 @@ export class Dispatcher implements Owner {
   private answered(flight: Flight, outcome: ExchangeOutcome): void {
     if (!this.land(flight)) return;
     const verdict =
-      'answer' in outcome ? classifyAnswer(outcome.answer, this.clock.nowMs()) : classifyFault(outcome.fault);
+      'answer' in outcome
+        ? classifyAnswer(outcome.answer, this.clock.nowMs(), this.options.payloadMaxBytes)
+        : classifyFault(outcome.fault);
     const { runId, step, attempt } = flight;
     // The slot is free before the decision, so that the step that this answer readies may take it.
     this.slots.release(flight.origin);
