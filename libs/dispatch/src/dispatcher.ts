@@ -30,6 +30,7 @@ type Flight = {
 
 const RECORD_AGAIN_MS = 1_000;
 const NOBODY = { actor: null, traceparent: null };
+const WAKE_UP = { type: 'WakeUp' } as const;
 
 /**
  * Performs what runs are owed: attempts within its grants, dues on time. The only part that calls applications. An
@@ -68,16 +69,19 @@ export class Dispatcher implements Owner {
       connectionsPerOriginMax: options.connectionsPerOriginMax,
     });
     this.dues = new RunDues(openRuns, this.wheel, clock, log, {
-      wake: (runId, done) => engine.submit(runId, { type: 'WakeUp' }, NOBODY, done),
+      wake: (runId, done) =>
+        engine.submit(runId, WAKE_UP, NOBODY, (result) => {
+          done(result.status === 'unavailable' ? undefined : (result.loaded?.run ?? null));
+        }),
       isInHand: (runId) => engine.isActive(runId) || this.slots.isWaiting(runId),
     });
   }
 
   /** Takes the runs over: reads what is open, then acts. */
   async start(): Promise<void> {
-    await takeOver(this.store, this.openRuns, this.log);
+    const head = await takeOver(this.store, this.openRuns, this.log);
     this.engine.ownedBy(this);
-    this.dues.start();
+    this.dues.start(head);
     this.started = true;
   }
 
@@ -209,7 +213,9 @@ export class Dispatcher implements Owner {
   private wakeNext(origin: string): void {
     if (this.stopping) return;
     const runId = this.slots.next(origin);
-    if (runId !== null) this.engine.submit(runId, { type: 'WakeUp' }, NOBODY, () => this.wakeNext(origin));
+    if (runId === null) return;
+    // Not from within the answer: a thousand in line may have no use for it, and each would deepen the stack.
+    this.engine.submit(runId, WAKE_UP, NOBODY, () => queueMicrotask(() => this.wakeNext(origin)));
   }
 }
 

@@ -15,9 +15,13 @@ const WAKES_AT_ONCE = 64;
 
 /** What keeps a run's time: its owner wakes it, and says whether it has it in hand anyway. */
 export interface Wakes {
-  wake(runId: RunId, done: () => void): void;
+  /** Calls back with the run as it is then, `null` when there is none, `undefined` when it could not be read. */
+  wake(runId: RunId, done: (run: Run | null | undefined) => void): void;
   isInHand(runId: RunId): boolean;
 }
+
+/** What the table is to say of a run: due when, or `null` for ended. `fresh`: it says nothing yet. */
+type Row = { dueMs: number | null; readonly fresh: boolean };
 
 /**
  * When each open run next owes something. Dues of the next minute are timers, all others rows of the table, which is
@@ -25,9 +29,10 @@ export interface Wakes {
  */
 export class RunDues {
   private readonly timers = new Map<RunId, { readonly dueMs: number; readonly timer: Timer }>();
-  private batch = new Map<RunId, { dueMs: number; readonly fresh: boolean }>();
-  private ended: RunId[] = [];
+  private batch = new Map<RunId, Row>();
+  /** Of the last commit noted, and of the last that the table knows of. */
   private position: Position | null = null;
+  private written: Position | null = null;
   private writing: Promise<void> | null = null;
   private cancelWrite: (() => void) | null = null;
   private cancelRefill: (() => void) | null = null;
@@ -43,8 +48,10 @@ export class RunDues {
     private readonly wakes: Wakes,
   ) {}
 
-  /** Begins to write, and wakes what is due. Resolves once the first rows are on their way. */
-  start(): void {
+  /** Begins to write, and wakes what is due; the table tells of everything up to `head`. */
+  start(head: Position): void {
+    this.position = head;
+    this.written = head;
     this.writeLater();
     void this.refill();
   }
@@ -63,18 +70,33 @@ export class RunDues {
   /** Takes note of a commit. */
   committed({ runId, run, fresh, position }: Committed): void {
     this.position = position;
-    const timerMs = nextTimerMs(run);
-    const active = isActive(run);
-    this.keepTimer(runId, active || timerMs < this.clock.nowMs() + HORIZON_MS ? timerMs : Infinity);
+    this.note(runId, run, { fresh, seenMs: -Infinity });
+  }
+
+  /** `seenMs`: what was due by then has been seen to. A retry due since then waits for a slot, no more for its time. */
+  private note(runId: RunId, run: Run | null, { fresh, seenMs }: { fresh: boolean; seenMs: number }): void {
     const noted = this.batch.get(runId);
-    if (isEnded(run)) {
-      if (noted !== undefined) this.batch.delete(runId);
-      if (noted?.fresh !== true && !fresh) this.ended.push(runId);
+    if (run === null || isEnded(run)) {
+      this.keepTimer(runId, Infinity);
+      if (fresh || noted?.fresh === true) this.batch.delete(runId);
+      else this.batch.set(runId, { dueMs: null, fresh: false });
       return;
     }
+    const timerMs = nextTimerMs(run, seenMs);
+    const active = isActive(run, seenMs);
+    this.keepTimer(runId, active || timerMs < this.clock.nowMs() + HORIZON_MS ? timerMs : Infinity);
     const dueMs = active || timerMs === Infinity ? 0 : timerMs;
     if (noted !== undefined) noted.dueMs = dueMs;
     else this.batch.set(runId, { dueMs, fresh });
+  }
+
+  private wake(runId: RunId, done: () => void): void {
+    const seenMs = this.clock.nowMs();
+    this.wakes.wake(runId, (run) => {
+      // Also when nothing came of it, and no commit tells what the run owes next.
+      if (run !== undefined) this.note(runId, run, { fresh: false, seenMs });
+      done();
+    });
   }
 
   private keepTimer(runId: RunId, dueMs: number): void {
@@ -87,7 +109,7 @@ export class RunDues {
     if (dueMs === Infinity || this.stopped) return;
     const timer = this.wheel.at(dueMs, () => {
       this.timers.delete(runId);
-      this.wakes.wake(runId, () => undefined);
+      this.wake(runId, () => undefined);
     });
     this.timers.set(runId, { dueMs, timer });
   }
@@ -100,20 +122,23 @@ export class RunDues {
   }
 
   private async write(): Promise<void> {
-    const { position, batch, ended } = this;
-    if (position === null) return;
-    this.position = null;
+    const { position, batch } = this;
+    if (position === null || (batch.size === 0 && position === this.written)) return;
     this.batch = new Map();
-    this.ended = [];
-    const open = [...batch].map(([runId, { dueMs }]) => ({ runId, dueMs }));
+    const open: OpenRun[] = [];
+    const ended: RunId[] = [];
+    for (const [runId, { dueMs }] of batch) {
+      if (dueMs === null) ended.push(runId);
+      else open.push({ runId, dueMs });
+    }
     try {
       await this.table.write({ open, ended, checkpoint: position });
+      this.written = position;
     } catch (error) {
-      // The table is made anew from the log at the next start; until then dues beyond the next minute are at risk.
+      // Tried again with the next batch. A start makes of the log what the table does not tell.
       this.log.error('the table of open runs could not be written', { err: error });
-      for (const [runId, entry] of batch)
-        if (!this.batch.has(runId)) this.batch.set(runId, { dueMs: entry.dueMs, fresh: false });
-      this.ended.push(...ended);
+      for (const [runId, { dueMs }] of batch)
+        if (!this.batch.has(runId)) this.batch.set(runId, { dueMs, fresh: false });
     }
   }
 
@@ -129,13 +154,15 @@ export class RunDues {
   /** Goes through the rows due within the horizon: sets timers, wakes what is due and in nobody's hand. */
   private async wakeDue(): Promise<void> {
     const nowMs = this.clock.nowMs();
+    const untilMs = nowMs + HORIZON_MS;
     let after: OpenRun | null = null;
     const first = this.cancelRefill === null;
+    // A timer that is far off says nothing of what is due now.
+    const isKept = (runId: RunId): boolean =>
+      (this.timers.get(runId)?.dueMs ?? Infinity) < untilMs || this.batch.has(runId) || this.wakes.isInHand(runId);
     for (;;) {
-      const page: readonly OpenRun[] = await this.table.due(nowMs + HORIZON_MS, after, PAGE_RUNS);
-      const due = page.filter(
-        ({ runId }) => !this.timers.has(runId) && !this.wakes.isInHand(runId) && !this.batch.has(runId),
-      );
+      const page: readonly OpenRun[] = await this.table.due(untilMs, after, PAGE_RUNS);
+      const due = page.filter(({ runId }) => !isKept(runId));
       for (const { runId, dueMs } of due) if (dueMs > nowMs) this.keepTimer(runId, dueMs);
       const late = due.filter(({ dueMs }) => dueMs <= nowMs);
       if (!first) this.overdue += late.filter(({ dueMs }) => dueMs < nowMs - OVERDUE_MS).length;
@@ -149,20 +176,24 @@ export class RunDues {
   private async wakeAll(runs: readonly OpenRun[]): Promise<void> {
     for (let from = 0; from < runs.length && !this.stopped; from += WAKES_AT_ONCE) {
       const some = runs.slice(from, from + WAKES_AT_ONCE);
-      await Promise.all(some.map(({ runId }) => new Promise<void>((resolve) => this.wakes.wake(runId, resolve))));
+      await Promise.all(some.map(({ runId }) => new Promise<void>((resolve) => this.wake(runId, resolve))));
     }
   }
 }
 
 /** The earliest instant at which time itself changes something; `Infinity` when none does. */
-const nextTimerMs = (run: Run): number => {
+const nextTimerMs = (run: Run, seenMs: number): number => {
   const { retries, deadlines, timeoutAt } = run.obligations;
   let dueMs = timeoutAt === null ? Infinity : toMs(timeoutAt);
-  if (retries.size > 0) for (const at of retries.values()) dueMs = Math.min(dueMs, toMs(at));
   if (deadlines.size > 0) for (const at of deadlines.values()) dueMs = Math.min(dueMs, toMs(at));
+  if (retries.size > 0) for (const at of retries.values()) if (toMs(at) > seenMs) dueMs = Math.min(dueMs, toMs(at));
   return dueMs;
 };
 
 /** Whether the run needs its owner now, time or not. */
-const isActive = ({ obligations }: Run): boolean =>
-  obligations.inFlight.size > 0 || obligations.ready.size > 0 || obligations.moves.size > 0;
+const isActive = ({ obligations }: Run, seenMs: number): boolean => {
+  const { inFlight, ready, moves, retries } = obligations;
+  if (inFlight.size > 0 || ready.size > 0 || moves.size > 0) return true;
+  for (const at of retries.values()) if (toMs(at) <= seenMs) return true;
+  return false;
+};

@@ -1,0 +1,118 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { parallel, planOf, step } from '../../domain/src/testing/tree-plans.js';
+import { MemoryOpenRuns } from './open-runs/open-runs.js';
+import { Application, DispatchWorld, json, runIdOf, stepPlan } from './testing/dispatch-world.js';
+
+const open: { stop(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const part of open.splice(0).reverse()) await part.stop();
+});
+
+const application = async (prepare: (app: Application) => unknown) => {
+  const app = new Application();
+  prepare(app);
+  open.push(app);
+  return { app, url: await app.start() };
+};
+
+const world = async (...args: ConstructorParameters<typeof DispatchWorld>): Promise<DispatchWorld> => {
+  const started = await new DispatchWorld(...args).start();
+  open.push(started);
+  return started;
+};
+
+const until = async (holds: () => Promise<boolean> | boolean): Promise<void> => {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5));
+};
+
+const rows = (table: MemoryOpenRuns) => table.due(Infinity, null, 100);
+const waits = (made: DispatchWorld, key: string) => async (): Promise<boolean> =>
+  (await made.engine.load(runIdOf(key)))?.run.steps.get('only')?.status === 'waiting-retry';
+const HOUR_MS = 3_600_000;
+
+describe('RunDues', () => {
+  it.each(['step', 'run'])(
+    'times out a %s that waits for a slot with its retry due, and not when one is free',
+    async (what) => {
+      const { app, url } = await application((made) =>
+        made.on('/', (_request, response, body) => {
+          if (body === '"fails"') json(response, 503, {});
+        }),
+      );
+      const timeouts = { connectMs: 500, answerMs: 5_000, stepMs: null };
+      const stepMs = what === 'step' ? 400 : null;
+      const plan = stepPlan(`${url}/`, { timeouts: { ...timeouts, stepMs } }, { initialIntervalMs: 150 });
+      const made = await world(plan, { options: { attemptsPerOriginMax: 1 } });
+      await made.startRun('a', 'fails', { timeoutMs: what === 'run' ? 400 : null });
+      await until(waits(made, 'a'));
+      const began = performance.now();
+      await made.startRun('b', 'hangs');
+      const { run } = (await made.ended('a'))!;
+      expect(performance.now() - began).toBeLessThan(1_000);
+      expect(run.error?.name).toBe(what === 'step' ? 'Stepwell.StepTimeout' : 'Stepwell.RunTimeout');
+      expect(app.requests.map(({ body }) => body)).toEqual(['"fails"', '"hangs"']);
+    },
+  );
+
+  it('gives a row that says too much its due again, so that the run is woken once and then on time', async () => {
+    const { url } = await application((made) => made.on('/', (_request, response) => json(response, 503, {})));
+    const plan = stepPlan(`${url}/`, {}, { initialIntervalMs: HOUR_MS, maxIntervalMs: HOUR_MS });
+    const table = new MemoryOpenRuns();
+    const first = await world(plan, { openRuns: table });
+    await first.startRun('a');
+    await until(waits(first, 'a'));
+    const retryAt = (await first.engine.load(runIdOf('a')))!.run.steps.get('only')!.retryAt!;
+    await first.dispatcher.stop();
+    const exact = [{ runId: runIdOf('a'), dueMs: Date.parse(retryAt) }];
+    expect(await rows(table)).toEqual(exact);
+    // As a take-over leaves it that does not fold the run.
+    await table.write({ open: [{ runId: runIdOf('a'), dueMs: 0 }], ended: [], checkpoint: (await table.start())! });
+    await world(plan, { store: first.store, openRuns: table });
+    await until(async () => (await rows(table))[0]?.dueMs !== 0);
+    expect(await rows(table)).toEqual(exact);
+  });
+
+  it('takes the row of a run out that has ended, or never was', async () => {
+    const { url } = await application(() => undefined);
+    const table = new MemoryOpenRuns();
+    const first = await world(stepPlan(`${url}/`), { openRuns: table });
+    await first.run('a');
+    await first.dispatcher.stop();
+    const ghosts = ['a', 'nobody'].map((key) => ({ runId: runIdOf(key), dueMs: 0 }));
+    await table.write({ open: ghosts, ended: [], checkpoint: (await table.start())! });
+    await world(stepPlan(`${url}/`), { store: first.store, openRuns: table });
+    await until(async () => (await rows(table)).length === 0);
+  });
+
+  it('writes again what the table did not take, though nothing else happens', async () => {
+    const { url } = await application((made) => made.on('/', (_request, response) => json(response, 503, {})));
+    const plan = stepPlan(`${url}/`, {}, { initialIntervalMs: HOUR_MS, maxIntervalMs: HOUR_MS });
+    const table = new MemoryOpenRuns();
+    const made = await world(plan, { openRuns: table });
+    const { write } = table;
+    let refused = 0;
+    table.write = () => {
+      refused += 1;
+      return Promise.reject(new Error('the disk is full'));
+    };
+    await made.startRun('a');
+    await until(() => refused > 0);
+    table.write = write;
+    await until(async () => (await rows(table)).length === 1);
+  });
+
+  it('ends every step that is late, one after the other', async () => {
+    const { url } = await application((made) => made.on('/', () => undefined));
+    const late = { timeouts: { connectMs: 500, answerMs: 5_000, stepMs: 100 } };
+    const plan = planOf(
+      parallel({ name: 'all', onError: 'continue' }, ...['a', 'b', 'c', 'd'].map((name) => step(name, late))),
+    );
+    const nodes = plan.nodes.map((node) => (node.type === 'step' ? { ...node, url: `${url}/` } : node));
+    const made = await world({ ...plan, nodes }, { options: { attemptsPerOriginMax: 1 } });
+    const began = performance.now();
+    const { run } = await made.run('a');
+    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(run.status).toBe('completed');
+    expect([...run.steps.values()].filter(({ error }) => error?.name === 'Stepwell.StepTimeout')).toHaveLength(4);
+  });
+});
