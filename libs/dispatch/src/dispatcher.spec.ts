@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { decodeRunEvent, runStream, type EventStore } from '#event-store';
+import { decodeRunEvent, MemoryEventStore, NO_STREAM, runStream, type EventStore } from '#event-store';
 import { stepIdempotencyKey } from '#runtime';
 import { Application, DispatchWorld, json, runIdOf, stepPlan } from './testing/dispatch-world.js';
 
@@ -239,6 +239,41 @@ describe('Dispatcher', () => {
     const loaded = await second.ended('a');
     expect(loaded?.run).toMatchObject({ status: 'completed', output: '"second"' });
     expect(app.requests[1]?.headers['stepwell-attempt']).toBe('2');
+  });
+
+  it('sends nothing for an attempt whose start is committed after the stop began, and burns none', async () => {
+    const { app, url } = await application();
+    let commit = (): void => undefined;
+    const store = new MemoryEventStore();
+    const append = store.append.bind(store);
+    store.append = (given, settle) => {
+      if (given.expected === NO_STREAM) commit = () => append(given, settle);
+      else append(given, settle);
+    };
+    const made = await world(stepPlan(`${url}/`, {}, { maxAttempts: 1 }), { store });
+    const started = made.startRun('a');
+    const stopped = made.dispatcher.stop();
+    await made.dispatcher.drain();
+    commit();
+    expect(await started).toMatchObject({ status: 'started' });
+    await stopped;
+    expect(app.requests).toEqual([]);
+    expect((await store.readStream(runStream(runIdOf('a')))).at(-1)).toMatchObject({
+      type: 'AttemptFailed',
+      data: { class: 'not-executed', interrupted: true },
+    });
+  });
+
+  it('sends nothing for an attempt that the very append that started it has ended, and gives its slot back', async () => {
+    const { app, url } = await application();
+    const made = await world(stepPlan(`${url}/`), { options: { attemptsPerOriginMax: 1 } });
+    const { run, plan, position } = await made.run('a');
+    expect(made.dispatcher.grant(runIdOf('a'), run.steps.get('only')!)).not.toBeNull();
+    const attempts = [{ step: 'only', attempt: 1 }];
+    made.dispatcher.committed({ runId: runIdOf('a'), run, plan, position, traceparent: null, fresh: false, attempts });
+    expect(made.dispatcher.load.inFlight).toBe(0);
+    await made.run('b');
+    expect(app.requests).toHaveLength(2);
   });
 
   it('records an attempt that another boot left without an outcome as unknown, and makes it again under the same key', async () => {

@@ -44,9 +44,9 @@ export class Dispatcher implements Owner {
   private readonly exchanges: HttpExchanges;
   private readonly dues: RunDues;
   private readonly flights = new Set<Flight>();
-  private stopping = false;
-  private stopped = false;
   private started = false;
+  private draining: Promise<void> | null = null;
+  private stopping: Promise<void> | null = null;
   private landed: (() => void) | null = null;
   /** Answers that came for an attempt that was over already; dropped. */
   superseded = 0;
@@ -86,28 +86,20 @@ export class Dispatcher implements Owner {
   }
 
   /** Starts no attempt any more, waits for those in flight, hands in what remains as interrupted. Idempotent. */
-  async drain(): Promise<void> {
-    if (this.stopping) return;
-    this.stopping = true;
-    await this.landing(this.options.graceMs);
-    for (const flight of this.flights) this.interrupt(flight);
+  drain(): Promise<void> {
+    return (this.draining ??= this.landing(this.options.graceMs).then(() => {
+      for (const flight of this.flights) this.interrupt(flight);
+    }));
   }
 
   /** Drains, waits until everything is recorded, lets go of the runs. Idempotent. */
-  async stop(): Promise<void> {
-    await this.drain();
-    if (this.stopped) return;
-    this.stopped = true;
-    await this.engine.stop();
-    await this.dues.stop();
-    this.wheel.stop();
-    await this.exchanges.stop();
-    await this.openRuns.stop();
+  stop(): Promise<void> {
+    return (this.stopping ??= this.letGo());
   }
 
   /** True from the take-over to the stop. */
   get acting(): boolean {
-    return this.started && !this.stopping;
+    return this.started && this.draining === null;
   }
 
   get load(): {
@@ -121,7 +113,7 @@ export class Dispatcher implements Owner {
   }
 
   grant(runId: RunId, step: Step): Grant | null {
-    if (this.stopping || step.request === null) return null;
+    if (this.draining !== null || step.request === null) return null;
     return this.slots.take(targetOf(step.request.url).origin, runId) ? this.granted : null;
   }
 
@@ -138,6 +130,8 @@ export class Dispatcher implements Owner {
     const step = run.steps.get(key);
     const timeouts = step === undefined ? null : timeoutsOf(plan, step);
     if (step === undefined || timeouts === null) return;
+    // The append that started it ended it too: a step beside it failed.
+    if (step.attempts.at(-1)?.outcome !== 'running') return this.refund(step);
     const request = stepRequest(
       { runId, run, step, attempt, traceparent, connectMs: timeouts.connectMs },
       this.entropy,
@@ -145,6 +139,8 @@ export class Dispatcher implements Owner {
     if (request === null) return;
     const flight: Flight = { runId, step: key, attempt, origin: request.origin, exchange: null, deadline: null };
     this.flights.add(flight);
+    // Its start was on its way to the log when the stop began.
+    if (this.draining !== null) return this.interrupt(flight);
     flight.deadline = this.wheel.after(timeouts.answerMs, () => {
       flight.exchange?.abort('Stepwell.Timeout', `no whole answer within ${timeouts.answerMs} ms (answerMs)`);
     });
@@ -171,7 +167,7 @@ export class Dispatcher implements Owner {
       if (result.status !== 'unavailable') return;
       const { step, attempt } = flight;
       this.log.error('an outcome could not be recorded; trying again', { runId, step, attempt, err: result.cause });
-      if (!this.stopped) this.wheel.after(RECORD_AGAIN_MS, () => this.record(flight, command, runId));
+      if (this.stopping === null) this.wheel.after(RECORD_AGAIN_MS, () => this.record(flight, command, runId));
     });
   }
 
@@ -193,6 +189,15 @@ export class Dispatcher implements Owner {
     return true;
   }
 
+  private async letGo(): Promise<void> {
+    await this.drain();
+    await this.engine.stop();
+    await this.dues.stop();
+    this.wheel.stop();
+    await this.exchanges.stop();
+    await this.openRuns.stop();
+  }
+
   private landing(graceMs: number): Promise<void> {
     if (this.flights.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
@@ -211,7 +216,7 @@ export class Dispatcher implements Owner {
 
   /** Offers a free slot to the run that waits longest; when that one has no use for it any more, to the next. */
   private wakeNext(origin: string): void {
-    if (this.stopping) return;
+    if (this.draining !== null) return;
     const runId = this.slots.next(origin);
     if (runId === null) return;
     // Not from within the answer: a thousand in line may have no use for it, and each would deepen the stack.
