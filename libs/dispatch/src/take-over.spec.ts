@@ -57,6 +57,8 @@ describe.each([
     for (const key of ['a', 'b']) await later.startRun(key);
     while (app.requests.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
     await later.engine.cancel(runIdOf('b'), null, { actor: null, traceparent: null });
+    // Ended runs are told of still.
+    expect(await later.startRun('b')).toMatchObject({ status: 'replayed' });
     while ((await later.engine.load(runIdOf('a')))?.run.steps.get('only')?.status !== 'waiting-retry')
       await new Promise((resolve) => setTimeout(resolve, 5));
     const retryAt = (await later.engine.load(runIdOf('a')))!.run.steps.get('only')!.retryAt!;

@@ -20,7 +20,7 @@ export const takeOver = async (store: EventStore, table: OpenRuns, log: Log): Pr
       'the table of open runs is ahead of the log: the log was replaced by an older one. Remove open-runs.sqlite*; it is made anew from the log.',
     );
   }
-  const scan = new OpenRunScan();
+  const scan = new OpenRunScan((checkpoint ?? LOG_START) === LOG_START);
   let read = 0;
   for (let after = checkpoint ?? LOG_START; after < head;) {
     const page = await store.readAll(after, { limit: PAGE_COMMITS, filter: { prefixes: ['run-'] } });
@@ -55,6 +55,12 @@ type Seen = { openSteps: number; dueMs: number; limitMs: number };
 class OpenRunScan {
   private readonly runs = new Map<RunId, Seen | null>();
 
+  /**
+   * `whole`: of the log from its start. Every open run is known then from its first event, and those that have ended
+   * need not be remembered: there may be hundreds of millions.
+   */
+  constructor(private readonly whole: boolean) {}
+
   get size(): number {
     return this.runs.size;
   }
@@ -64,10 +70,14 @@ class OpenRunScan {
     if (id === null) return;
     const runId = id as RunId; // the name of a run's stream holds the run's id
     const seen = this.runs.get(runId);
-    if (seen === null) return;
+    if (seen === null || (seen === undefined && this.whole && commit.firstRevision > 0)) return;
     const next = seen ?? { openSteps: commit.firstRevision === 0 ? 0 : Infinity, dueMs: 0, limitMs: Infinity };
     for (const { type, data } of unpack(commit)) {
-      if (ENDS.has(type)) return void this.runs.set(runId, null);
+      if (ENDS.has(type)) {
+        if (this.whole) this.runs.delete(runId);
+        else this.runs.set(runId, null);
+        return;
+      }
       this.apply(next, type, data);
     }
     this.runs.set(runId, next);
