@@ -1,5 +1,5 @@
 import type { Plan, RunCommand, RunState } from '#domain';
-import type { Position, StreamName } from '#event-store';
+import type { Position, Revision, StreamName } from '#event-store';
 import type { LoadedRun, Origin, RunId } from './runs.js';
 import type { Rejection } from '#domain';
 
@@ -64,3 +64,15 @@ export const newMailbox = (runId: RunId, stream: StreamName): Mailbox => ({
 
 // Before every event: the brand of a position is given by the store alone, and this one is never shown.
 const NOWHERE = -1 as Position;
+
+/** What a reader of the run gets: as live as the state, and no less. */
+export const loadedOf = ({ state, plan, position }: Mailbox): LoadedRun | null =>
+  // The domain counts revisions as plain numbers; the store brands them.
+  state === null || plan === null ? null : { run: state, plan, revision: state.revision as Revision, position };
+
+/** What its sender is told of a command once it is committed. */
+export const resultOf = (loaded: LoadedRun | null, rejection: Rejection | null, changed: boolean): CommandResult => {
+  if (rejection !== null) return { status: 'rejected', rejection, loaded };
+  if (loaded === null) return { status: 'rejected', rejection: { code: 'run-not-found' }, loaded };
+  return { status: 'accepted', loaded, changed };
+};

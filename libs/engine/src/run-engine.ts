@@ -1,10 +1,10 @@
-import { isEnded, type Plan, type Rejection, type RunCommand, type RunLimits, type StartRun } from '#domain';
+import { isEnded, type Plan, type RunCommand, type RunLimits, type StartRun } from '#domain';
 import { NO_STREAM, runStream, type Append, type AppendOutcome, type EventStore, type Revision } from '#event-store';
 import type { Clock, Entropy, Log } from '#runtime';
 import { decideBatch, type DecisionBatch } from './decision-batch.js';
 import { DuplicateStarts } from './duplicate-starts.js';
 import { loadRun, type PlanSource } from './load-run.js';
-import { newMailbox, type CommandResult, type Mailbox, type Queued } from './mailbox.js';
+import { loadedOf, newMailbox, resultOf, type CommandResult, type Mailbox, type Queued } from './mailbox.js';
 import type { Owner } from './owner.js';
 import { Runs, type CancelReply, type LoadedRun, type Origin, type RunId, type StartReply } from './runs.js';
 
@@ -187,7 +187,13 @@ export class RunEngine extends Runs {
     const expected = (mailbox.state?.revision ?? NO_STREAM) as Revision; // a domain revision is the store's
     const atMs = this.clock.nowMs();
     const at = this.clock.now();
-    const batch = decideBatch(mailbox, queue, { atMs, at, limits: this.options.limits, owner: this.owner });
+    let batch: DecisionBatch;
+    try {
+      batch = decideBatch(mailbox, queue, { atMs, at, limits: this.options.limits, owner: this.owner });
+    } catch (cause) {
+      // A bug. Whoever calls may swallow it, and the run would stand still with a state that is not in the log.
+      return this.drop(mailbox, queue, cause);
+    }
     mailbox.queue.unshift(...batch.left);
     mailbox.more = batch.more;
     if (batch.events.length === 0) {
@@ -382,14 +388,4 @@ export class RunEngine extends Runs {
   }
 }
 
-const loadedOf = ({ state, plan, position }: Mailbox): LoadedRun | null =>
-  // The domain counts revisions as plain numbers; the store brands them.
-  state === null || plan === null ? null : { run: state, plan, revision: state.revision as Revision, position };
-
 const commandsOf = (batch: DecisionBatch): Queued[] => batch.answers.map(({ queued }) => queued);
-
-const resultOf = (loaded: LoadedRun | null, rejection: Rejection | null, changed: boolean): CommandResult => {
-  if (rejection !== null) return { status: 'rejected', rejection, loaded };
-  if (loaded === null) return { status: 'rejected', rejection: { code: 'run-not-found' }, loaded };
-  return { status: 'accepted', loaded, changed };
-};
