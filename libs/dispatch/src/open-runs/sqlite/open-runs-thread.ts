@@ -1,4 +1,5 @@
 import Database from 'better-sqlite3';
+import { rmSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { OpenRun, OpenRunsBatch } from '../open-runs.js';
 
@@ -26,14 +27,32 @@ const SCHEMA = `
 
 const open = (file: string) => {
   const database = new Database(file);
-  database.pragma('journal_mode = wal');
-  database.pragma('synchronous = normal');
-  database.exec(SCHEMA);
-  return database;
+  try {
+    database.pragma('journal_mode = wal');
+    database.pragma('synchronous = normal');
+    database.exec(SCHEMA);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
 };
 
+/** A file that is damaged is as good as lost: the log tells all that it told. */
+const openOrBeginAnew = (file: string) => {
+  try {
+    return open(file);
+  } catch (error) {
+    if (!(error instanceof Database.SqliteError && DAMAGED.has(error.code))) throw error;
+    for (const part of ['', '-wal', '-shm']) rmSync(file + part, { force: true });
+    return open(file);
+  }
+};
+
+const DAMAGED = new Set(['SQLITE_NOTADB', 'SQLITE_CORRUPT']);
+
 const serve = (file: string, answer: (message: OpenRunsAnswer) => void) => {
-  const database = open(file);
+  const database = openOrBeginAnew(file);
   const upsert = database.prepare(
     'insert into open_runs (run_id, due_ms) values (?, ?) on conflict (run_id) do update set due_ms = excluded.due_ms',
   );

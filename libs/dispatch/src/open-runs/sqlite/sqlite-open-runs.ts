@@ -21,7 +21,11 @@ export class SqliteOpenRuns implements OpenRuns {
     });
     worker.on('message', (answer: OpenRunsAnswer) => this.answered(answer));
     worker.on('error', (error: Error) => this.failAll(error));
-    worker.on('exit', () => this.failAll(new Error('the thread of the open-runs table has ended')));
+    worker.on('exit', () => {
+      // Nobody would answer what is asked from now on.
+      this.worker = null;
+      this.failAll(new Error('the thread of the open-runs table has ended'));
+    });
     this.worker = worker;
     return this.ask({ ask: 'checkpoint' });
   }
@@ -31,7 +35,6 @@ export class SqliteOpenRuns implements OpenRuns {
     if (worker === null) return;
     const exited = new Promise((resolve) => worker.once('exit', resolve));
     await this.ask({ ask: 'close' });
-    this.worker = null;
     await exited;
   }
 
