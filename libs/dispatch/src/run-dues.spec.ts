@@ -89,7 +89,7 @@ describe('RunDues', () => {
     const plan = stepPlan(`${url}/`, {}, { initialIntervalMs: HOUR_MS, maxIntervalMs: HOUR_MS });
     const table = new MemoryOpenRuns();
     const made = await world(plan, { openRuns: table });
-    const { write } = table;
+    const write = table.write.bind(table);
     let refused = 0;
     table.write = () => {
       refused += 1;

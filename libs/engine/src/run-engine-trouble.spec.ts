@@ -156,7 +156,7 @@ describe('RunEngine in trouble', () => {
     const store = new TwistedStore();
     await (await newEngine(new Recorder(), store)).begin('a');
     const { engine } = await newEngine(new Recorder('b1'), store);
-    const { readStream } = store;
+    const readStream = store.readStream.bind(store);
     let reads = 0;
     store.readStream = async () => {
       reads += 1;
