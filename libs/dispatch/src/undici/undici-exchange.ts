@@ -23,7 +23,7 @@ export interface Exchange {
   readonly sent: boolean;
 }
 
-/** Origins whose pools are kept open; past it the one unused for longest is closed. */
+/** Pools that are kept open; past it the one that was opened first is closed, once its exchanges have ended. */
 const POOLS_MAX = 2_000;
 // Below the 5 s after which most servers drop an idle connection, so that we let go first.
 const KEEP_ALIVE_MS = 4_000;
