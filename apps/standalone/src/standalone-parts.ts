@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Dispatcher, MemoryOpenRuns, SqliteOpenRuns } from '#dispatch';
 import { Catalogue, RunEngine } from '#engine';
-import { MemoryEventStore, SqliteEventStore, type EventStore } from '#event-store';
+import { MemoryEventStore, SHARDS, SqliteEventStore, type EventStore } from '#event-store';
 import { systemClock, systemEntropy, type Config, type Log } from '#runtime';
 import { Projector, SqliteViewStore } from '#views';
 import type { Health, NodeInfo, Readiness, WorkflowApiParts } from '../../workflow-api/src/workflow-api.module.js';
@@ -12,7 +12,6 @@ import type { ProjectorParts } from '../../projector/src/projector.module.js';
 
 const VERSION = '0.1.0';
 /** How many shards group the runs of a log; a standalone process owns them all. */
-const SHARDS = 64;
 
 export type StandaloneParts = WorkflowApiParts &
   DispatcherParts &

@@ -18,7 +18,17 @@ export {
   type SubscriptionMessage,
 } from './event-store.js';
 export { envelopeOf, recordedAtOf, storedEvents, unpack, type StoredEvent } from './packed.js';
-export { CATALOGUE, isRunId, planStream, runIdOf, runStream } from './stream-names.js';
+export {
+  CATALOGUE,
+  isRunId,
+  planStream,
+  runIdOf,
+  runStream,
+  shardOf,
+  shardPrefixes,
+  SHARDS,
+  type Shard,
+} from './stream-names.js';
 export { decodeRunEvent, encodeRunEvent, UnknownEvent } from './run-event-codec.js';
 export { MemoryEventStore } from './memory/memory-event-store.js';
 export {

@@ -1,6 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import { sha256Base32, sha256Hex } from '#runtime';
-import { CATALOGUE, isRunId, planStream, runIdOf, runStream } from './stream-names.js';
+import {
+  CATALOGUE,
+  isRunId,
+  planStream,
+  runIdOf,
+  runStream,
+  shardOf,
+  shardPrefixes,
+  SHARDS,
+  type Shard,
+} from './stream-names.js';
 
 describe('names of streams', () => {
   it('carry the first byte of the run id, so that prefixes are shards', () => {
@@ -9,6 +19,19 @@ describe('names of streams', () => {
       expect(runStream(runId)).toBe(`run-${sha256Hex(`run ${index}`).slice(0, 2)}-${runId}`);
       expect(runIdOf(runStream(runId))).toBe(runId);
       expect(isRunId(runId)).toBe(true);
+    }
+  });
+
+  it('put every run into one of 64 shards, whose prefixes match its stream and no other shard', () => {
+    const shards = Array.from({ length: SHARDS }, (_, index) => index as Shard);
+    const prefixes = shards.flatMap(shardPrefixes);
+    expect(new Set(prefixes).size).toBe(256);
+    for (let index = 0; index < 2_000; index++) {
+      const runId = sha256Base32(`run ${index}`, 128);
+      const matching = shards.filter((shard) =>
+        shardPrefixes(shard).some((prefix) => runStream(runId).startsWith(prefix)),
+      );
+      expect(matching).toEqual([shardOf(runId)]);
     }
   });
 

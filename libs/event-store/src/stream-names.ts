@@ -21,6 +21,18 @@ export const runStream = (runId: string): StreamName => {
   return `${RUN_PREFIX}${firstByte < 16 ? '0' : ''}${firstByte.toString(16)}-${runId}` as StreamName;
 };
 
+/** A group of runs with one owner: those whose first hash byte is in a range of four. */
+export type Shard = number & { readonly __shard: true };
+export const SHARDS = 64;
+
+/** The shard of a run. */
+export const shardOf = (runId: string): Shard =>
+  ((BASE32.indexOf(runId.charAt(0)) << 1) | (BASE32.indexOf(runId.charAt(1)) >> 4)) as Shard; // the upper six bits of eight
+
+/** What the names of a shard's streams start with: the filter of whoever owns it. */
+export const shardPrefixes = (shard: Shard): readonly string[] =>
+  [0, 1, 2, 3].map((low) => `${RUN_PREFIX}${((shard << 2) | low).toString(16).padStart(2, '0')}-`);
+
 /** `plan-<hash>`: one immutable plan, by its content. */
 export const planStream = (hash: string): StreamName => `plan-${hash}` as StreamName;
 

@@ -1,0 +1,20 @@
+import type { Shard } from '#event-store';
+
+/** What the owner of shards does as they come and go. */
+export interface ShardHolder {
+  /** They are this process's from now on: it takes their runs over, and acts when it has. */
+  gained(shards: readonly Shard[]): void;
+  /** They are to go to another: lets go of their runs in good order, and resolves when it acts for them no more. */
+  release(shards: readonly Shard[]): Promise<void>;
+  /** They were taken away: another may act for them already. */
+  lost(shards: readonly Shard[]): void;
+}
+
+/** Which shards this process owns. A shard has one owner at a time; a zombie is fenced by the revisions of the log. */
+export interface ShardOwnership {
+  start(holder: ShardHolder): Promise<void>;
+  /** Releases all, so that another may take them at once. Idempotent. */
+  stop(): Promise<void>;
+  /** False when this process has not shown for a while that it lives: it starts nothing until it has. */
+  readonly mayStart: boolean;
+}
