@@ -1,7 +1,7 @@
 import type { Grant, Plan, RunCommand, Step, StepKey } from '#domain';
 import type { Committed, Owner, RunEngine, RunId, StartedAttempt } from '#engine';
 import type { EventStore } from '#event-store';
-import type { Clock, DispatchConfig, Entropy, Log } from '#runtime';
+import { Bag, type Clock, type DispatchConfig, type Entropy, type Log } from '#runtime';
 import { classifyAnswer, classifyFault, type Verdict } from './classify.js';
 import type { OpenRuns } from './open-runs/open-runs.js';
 import { RunDues } from './run-dues.js';
@@ -26,6 +26,7 @@ type Flight = {
   readonly origin: string;
   exchange: Exchange | null;
   deadline: Timer | null;
+  place: number;
 };
 
 const RECORD_AGAIN_MS = 1_000;
@@ -43,7 +44,7 @@ export class Dispatcher implements Owner {
   private readonly wheel: TimerWheel;
   private readonly exchanges: HttpExchanges;
   private readonly dues: RunDues;
-  private readonly flights = new Set<Flight>();
+  private readonly flights = new Bag<Flight>();
   private started = false;
   private draining: Promise<void> | null = null;
   private stopping: Promise<void> | null = null;
@@ -88,7 +89,7 @@ export class Dispatcher implements Owner {
   /** Starts no attempt any more, waits for those in flight, hands in what remains as interrupted. Idempotent. */
   drain(): Promise<void> {
     return (this.draining ??= this.landing(this.options.graceMs).then(() => {
-      for (const flight of this.flights) this.interrupt(flight);
+      for (const flight of this.flights.items()) this.interrupt(flight);
     }));
   }
 
@@ -137,7 +138,8 @@ export class Dispatcher implements Owner {
       this.entropy,
     );
     if (request === null) return;
-    const flight: Flight = { runId, step: key, attempt, origin: request.origin, exchange: null, deadline: null };
+    const { origin } = request;
+    const flight: Flight = { runId, step: key, attempt, origin, exchange: null, deadline: null, place: -1 };
     this.flights.add(flight);
     // Its start was on its way to the log when the stop began.
     if (this.draining !== null) return this.interrupt(flight);

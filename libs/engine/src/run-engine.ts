@@ -1,6 +1,6 @@
 import { isEnded, type Plan, type RunCommand, type RunLimits, type StartRun } from '#domain';
 import { NO_STREAM, runStream, type Append, type AppendOutcome, type EventStore, type Revision } from '#event-store';
-import type { Clock, Entropy, Log } from '#runtime';
+import { ChurnMap, type Clock, type Entropy, type Log } from '#runtime';
 import { decideBatch, type DecisionBatch } from './decision-batch.js';
 import { DuplicateStarts } from './duplicate-starts.js';
 import { loadRun, type PlanSource } from './load-run.js';
@@ -21,7 +21,7 @@ export type EngineOptions = { readonly limits: RunLimits };
  * of it is in flight queue, and are decided together into the next; a conflict reads the stream again and decides anew.
  */
 export class RunEngine extends Runs {
-  private readonly mailboxes = new Map<RunId, Mailbox>();
+  private readonly mailboxes = new ChurnMap<RunId, Mailbox>();
   private readonly idleRuns = new Set<RunId>();
   private readonly duplicates: DuplicateStarts;
   private owner: Owner | null = null;

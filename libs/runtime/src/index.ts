@@ -1,6 +1,8 @@
 // First, and before any other import of a main: it ends the process on a Node.js that cannot run us.
 import './node-version.js';
 
+export { Bag, ChurnMap, type Bagged } from './churn.js';
+export { tuneCollector } from './collector.js';
 export { instantOf, systemClock, type Clock } from './clock.js';
 export { base32ToHex, sha256Base32, sha256Hex, stepIdempotencyKey, systemEntropy, type Entropy } from './entropy.js';
 export { ConfigRefused, loadConfig, loadConfigOrExit } from './config.js';

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { JsonText, Plan, StartRun } from '#domain';
 import type { LoadedRun, Origin, RunId, Runs, StartReply } from '#engine';
-import { canonicalJson, sha256Hex, type Clock, type Log } from '#runtime';
+import { Bag, canonicalJson, sha256Hex, type Clock, type Log } from '#runtime';
 import { parseIdempotencyKey } from '../http/idempotency-key.js';
 import { parseJsonText, parseValue } from '../http/json-body.js';
 import { parsePreferWait } from '../http/prefer.js';
@@ -37,6 +37,9 @@ type Start = {
   readonly origin: Origin;
 };
 
+/** A client that waits for the end of its run. */
+type Wait = { readonly giveUp: () => void; place: number };
+
 const STOPPING: Problem = {
   code: 'stopping',
   detail: 'The server is stopping. Nothing was started.',
@@ -51,7 +54,7 @@ const NULL = 'null' as JsonText;
  */
 export class StartRunRoute {
   readonly #parts: StartParts;
-  readonly #waits = new Set<() => void>();
+  readonly #waits = new Bag<Wait>();
   #stopping = false;
 
   constructor(parts: StartParts) {
@@ -73,7 +76,7 @@ export class StartRunRoute {
   /** Answers all who wait for an end with the run so far, and takes no start any more. */
   stop(): void {
     this.#stopping = true;
-    for (const wait of [...this.#waits]) wait();
+    for (const { giveUp } of this.#waits.items()) giveUp();
   }
 
   #startLater(start: Start, startable: Promise<Startable>, response: ServerResponse): void {
@@ -125,7 +128,7 @@ export class StartRunRoute {
       settled = true;
       stopWaiting?.();
       takeBack();
-      this.#waits.delete(giveUp);
+      this.#waits.delete(wait);
       return true;
     };
     const send = (status: 200 | 202, loaded: LoadedRun): void => {
@@ -143,8 +146,9 @@ export class StartRunRoute {
         )
         .catch((error: unknown) => answerFailure(response, error, log));
     };
+    const wait: Wait = { giveUp, place: -1 };
     const takeBack = clock.after(waitMs, giveUp);
-    this.#waits.add(giveUp);
+    this.#waits.add(wait);
     response.on('close', settle);
     const stop = runs.whenEnded(runId, (loaded) => {
       if (!settle()) return;
