@@ -1,0 +1,87 @@
+import type { ReadResp } from '@eventstore/db-client/generated/streams_pb.js';
+import type { ReadCall } from './connection.js';
+import { storedEvent, type StoredEvent } from './stored-event.js';
+
+/** What a read brings: an event of ours, or how far the server has looked. */
+export type Arrival =
+  | { readonly type: 'event'; readonly event: StoredEvent; readonly chars: number }
+  | { readonly type: 'checkpoint'; readonly commit: string; readonly prepare: string; readonly chars: 0 };
+
+/** So much of one read waits for its reader at most, beside what gRPC holds; the server then waits too. */
+const WAITING_MAX = 1024;
+const WAITING_CHARS_MAX = 512 * 1024;
+
+/** What concerns a reader of our events in an answer. */
+export const arrivalOf = (resp: ReadResp): Arrival | null => {
+  const checkpoint = resp.getCheckpoint();
+  if (checkpoint !== undefined) {
+    const [commit, prepare] = [checkpoint.getCommitPosition(), checkpoint.getPreparePosition()];
+    return { type: 'checkpoint', commit, prepare, chars: 0 };
+  }
+  const event = storedEvent(resp);
+  return event === null ? null : { type: 'event', event, chars: event.text.length + event.envelope.length };
+};
+
+/** A read under way, taken in batches at the pace of its reader. */
+export class Inflow<Item extends { readonly chars: number } = Arrival> {
+  #waiting: Item[] = [];
+  #chars = 0;
+  #ended = false;
+  #error: unknown = null;
+  #closed = false;
+  #wake = (): void => {};
+
+  constructor(
+    readonly call: ReadCall,
+    readonly decode: (resp: ReadResp) => Item | null,
+  ) {
+    call.on('data', (resp: ReadResp) => this.#receive(resp));
+    call.on('end', () => this.#end());
+    call.on('error', (error) => {
+      this.#error ??= error;
+      this.#end();
+    });
+  }
+
+  /** The next arrivals; `null` at the end. Throws what broke the call, after what had arrived before. */
+  async take(signal?: AbortSignal): Promise<readonly Item[] | null> {
+    if (this.#waiting.length === 0 && !this.#ended && signal?.aborted !== true) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        signal?.addEventListener('abort', () => resolve(), { once: true });
+      });
+    }
+    const taken = this.#waiting;
+    if (taken.length === 0) {
+      if (this.#error !== null) throw this.#error;
+      return null;
+    }
+    this.#waiting = [];
+    this.#chars = 0;
+    this.call.resume();
+    return taken;
+  }
+
+  /** Lets go of a read that may still go on. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    // Not inside an event of the call: grpc-js would go on to hand out what it has.
+    if (!this.#ended) setImmediate(() => this.call.cancel());
+    this.#end();
+  }
+
+  #receive(resp: ReadResp): void {
+    const item = this.#closed ? null : this.decode(resp);
+    if (item === null) return;
+    this.#waiting.push(item);
+    this.#chars += item.chars;
+    if (this.#waiting.length >= WAITING_MAX || this.#chars >= WAITING_CHARS_MAX) this.call.pause();
+    this.#wake();
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+}
