@@ -56,7 +56,10 @@ export class EventLog {
   #writing: Promise<void> | null = null;
   readonly #waiting = new Set<() => void>();
 
-  constructor(folder: string, options: { sync: boolean }) {
+  constructor(
+    folder: string,
+    readonly options: { readonly sync: boolean; readonly beforeFlush?: () => Promise<void> },
+  ) {
     mkdirSync(folder, { recursive: true });
     this.#file = new LogFile(join(folder, 'events.log'), options);
     for (const append of this.#file.recover()) {
@@ -75,6 +78,7 @@ export class EventLog {
   }
 
   append(request: AppendRequest): Promise<AppendResult> {
+    if (this.#races(request)) return Promise.resolve({ status: 'racing' });
     return new Promise((answer) => {
       this.#pending.push({ request, answer });
       this.#writing ??= this.#write();
@@ -120,7 +124,7 @@ export class EventLog {
     let last = indexes.length - 1;
     while (last >= 0 && indexes[last]! >= this.#visible) last--;
     const first = Math.max(stream.truncateBefore, last + 1 - stream.maxCount, 0);
-    return first > last ? null : { first, last, indexOf: (revision) => indexes[revision]! };
+    return first > last ? null : { first, last, indexOf: (revision: number) => indexes[revision]! };
   }
 
   /** Deletes a stream: softly, so that it may go on, or for ever. */
@@ -147,6 +151,7 @@ export class EventLog {
       const frames: Buffer[] = [];
       this.#stagedEnd = this.#file.end;
       const results = taken.map(({ request }) => this.#stage(request, frames));
+      await this.options.beforeFlush?.();
       if (frames.length > 0) await this.#file.append(frames);
       this.#visible = this.#positions.length;
       this.#staged.clear();
@@ -198,6 +203,12 @@ export class EventLog {
       this.#stagedEnd += frame.length;
     }
     return last;
+  }
+
+  #races({ stream: name, expected, events }: AppendRequest): boolean {
+    const stream = this.#staged.size === 0 ? undefined : this.#streams.get(name);
+    if (stream === undefined || typeof expected !== 'number' || expected >= stream.head) return false;
+    return this.#holds(stream, expected + 1, events) === 'staged';
   }
 
   /** Whether a stream holds these events from a revision on. */

@@ -11,6 +11,7 @@ import features from '@eventstore/db-client/generated/serverfeatures_pb.js';
 import featuresGrpc from '@eventstore/db-client/generated/serverfeatures_grpc_pb.js';
 import streamsGrpc from '@eventstore/db-client/generated/streams_grpc_pb.js';
 import { Appending, batchAppend } from './append-calls.js';
+import { control } from './control.js';
 import { EventLog } from './event-log.js';
 import { Faults } from './faults.js';
 import { Reading } from './read-calls.js';
@@ -68,7 +69,7 @@ export class EventStoreDbDouble {
 
   async start(): Promise<void> {
     const { folder, sync = true, notReadyMs = READY_AFTER_MS } = this.options;
-    this.#log = new EventLog(folder, { sync });
+    this.#log = new EventLog(folder, { sync, beforeFlush: () => this.faults.flushes() });
     this.faults.becomeReady(notReadyMs);
     const grpc = this.#services();
     this.#grpc = grpc;
@@ -160,14 +161,18 @@ export class EventStoreDbDouble {
 
   #answerHttp(request: IncomingMessage, response: ServerResponse): void {
     const { version = VERSION, serverOptions = {} } = this.options;
-    const path = new URL(request.url ?? '/', 'http://double').pathname;
+    const url = new URL(request.url ?? '/', 'http://double');
+    if (request.method === 'POST') {
+      void control(this, url).then((done) => response.writeHead(done ? 204 : 404).end());
+      return;
+    }
     const answers: Readonly<Record<string, unknown>> = {
       '/info': { esVersion: version, dbVersion: version, state: 'leader', features: {} },
       '/info/options': Object.entries({ MemDb: 'False', UnsafeDisableFlushToDisk: 'False', ...serverOptions }).map(
         ([name, value]) => ({ name, value }),
       ),
     };
-    const answer = answers[path];
+    const answer = answers[url.pathname];
     response.writeHead(answer === undefined ? 404 : 200, { 'content-type': 'application/json' });
     response.end(JSON.stringify(answer ?? {}));
   }

@@ -16,6 +16,7 @@ export class Faults {
   #frozen: Promise<void> | null = null;
   #thaw: () => void = () => {};
   #ready = false;
+  #flush: (() => Promise<void>) | null = null;
   readonly #timers = new Set<NodeJS.Timeout>();
 
   /** False for a while after the start: everything is answered "Server Is Not Ready". */
@@ -53,6 +54,17 @@ export class Faults {
 
   async thawed(): Promise<void> {
     while (this.#frozen !== null) await this.#frozen;
+  }
+
+  /** The next flush to the disk waits for this. */
+  holdFlush(wait: () => Promise<void>): void {
+    this.#flush = wait;
+  }
+
+  async flushes(): Promise<void> {
+    const wait = this.#flush;
+    this.#flush = null;
+    await wait?.();
   }
 
   /** Resolves after a time, or at the end of the server. */

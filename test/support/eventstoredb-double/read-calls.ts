@@ -43,7 +43,7 @@ export class Reading {
       call.end();
     } catch (error) {
       // What is thrown here is an error of gRPC, or a bug that the client shall hear of.
-      if (!call.cancelled) call.destroy(error as Error);
+      if (!call.cancelled) call.emit('error', error);
     }
   }
 

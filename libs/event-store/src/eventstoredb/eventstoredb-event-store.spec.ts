@@ -1,10 +1,13 @@
+import { afterAll } from '@jest/globals';
 import { silentLog, systemClock } from '#runtime';
-import { tempFolder } from '../../../../test/support/temp-folder.js';
 import { EventStoreDbDouble } from '../../../../test/support/eventstoredb-double/eventstoredb-double.js';
-import { eventStoreContract } from '../../testing/event-store-contract.js';
+import { realEventStoreDb } from '../../../../test/support/real-eventstoredb.js';
+import { noteServers } from '../../../../test/support/servers-seen.js';
+import { tempFolder } from '../../../../test/support/temp-folder.js';
+import { eventStoreContract, type StoreUnderTest } from '../../testing/event-store-contract.js';
 import { EventStoreDbEventStore } from './eventstoredb-event-store.js';
 
-const over = (url: string, close: () => Promise<void>) => {
+const over = (url: string, close: () => Promise<void>): StoreUnderTest => {
   const open = () => new EventStoreDbEventStore(systemClock, silentLog, { url });
   let store = open();
   const reopen = async () => {
@@ -17,10 +20,10 @@ const over = (url: string, close: () => Promise<void>) => {
     await store.stop();
     await close();
   };
-  return { store, reopen, dispose, shared: true as const };
+  return { store, reopen, dispose, shared: true };
 };
 
-eventStoreContract('EventStoreDbEventStore, double', async () => {
+eventStoreContract('EventStoreDbEventStore on the double', async () => {
   const folder = await tempFolder('double');
   const double = new EventStoreDbDouble({ folder: folder.path, notReadyMs: 0, racingTimeoutMs: 100 });
   await double.start();
@@ -29,3 +32,10 @@ eventStoreContract('EventStoreDbEventStore, double', async () => {
     await folder.remove();
   });
 });
+
+const real = await realEventStoreDb();
+if ('url' in real) {
+  eventStoreContract(`EventStoreDbEventStore on ${real.name}`, async () => over(real.url, async () => {}));
+  afterAll(real.stop);
+}
+noteServers('event store', `double; real server: ${'url' in real ? real.name : `none (${real.none})`}`);

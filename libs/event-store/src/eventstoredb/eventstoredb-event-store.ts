@@ -135,7 +135,7 @@ export class EventStoreDbEventStore extends EventStore {
     this.#connectors = [appends, reads];
     const reader = new driver.LogReader(reads, this.#clock, readPatienceMs);
     try {
-      await this.#untilReady(reads, new driver.LogReader(reads, this.#clock, 0));
+      await this.#untilReady(reads, new driver.LogReader(reads, this.#clock, VERSION_WITHIN_MS));
       await warnOfDurability(url, await reads.current.target(), this.#log);
     } catch (error) {
       await Promise.all(this.#connectors.map((connector) => connector.close()));

@@ -1,7 +1,8 @@
 /** The codes of gRPC that concern us. */
 const CANCELLED = 1;
 const INVALID_ARGUMENT = 3;
-const DEADLINE_EXCEEDED = 4;
+/** Also of what we have waited for in vain. */
+export const DEADLINE_EXCEEDED = 4;
 const PERMISSION_DENIED = 7;
 const RESOURCE_EXHAUSTED = 8;
 const FAILED_PRECONDITION = 9;

@@ -62,6 +62,12 @@ export class Inflow<Item extends { readonly chars: number } = Arrival> {
     return taken;
   }
 
+  /** Breaks the read, as its call would. */
+  fail(error: unknown): void {
+    this.#error ??= error;
+    this.close();
+  }
+
   /** Lets go of a read that may still go on. */
   close(): void {
     if (this.#closed) return;

@@ -4,8 +4,8 @@ import type { Commit, Filter, Position, RecordedEvent, Revision, StreamName } fr
 import { LOG_START, NO_STREAM } from '../event-store.js';
 import { lets } from '../log-followers.js';
 import type { Connector } from './connector.js';
-import { isNotLeader, isPassing, isStreamDeleted } from './grpc-errors.js';
-import { arrivalOf, Inflow } from './inflow.js';
+import { DEADLINE_EXCEEDED, isNotLeader, isPassing, isStreamDeleted } from './grpc-errors.js';
+import { arrivalOf, Inflow, type Arrival } from './inflow.js';
 import { readRequest, type ReadRequest, type ServerPosition } from './read-request.js';
 import { CommitGatherer, metadataOf, recordedEvents, type StoredEvent, type StreamMetadata } from './stored-event.js';
 
@@ -21,6 +21,7 @@ export class StreamDeleted extends Error {
   readonly retryable = false;
 }
 
+const ANSWER_WITHIN_MS = 5000;
 const EVERYTHING = Number.MAX_SAFE_INTEGER;
 const NO_METADATA: StreamMetadata = { revision: NO_STREAM, position: LOG_START, members: {}, chars: 0 };
 const PAUSE_MIN_MS = 50;
@@ -142,12 +143,29 @@ export class LogReader {
     const inflow = await this.open(request);
     try {
       for (;;) {
-        const arrivals = await inflow.take();
+        const arrivals = await this.#soon(inflow, request);
         if (arrivals === null) return;
         for (const arrival of arrivals) if (arrival.type === 'event' && !visit(arrival.event)) return;
       }
     } finally {
       inflow.close();
+    }
+  }
+
+  /** A read of a stream, or of the end of the log, brings something at once, or the server is stuck. */
+  async #soon(inflow: Inflow, { source, backwards }: ReadRequest): Promise<readonly Arrival[] | null> {
+    // The server may search the whole log for a prefix, and says nothing meanwhile.
+    if (!('stream' in source) && backwards !== true) return inflow.take();
+    const late = Object.assign(new Error(`nothing was read within ${ANSWER_WITHIN_MS} ms`), {
+      code: DEADLINE_EXCEEDED,
+    });
+    const cancel = this.clock.after(Math.min(ANSWER_WITHIN_MS, this.patienceMs + PAUSE_MIN_MS), () =>
+      inflow.fail(late),
+    );
+    try {
+      return await inflow.take();
+    } finally {
+      cancel();
     }
   }
 
