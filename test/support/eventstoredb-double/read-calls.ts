@@ -131,7 +131,7 @@ export class Reading {
 /** What goes to one reader, no faster than it takes it. */
 class Outgoing {
   closed = false;
-  #onClose: (() => void)[] = [];
+  readonly #onClose = new Set<() => void>();
 
   constructor(
     readonly call: Call,
@@ -147,7 +147,7 @@ class Outgoing {
   }
 
   onClose(call: () => void): void {
-    this.#onClose.push(call);
+    this.#onClose.add(call);
   }
 
   async write(message: ReadResp | Uint8Array): Promise<void> {
@@ -155,8 +155,12 @@ class Outgoing {
     if (this.closed) throw anError(status.CANCELLED, 'the reader is gone');
     if (this.call.write(message)) return;
     await new Promise<void>((resolve) => {
-      this.call.once('drain', resolve);
-      this.onClose(resolve);
+      const go = (): void => {
+        this.#onClose.delete(go);
+        resolve();
+      };
+      this.call.once('drain', go);
+      this.#onClose.add(go);
     });
   }
 }

@@ -83,7 +83,10 @@ export class EventStoreDbEventStore extends EventStore {
 
   append(append: Append, settle: (outcome: AppendOutcome) => void): void {
     pack(append); // refuses what no adapter takes
-    if (this.#stopping !== null) return void queueMicrotask(() => settle(STOPPED));
+    if (this.#stopping !== null) {
+      queueMicrotask(() => settle(STOPPED));
+      return;
+    }
     const { driver, appender } = this.#open();
     appender.send((correlation) => driver.batchRequest(append, correlation), settle);
   }

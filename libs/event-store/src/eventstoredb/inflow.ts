@@ -26,7 +26,10 @@ export const arrivalOf = (resp: ReadResp): Arrival | null => {
 export class Inflow<Item extends { readonly chars: number } = Arrival> {
   #waiting: Item[] = [];
   #chars = 0;
+  /** Nothing more is waited for. */
   #ended = false;
+  /** The call has ended. */
+  #over = false;
   #error: unknown = null;
   #closed = false;
   #wake = (): void => {};
@@ -43,13 +46,18 @@ export class Inflow<Item extends { readonly chars: number } = Arrival> {
     });
   }
 
+  /** Stops waiting for what comes: there is nobody to take it any more. */
+  stopWaiting = (): void => {
+    this.#ended = true;
+    this.#wake();
+  };
+
   /** The next arrivals; `null` at the end. Throws what broke the call, after what had arrived before. */
-  async take(signal?: AbortSignal): Promise<readonly Item[] | null> {
-    if (this.#waiting.length === 0 && !this.#ended && signal?.aborted !== true) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-        signal?.addEventListener('abort', () => resolve(), { once: true });
-      });
+  async take(): Promise<readonly Item[] | null> {
+    if (this.#waiting.length === 0 && !this.#ended) {
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+      // What comes in one turn goes together: 10 times fewer turns of the reader when there is much.
+      if (!this.#ended) await new Promise<void>((resolve) => setImmediate(resolve));
     }
     const taken = this.#waiting;
     if (taken.length === 0) {
@@ -73,8 +81,8 @@ export class Inflow<Item extends { readonly chars: number } = Arrival> {
     if (this.#closed) return;
     this.#closed = true;
     // Not inside an event of the call: grpc-js would go on to hand out what it has.
-    if (!this.#ended) setImmediate(() => this.call.cancel());
-    this.#end();
+    if (!this.#over) setImmediate(() => this.call.cancel());
+    this.stopWaiting();
   }
 
   #receive(resp: ReadResp): void {
@@ -87,7 +95,7 @@ export class Inflow<Item extends { readonly chars: number } = Arrival> {
   }
 
   #end(): void {
-    this.#ended = true;
-    this.#wake();
+    this.#over = true;
+    this.stopWaiting();
   }
 }

@@ -1,6 +1,5 @@
 import type { Clock, Log } from '#runtime';
 import type { Commit, Filter, Position, StreamName, SubscriptionMessage } from '../event-store.js';
-import { LOG_START } from '../event-store.js';
 import { lets } from '../log-followers.js';
 import { isPermanent } from './grpc-errors.js';
 import { serverPosition, type LogReader } from './log-reader.js';
@@ -91,9 +90,10 @@ const given = async function* (
 ): AsyncGenerator<SubscriptionMessage> {
   const gatherer = new CommitGatherer();
   const inflow = await reader.open(request);
+  signal.addEventListener('abort', inflow.stopWaiting);
   try {
     while (!signal.aborted) {
-      const arrivals = await inflow.take(signal);
+      const arrivals = await inflow.take();
       if (signal.aborted) return;
       if (arrivals === null) {
         if (request.count === 'subscription') throw new Error('the server has ended the subscription');
@@ -122,6 +122,7 @@ const given = async function* (
       if (commits.length > 0) yield { type: 'commits', commits };
     }
   } finally {
+    signal.removeEventListener('abort', inflow.stopWaiting);
     inflow.close();
   }
 };
