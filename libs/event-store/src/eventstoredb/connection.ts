@@ -100,7 +100,9 @@ const quietly = <T>(log: Log, make: () => T): T => {
     return make();
   } catch (error) {
     const { message } = error as Error; // the client throws nothing else
-    throw new Error(`the connection string of EventStoreDB is not understood: ${withoutPassword(message)}`);
+    // What it found there may be the password.
+    const [, place] = /(at position \d+, expected .+)/.exec(message) ?? [];
+    throw new Error(`the connection string of EventStoreDB is not understood: ${place ?? withoutPassword(message)}`);
   } finally {
     console.warn = warn;
   }

@@ -37,10 +37,13 @@ export class Inflow<Item extends { readonly chars: number } = Arrival> {
   constructor(
     readonly call: ReadCall,
     readonly decode: (resp: ReadResp) => Item | null,
+    /** Hears what broke the call, unless it was let go of. */
+    readonly broke: (error: unknown) => void,
   ) {
     call.on('data', (resp: ReadResp) => this.#receive(resp));
     call.on('end', () => this.#end());
     call.on('error', (error) => {
+      if (!this.#closed) broke(error);
       this.#error ??= error;
       this.#end();
     });
@@ -72,6 +75,7 @@ export class Inflow<Item extends { readonly chars: number } = Arrival> {
 
   /** Breaks the read, as its call would. */
   fail(error: unknown): void {
+    this.broke(error);
     this.#error ??= error;
     this.close();
   }

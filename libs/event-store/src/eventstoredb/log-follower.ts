@@ -39,7 +39,6 @@ export const follow = async function* (
     } catch (error) {
       if (isPermanent(error)) throw error;
       log.warn('a subscription to EventStoreDB broke; it goes on from where it was', { err: error });
-      reader.failed(error);
     }
     await pause(clock, pauseMs, signal);
   }
@@ -108,16 +107,14 @@ const given = async function* (
           continue;
         }
         for (const commit of gatherer.add(arrival.event)) {
+          progress.revision = commit.firstRevision + commit.count - 1;
           if (commit.position <= progress.position) continue;
           commits.push(commit);
           scanned = serverPosition(commit.position);
         }
       }
       const last = commits.at(-1);
-      if (last !== undefined) {
-        progress.position = last.position;
-        progress.revision = last.firstRevision + last.count - 1;
-      }
+      if (last !== undefined) progress.position = last.position;
       progress.scanned = scanned;
       if (commits.length > 0) yield { type: 'commits', commits };
     }

@@ -99,16 +99,21 @@ export class LogReader {
     return this.#open(request, arrivalOf);
   }
 
-  /** After a call broke: the next one goes over a new connection, if this one is to blame. */
-  failed(error: unknown): void {
-    if (isPassing(error) && !isNotLeader(error)) this.connector.renew(this.connector.current);
-  }
-
   async #open<Item extends { readonly chars: number }>(
     request: ReadRequest,
     decode: (resp: ReadResp) => Item | null,
   ): Promise<Inflow<Item>> {
-    return new Inflow(await this.connector.current.read(readRequest(request)), decode);
+    const { current } = this.connector;
+    // The next call goes over a new connection, if this one is to blame.
+    const broke = (error: unknown): void => {
+      if (isPassing(error) && !isNotLeader(error)) this.connector.renew(current);
+    };
+    try {
+      return new Inflow(await current.read(readRequest(request)), decode, broke);
+    } catch (error) {
+      broke(error);
+      throw error;
+    }
   }
 
   async #readOne(
@@ -177,7 +182,6 @@ export class LogReader {
       } catch (error) {
         if (isStreamDeleted(error)) throw new StreamDeleted('the stream was deleted for ever', { cause: error });
         if (!isPassing(error)) throw error;
-        this.failed(error);
         if (this.clock.monotonicMs() + pauseMs > untilMs) {
           throw new LogUnreachable(`EventStoreDB could not be read for ${this.patienceMs} ms`, { cause: error });
         }
