@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { appendFileSync, readFileSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -91,11 +92,10 @@ describe('the double as a process', () => {
       texts.push(read?.data);
     }
     expect(texts).toEqual([{ text: 'one' }]);
-    const caughtUp = new Promise<void>((done) => {
-      const following = reader.subscribeToAll({ filter: streamNameFilter({ prefixes: ['run-'] }) });
-      following.on('caughtUp', () => void following.unsubscribe().then(done)).on('data', () => {});
-    });
-    await caughtUp;
+    const following = reader.subscribeToAll({ filter: streamNameFilter({ prefixes: ['run-'] }) });
+    following.on('data', () => {});
+    await once(following, 'caughtUp');
+    await following.unsubscribe();
     await client.dispose();
     await reader.dispose();
     expect(await next.child.stop()).toBe(0);

@@ -21,7 +21,6 @@ export class StreamDeleted extends Error {
   readonly retryable = false;
 }
 
-const ANSWER_WITHIN_MS = 5000;
 const EVERYTHING = Number.MAX_SAFE_INTEGER;
 const NO_METADATA: StreamMetadata = { revision: NO_STREAM, position: LOG_START, members: {}, chars: 0 };
 const PAUSE_MIN_MS = 50;
@@ -161,12 +160,10 @@ export class LogReader {
   async #soon(inflow: Inflow, { source, backwards }: ReadRequest): Promise<readonly Arrival[] | null> {
     // The server may search the whole log for a prefix, and says nothing meanwhile.
     if (!('stream' in source) && backwards !== true) return inflow.take();
-    const late = Object.assign(new Error(`nothing was read within ${ANSWER_WITHIN_MS} ms`), {
-      code: DEADLINE_EXCEEDED,
-    });
-    const cancel = this.clock.after(Math.min(ANSWER_WITHIN_MS, this.patienceMs + PAUSE_MIN_MS), () =>
-      inflow.fail(late),
-    );
+    // Half of the patience, so that there is time to ask again on another connection.
+    const withinMs = this.patienceMs / 2;
+    const late = Object.assign(new Error(`nothing was read within ${withinMs} ms`), { code: DEADLINE_EXCEEDED });
+    const cancel = this.clock.after(withinMs, () => inflow.fail(late));
     try {
       return await inflow.take();
     } finally {
