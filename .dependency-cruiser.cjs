@@ -16,6 +16,7 @@ const LIBRARIES = {
 
 /** Each driver may be imported only in the folder or file of its adapter. */
 const DRIVERS = {
+  '@eventstore/db-client': ['^libs/event-store/src/eventstoredb/', '^test/'],
   'better-sqlite3': ['^libs/.+/sqlite/', '^libs/[^/]+/src/.*sqlite-[^/]+[.]ts$', '^test/'],
   kysely: ['^libs/views/src/'],
   pino: ['^libs/runtime/src/log[.]ts$'],

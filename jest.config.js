@@ -4,6 +4,7 @@ export default {
   rootDir: 'dist',
   testMatch: ['<rootDir>/{apps,libs,test}/**/*.spec.js'],
   transform: {},
+  reporters: ['default', '<rootDir>/test/support/servers-reporter.js'],
   maxWorkers: '100%',
   workerIdleMemoryLimit: '512MB',
   testTimeout: 20_000,

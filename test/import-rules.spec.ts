@@ -16,6 +16,10 @@ const PLANTED: Readonly<Record<string, readonly (readonly [file: string, specifi
   'engine-leans-on': [['libs/engine/src/a.ts', '#dispatch']],
   'dispatch-leans-on': [['libs/dispatch/src/a.ts', '#views']],
   'views-leans-on': [['libs/views/src/a.ts', '#engine']],
+  '@eventstore/db-client-only-in-its-adapter': [
+    ['libs/event-store/src/sqlite/d.ts', '@eventstore/db-client'],
+    ['apps/projector/src/d.ts', '@eventstore/db-client'],
+  ],
   'better-sqlite3-only-in-its-adapter': [
     ['libs/event-store/src/memory/b.ts', 'better-sqlite3'],
     ['apps/projector/src/b.ts', 'better-sqlite3'],
@@ -64,6 +68,7 @@ const ALLOWED: readonly (readonly [file: string, specifier: string])[] = [
   ['libs/engine/src/ok.ts', '#event-store'],
   ['libs/engine/src/ok.spec.ts', '../../event-store/src/testing/contract.js'],
   ['libs/runtime/src/ok.ts', 'node:fs'],
+  ['libs/event-store/src/eventstoredb/ok.ts', '@eventstore/db-client'],
   ['libs/event-store/src/sqlite/ok.ts', 'better-sqlite3'],
   ['libs/views/src/ok.ts', 'kysely'],
   ['libs/dispatch/src/undici-exchange.ts', 'undici'],
@@ -85,7 +90,7 @@ const EMPTY = [
   'apps/dispatcher/src/inner.ts',
   'test/support.ts',
 ];
-const DEPENDENCIES = ['better-sqlite3', 'kysely', 'pino', 'undici', '@nestjs/common'];
+const DEPENDENCIES = ['@eventstore/db-client', 'better-sqlite3', 'kysely', 'pino', 'undici', '@nestjs/common'];
 
 let root: string;
 const write = (path: string, text: string): void => {

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Dispatcher, MemoryOpenRuns, SqliteOpenRuns } from '#dispatch';
 import { Catalogue, RunEngine } from '#engine';
-import { MemoryEventStore, SHARDS, SqliteEventStore, type EventStore } from '#event-store';
+import { EventStoreDbEventStore, MemoryEventStore, SHARDS, SqliteEventStore, type EventStore } from '#event-store';
 import { systemClock, systemEntropy, type Config, type Log } from '#runtime';
 import { Projector, SqliteViewStore } from '#views';
 import type { Health, NodeInfo, Readiness, WorkflowApiParts } from '../../workflow-api/src/workflow-api.module.js';
@@ -82,6 +82,7 @@ const viewsFolder = (config: Config): string => {
 
 const openStore = (config: Config, log: Log): EventStore => {
   if (config.eventStore === 'memory') return new MemoryEventStore();
+  if (config.eventStore === 'eventstoredb') return new EventStoreDbEventStore(systemClock, log, config.eventStoreDb!);
   return new SqliteEventStore({
     folder: config.dataDir,
     onFatal: (err) => {

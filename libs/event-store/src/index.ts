@@ -37,6 +37,11 @@ export {
   type SqliteEventStoreOptions,
   type StoreStats,
 } from './sqlite/sqlite-event-store.js';
+export {
+  EventStoreDbEventStore,
+  EventStoreUnreachable,
+  type EventStoreDbOptions,
+} from './eventstoredb/eventstoredb-event-store.js';
 export { openSqliteLogReader, type SqliteLogReader } from './sqlite/log-reader.js';
 export { LogUnusable } from './sqlite/log-file.js';
 export { LogLocked } from './sqlite/log-writer.js';

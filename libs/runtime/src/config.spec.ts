@@ -36,6 +36,7 @@ describe('the configuration', () => {
       STEPWELL_HOST: '::1',
       STEPWELL_DATA_DIR: '/elsewhere',
       STEPWELL_EVENT_STORE: 'memory',
+      STEPWELL_EVENTSTOREDB_URL: 'esdb://node',
       STEPWELL_LOG_LEVEL: 'warn',
       STEPWELL_LOG_FORMAT: 'json',
     };
@@ -76,8 +77,23 @@ describe('the configuration', () => {
     expect(loadConfig({ STEPWELL_HOST: host }).http.host).toBe(host);
   });
 
-  it('says of eventstoredb that it is known but not in this version', () => {
-    expect(problemOf('STEPWELL_EVENT_STORE', 'eventstoredb')).toContain('comes with the production shape');
+  it('wants a connection string for eventstoredb, and takes it', () => {
+    const url = 'esdb://admin:changeit@node:2113?tls=false';
+    expect(problemsOf({ STEPWELL_EVENT_STORE: 'eventstoredb' })).toEqual([
+      { name: 'STEPWELL_EVENTSTOREDB_URL', problem: 'is missing; STEPWELL_EVENT_STORE=eventstoredb needs it' },
+    ]);
+    const config = loadConfig({ STEPWELL_EVENT_STORE: 'eventstoredb', STEPWELL_EVENTSTOREDB_URL: url });
+    expect(config).toMatchObject({ eventStore: 'eventstoredb', eventStoreDb: { url } });
+    expect(loadConfig({}).eventStoreDb).toBe(null);
+  });
+
+  it('shows no password of a connection string that it refuses', () => {
+    const problem = problemOf('STEPWELL_EVENTSTOREDB_URL', 'http://admin:changeit@node');
+    expect(problem).toBe('is not shown, but must begin with esdb://, esdb+discover:// or kurrentdb://');
+  });
+
+  it('leaves variables of the tests alone', () => {
+    expect(problemsOf({ STEPWELL_TEST_EVENTSTOREDB_URL: 'esdb://node' })).toEqual([]);
   });
 
   it('shows a wrong value, cut short', () => {

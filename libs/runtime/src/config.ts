@@ -6,7 +6,9 @@ export type Config = {
   readonly http: { readonly host: string; readonly port: number };
   /** Absolute. */
   readonly dataDir: string;
-  readonly eventStore: 'sqlite' | 'memory';
+  readonly eventStore: 'sqlite' | 'memory' | 'eventstoredb';
+  /** Not null when `eventStore` is `eventstoredb`. The URL may hold a password. */
+  readonly eventStoreDb: { readonly url: string } | null;
   readonly log: LogConfig;
   readonly limits: Limits;
   readonly dispatch: DispatchConfig;
@@ -62,7 +64,7 @@ const shown = (text: string): string =>
 
 const unknownNames = (env: Environment): readonly ConfigProblem[] => {
   const known = Object.keys(SETTINGS);
-  const unknown = Object.keys(env).filter((name) => /^STEPWELL_/i.test(name) && !known.includes(name));
+  const unknown = Object.keys(env).filter((name) => /^STEPWELL_(?!TEST_)/i.test(name) && !known.includes(name));
   return unknown.map((name) => {
     const [nearest] = nearestNames(name, known, { limit: 1, differing: 1 });
     return { name, problem: `is not a setting of this version; the nearest is ${nearest}` };
@@ -77,7 +79,8 @@ const parse = (name: SettingName, text: string | undefined, problems: ConfigProb
   }
   const parsed = schema.safeParse(text ?? defaultText);
   if (parsed.success) return parsed.data;
-  problems.push({ name, problem: `is ${shown(text ?? defaultText)}, but ${parsed.error.issues[0]!.message}` });
+  const value = 'secret' in SETTINGS[name] ? 'not shown' : shown(text ?? defaultText);
+  problems.push({ name, problem: `is ${value}, but ${parsed.error.issues[0]!.message}` });
   return null;
 };
 
@@ -85,6 +88,7 @@ const together = (values: SettingValues): Config => ({
   http: { host: values.STEPWELL_HOST, port: values.STEPWELL_PORT },
   dataDir: values.STEPWELL_DATA_DIR,
   eventStore: values.STEPWELL_EVENT_STORE,
+  eventStoreDb: values.STEPWELL_EVENTSTOREDB_URL === null ? null : { url: values.STEPWELL_EVENTSTOREDB_URL },
   log: { level: values.STEPWELL_LOG_LEVEL, format: values.STEPWELL_LOG_FORMAT },
   limits: {
     payloadMaxBytes: values.STEPWELL_PAYLOAD_MAX_BYTES,
@@ -112,6 +116,12 @@ export const loadConfig = (env: Environment): Config => {
   const values: Record<string, unknown> = {};
   // The keys of a literal are its names: `Object.keys` only forgets it.
   for (const name of Object.keys(SETTINGS) as SettingName[]) values[name] = parse(name, env[name], problems);
+  if (values['STEPWELL_EVENT_STORE'] === 'eventstoredb' && env['STEPWELL_EVENTSTOREDB_URL'] === undefined) {
+    problems.push({
+      name: 'STEPWELL_EVENTSTOREDB_URL',
+      problem: 'is missing; STEPWELL_EVENT_STORE=eventstoredb needs it',
+    });
+  }
   if (problems.length > 0) throw new ConfigRefused(problems.sort((a, b) => (a.name < b.name ? -1 : 1)));
   // Every name was parsed by its own schema just above.
   return together(values as SettingValues);

@@ -9,6 +9,8 @@ export type Setting<Value> = {
   /** As one would write it in the environment: it goes through the same schema. */
   readonly default: string;
   readonly description: string;
+  /** Its value may hold a password, and is not shown. */
+  readonly secret?: true;
   readonly schema: z.ZodType<Value, string>;
 };
 
@@ -36,10 +38,10 @@ const host = z.string().transform((text, ctx) => {
   return known ? text : refuse(ctx, 'must be an IP address or a host name, without scheme, port or brackets');
 });
 
-const eventStore = z.string().transform((text, ctx): 'sqlite' | 'memory' => {
-  if (text === 'sqlite' || text === 'memory') return text;
-  if (text !== 'eventstoredb') return refuse(ctx, 'must be one of sqlite, memory');
-  return refuse(ctx, 'names a store that comes with the production shape; this version has sqlite and memory');
+const CONNECTION_STRING = /^(esdb|kurrentdb)(\+discover)?:\/\/\S+$/;
+const eventStoreDbUrl = z.string().transform((text, ctx): string | null => {
+  if (text === 'none') return null;
+  return CONNECTION_STRING.test(text) ? text : refuse(ctx, 'must begin with esdb://, esdb+discover:// or kurrentdb://');
 });
 
 const dataDir = z.string().transform((text) => resolve(text));
@@ -62,11 +64,21 @@ export const SETTINGS = {
 
   STEPWELL_EVENT_STORE: setting(
     'Storage',
-    '`sqlite`, `memory`',
-    eventStore,
+    '`sqlite`, `memory`, `eventstoredb`',
+    oneOf(['sqlite', 'memory', 'eventstoredb']),
     'sqlite',
-    'Where the log is kept. `memory` forgets everything at the end of the process.',
+    'Where the log is kept. `memory` forgets everything at the end of the process; `eventstoredb` is shared by several.',
   ),
+  STEPWELL_EVENTSTOREDB_URL: {
+    ...setting(
+      'Storage',
+      'connection string',
+      eventStoreDbUrl,
+      'none',
+      'Of EventStoreDB or KurrentDB, as `esdb://user:password@host:2113`; `?tls=false` for a server without TLS. Needed by `STEPWELL_EVENT_STORE=eventstoredb`.',
+    ),
+    secret: true as const,
+  },
   STEPWELL_DATA_DIR: setting(
     'Storage',
     'folder',
