@@ -11,7 +11,8 @@ export type Config = {
   readonly limits: Limits;
   readonly dispatch: DispatchConfig;
   readonly shutdown: { readonly graceMs: number };
-  readonly views: { readonly minPositionWaitMs: number };
+  /** The URL may hold a password; `null` means SQLite in the data folder. */
+  readonly views: { readonly url: string | null; readonly minPositionWaitMs: number };
 };
 
 export type LogConfig = {
@@ -78,7 +79,8 @@ const parse = (name: SettingName, text: string | undefined, problems: ConfigProb
   }
   const parsed = schema.safeParse(text ?? defaultText);
   if (parsed.success) return parsed.data;
-  problems.push({ name, problem: `is ${shown(text ?? defaultText)}, but ${parsed.error.issues[0]!.message}` });
+  const value = 'secret' in SETTINGS[name] ? 'not shown' : shown(text ?? defaultText);
+  problems.push({ name, problem: `is ${value}, but ${parsed.error.issues[0]!.message}` });
   return null;
 };
 
@@ -104,7 +106,7 @@ const together = (values: SettingValues): Config => ({
     connectionsPerOriginMax: values.STEPWELL_CONNECTIONS_PER_ORIGIN_MAX,
   },
   shutdown: { graceMs: values.STEPWELL_SHUTDOWN_GRACE_MS },
-  views: { minPositionWaitMs: values.STEPWELL_VIEWS_MIN_POSITION_WAIT_MS },
+  views: { url: values.STEPWELL_VIEWS_URL, minPositionWaitMs: values.STEPWELL_VIEWS_MIN_POSITION_WAIT_MS },
 });
 
 /** The configuration that an environment makes. Throws `ConfigRefused` with every problem at once. */

@@ -9,6 +9,8 @@ export type Setting<Value> = {
   /** As one would write it in the environment: it goes through the same schema. */
   readonly default: string;
   readonly description: string;
+  /** Its value may hold a password, and is not shown. */
+  readonly secret?: boolean;
   readonly schema: z.ZodType<Value, string>;
 };
 
@@ -40,6 +42,15 @@ const eventStore = z.string().transform((text, ctx): 'sqlite' | 'memory' => {
   if (text === 'sqlite' || text === 'memory') return text;
   if (text !== 'eventstoredb') return refuse(ctx, 'must be one of sqlite, memory');
   return refuse(ctx, 'names a store that comes with the production shape; this version has sqlite and memory');
+});
+
+const POSTGRES = /^postgres(ql)?:$/;
+const viewsUrl = z.string().transform((text, ctx): string | null => {
+  if (text === 'none') return null;
+  const url = URL.parse(text);
+  return url !== null && POSTGRES.test(url.protocol) && url.hostname !== ''
+    ? text
+    : refuse(ctx, 'must be a URL like postgres://user:password@host:5432/database');
 });
 
 const dataDir = z.string().transform((text) => resolve(text));
@@ -74,6 +85,16 @@ export const SETTINGS = {
     './data',
     'Folder of the embedded store and its views; made when it is missing.',
   ),
+  STEPWELL_VIEWS_URL: {
+    ...setting(
+      'Storage',
+      'URL',
+      viewsUrl,
+      'none',
+      'Postgres that keeps the views, as `postgres://user:password@host:5432/database`; its user may create schemas there. Without it they are in SQLite in the data folder, for one process.',
+    ),
+    secret: true,
+  },
   STEPWELL_VIEWS_MIN_POSITION_WAIT_MS: setting(
     'Storage',
     'ms',
