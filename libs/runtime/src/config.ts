@@ -13,7 +13,8 @@ export type Config = {
   readonly limits: Limits;
   readonly dispatch: DispatchConfig;
   readonly shutdown: { readonly graceMs: number };
-  readonly views: { readonly minPositionWaitMs: number };
+  /** The URL may hold a password; `null` means SQLite in the data folder. */
+  readonly views: { readonly url: string | null; readonly minPositionWaitMs: number };
 };
 
 export type LogConfig = {
@@ -64,6 +65,7 @@ const shown = (text: string): string =>
 
 const unknownNames = (env: Environment): readonly ConfigProblem[] => {
   const known = Object.keys(SETTINGS);
+  // What says to the tests which servers to use is inherited by the processes that they start.
   const unknown = Object.keys(env).filter((name) => /^STEPWELL_(?!TEST_)/i.test(name) && !known.includes(name));
   return unknown.map((name) => {
     const [nearest] = nearestNames(name, known, { limit: 1, differing: 1 });
@@ -107,7 +109,7 @@ const together = (values: SettingValues): Config => ({
     connectionsPerOriginMax: values.STEPWELL_CONNECTIONS_PER_ORIGIN_MAX,
   },
   shutdown: { graceMs: values.STEPWELL_SHUTDOWN_GRACE_MS },
-  views: { minPositionWaitMs: values.STEPWELL_VIEWS_MIN_POSITION_WAIT_MS },
+  views: { url: values.STEPWELL_VIEWS_URL, minPositionWaitMs: values.STEPWELL_VIEWS_MIN_POSITION_WAIT_MS },
 });
 
 /** The configuration that an environment makes. Throws `ConfigRefused` with every problem at once. */

@@ -10,7 +10,7 @@ export type Setting<Value> = {
   readonly default: string;
   readonly description: string;
   /** Its value may hold a password, and is not shown. */
-  readonly secret?: true;
+  readonly secret?: boolean;
   readonly schema: z.ZodType<Value, string>;
 };
 
@@ -42,6 +42,15 @@ const CONNECTION_STRING = /^(esdb|kurrentdb)(\+discover)?:\/\/\S+$/;
 const eventStoreDbUrl = z.string().transform((text, ctx): string | null => {
   if (text === 'none') return null;
   return CONNECTION_STRING.test(text) ? text : refuse(ctx, 'must begin with esdb://, esdb+discover:// or kurrentdb://');
+});
+
+const POSTGRES = /^postgres(ql)?:$/;
+const viewsUrl = z.string().transform((text, ctx): string | null => {
+  if (text === 'none') return null;
+  const url = URL.parse(text);
+  return url !== null && POSTGRES.test(url.protocol) && url.hostname !== ''
+    ? text
+    : refuse(ctx, 'must be a URL like postgres://user:password@host:5432/database');
 });
 
 const dataDir = z.string().transform((text) => resolve(text));
@@ -86,6 +95,16 @@ export const SETTINGS = {
     './data',
     'Folder of the embedded store and its views; made when it is missing.',
   ),
+  STEPWELL_VIEWS_URL: {
+    ...setting(
+      'Storage',
+      'URL',
+      viewsUrl,
+      'none',
+      'Postgres that keeps the views, as `postgres://user:password@host:5432/database`; its user may create schemas there. Without it they are in SQLite in the data folder, for one process.',
+    ),
+    secret: true,
+  },
   STEPWELL_VIEWS_MIN_POSITION_WAIT_MS: setting(
     'Storage',
     'ms',
