@@ -3,15 +3,14 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Dispatcher, MemoryOpenRuns, SqliteOpenRuns } from '#dispatch';
 import { Catalogue, RunEngine } from '#engine';
-import { EventStoreDbEventStore, MemoryEventStore, SHARDS, SqliteEventStore, type EventStore } from '#event-store';
+import { openEventStore, SHARDS, SqliteEventStore, type EventStore } from '#event-store';
 import { systemClock, systemEntropy, type Config, type Log } from '#runtime';
-import { Projector, SqliteViewStore } from '#views';
+import { openViews, type ViewProjector, type ViewStore } from '#views';
 import type { Health, NodeInfo, Readiness, WorkflowApiParts } from '../../workflow-api/src/workflow-api.module.js';
 import type { DispatcherParts } from '../../dispatcher/src/dispatcher.module.js';
 import type { ProjectorParts } from '../../projector/src/projector.module.js';
 
 const VERSION = '0.1.0';
-/** How many shards group the runs of a log; a standalone process owns them all. */
 
 export type StandaloneParts = WorkflowApiParts &
   DispatcherParts &
@@ -25,7 +24,7 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
   const clock = systemClock;
   const entropy = systemEntropy;
   mkdirSync(config.dataDir, { recursive: true });
-  const store = openStore(config, log);
+  const store = openEventStore(config, clock, log);
   await store.start();
   const catalogue = new Catalogue(store, clock, entropy, log, config.limits);
   await catalogue.start();
@@ -40,14 +39,15 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
     payloadMaxBytes: config.limits.payloadMaxBytes,
     graceMs: config.shutdown.graceMs,
   });
-  const views = new SqliteViewStore(viewsFolder(config));
-  const projector = new Projector(store, views, clock, {
+  const opened = openViews(config, store, clock, {
+    folder: viewsFolder(config),
     onFault: (err, delayMs) =>
       log.warn('the views could not be written; starting again from their checkpoint', { err, delayMs }),
   });
-  const lists = {
-    listRuns: views.listRuns.bind(views),
-    waitFor: projector.waitFor.bind(projector),
+  const { store: views, projector } = opened;
+  const lists: WorkflowApiParts['lists'] = {
+    listRuns: (query) => views.listRuns(query),
+    waitFor: (position, timeoutMs) => opened.waitFor(position, timeoutMs),
   };
   let leaving = false;
   const health: Health = { readiness: () => readiness(dispatcher, projector, views, leaving) };
@@ -80,23 +80,10 @@ const viewsFolder = (config: Config): string => {
   return folder;
 };
 
-const openStore = (config: Config, log: Log): EventStore => {
-  if (config.eventStore === 'memory') return new MemoryEventStore();
-  if (config.eventStore === 'eventstoredb') return new EventStoreDbEventStore(systemClock, log, config.eventStoreDb!);
-  return new SqliteEventStore({
-    folder: config.dataDir,
-    onFatal: (err) => {
-      // Nothing that was under way is acknowledged; a restart trusts only what the log holds.
-      log.error('the log cannot be trusted to this process any more; it ends', { err });
-      process.exit(1);
-    },
-  });
-};
-
 const readiness = async (
   dispatcher: Dispatcher,
-  projector: Projector,
-  views: SqliteViewStore,
+  projector: ViewProjector,
+  views: ViewStore,
   leaving: boolean,
 ): Promise<Readiness> => {
   const parts: Record<string, Readiness['parts'][string]> = {
@@ -113,7 +100,7 @@ const readiness = async (
 
 const READY = { status: 'ready', detail: null } as const;
 
-const viewsReadiness = async (projector: Projector, views: SqliteViewStore): Promise<Readiness['parts'][string]> => {
+const viewsReadiness = async (projector: ViewProjector, views: ViewStore): Promise<Readiness['parts'][string]> => {
   try {
     const parked = await views.parked();
     if (parked.length > 0) {
@@ -136,7 +123,7 @@ const viewsReadiness = async (projector: Projector, views: SqliteViewStore): Pro
 };
 
 /** Getters, so that every answer tells of its moment. */
-const nodeInfo = (config: Config, store: EventStore, dispatcher: Dispatcher, projector: Projector): NodeInfo => ({
+const nodeInfo = (config: Config, store: EventStore, dispatcher: Dispatcher, projector: ViewProjector): NodeInfo => ({
   product: 'stepwell',
   version: VERSION,
   runtime: `node ${process.versions.node}`,
