@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { Dispatcher, MemoryOpenRuns, SqliteOpenRuns } from '#dispatch';
+import { Dispatcher, MemoryOpenRuns, SingleOwner, SqliteOpenRuns } from '#dispatch';
 import { Catalogue, RunEngine } from '#engine';
 import { MemoryEventStore, SHARDS, SqliteEventStore, type EventStore } from '#event-store';
 import { systemClock, systemEntropy, type Config, type Log } from '#runtime';
@@ -34,7 +34,7 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
     config.eventStore === 'memory'
       ? new MemoryOpenRuns()
       : new SqliteOpenRuns(join(config.dataDir, 'open-runs.sqlite'));
-  const dispatcher = new Dispatcher(store, engine, openRuns, clock, entropy, log, {
+  const dispatcher = new Dispatcher(store, engine, openRuns, new SingleOwner(), clock, entropy, log, {
     ...config.dispatch,
     name: `${hostname()}-${process.pid}`,
     payloadMaxBytes: config.limits.payloadMaxBytes,

@@ -32,6 +32,16 @@ export class InstantOwner implements Owner {
 
   refund(): void {}
 
+  bootOf(): string {
+    return this.boot;
+  }
+
+  inherits(): boolean {
+    return true;
+  }
+
+  met(): void {}
+
   committed({ runId, attempts }: Committed): void {
     for (const { step: key, attempt } of attempts) {
       if (this.held.has(key)) continue;

@@ -1,13 +1,14 @@
-import type { Grant, Plan, RunCommand, Step, StepKey } from '#domain';
-import type { Committed, Owner, RunEngine, RunId, StartedAttempt } from '#engine';
-import type { EventStore } from '#event-store';
+import type { Grant, Plan, Run, RunCommand, Step, StepKey } from '#domain';
+import type { CommandResult, Committed, Owner, RunEngine, RunId, RunNews, StartedAttempt } from '#engine';
+import type { EventStore, Position } from '#event-store';
 import type { Clock, DispatchConfig, Entropy, Log } from '#runtime';
 import { classifyAnswer, classifyFault, type Verdict } from './classify.js';
 import type { OpenRuns } from './open-runs/open-runs.js';
 import { RunDues } from './run-dues.js';
+import { OwnedShards, type Flights } from './shards/owned-shards.js';
+import type { ShardOwnership } from './shards/shard-ownership.js';
 import { Slots } from './slots.js';
 import { stepRequest, targetOf } from './step-request.js';
-import { takeOver } from './take-over.js';
 import { TimerWheel, type Timer } from './timer-wheel.js';
 import { HttpExchanges, type Exchange, type ExchangeOutcome } from './undici/undici-exchange.js';
 
@@ -26,6 +27,7 @@ type Flight = {
   readonly origin: string;
   exchange: Exchange | null;
   deadline: Timer | null;
+  landed: (() => void) | null;
 };
 
 const RECORD_AGAIN_MS = 1_000;
@@ -36,18 +38,16 @@ const WAKE_UP = { type: 'WakeUp' } as const;
  * Performs what runs are owed: attempts within its grants, dues on time. The only part that calls applications. An
  * attempt's first byte leaves after its start is committed, and what came of it is handed to the run as a command.
  */
-export class Dispatcher implements Owner {
-  readonly boot: string;
-  private readonly granted: Grant;
+export class Dispatcher implements Owner, Flights {
   private readonly slots: Slots;
   private readonly wheel: TimerWheel;
   private readonly exchanges: HttpExchanges;
   private readonly dues: RunDues;
+  private readonly shards: OwnedShards;
   private readonly flights = new Set<Flight>();
   private started = false;
   private draining: Promise<void> | null = null;
   private stopping: Promise<void> | null = null;
-  private landed: (() => void) | null = null;
   /** Answers that came for an attempt that was over already; dropped. */
   superseded = 0;
 
@@ -55,13 +55,12 @@ export class Dispatcher implements Owner {
     private readonly store: EventStore,
     private readonly engine: RunEngine,
     private readonly openRuns: OpenRuns,
+    ownership: ShardOwnership,
     private readonly clock: Clock,
     private readonly entropy: Entropy,
     private readonly log: Log,
     private readonly options: DispatcherOptions,
   ) {
-    this.boot = entropy.hex(8);
-    this.granted = { dispatcher: options.name, boot: this.boot };
     this.slots = new Slots({ attemptsMax: options.attemptsMax, perOriginMax: options.attemptsPerOriginMax });
     this.wheel = new TimerWheel(clock);
     this.exchanges = new HttpExchanges({
@@ -69,27 +68,30 @@ export class Dispatcher implements Owner {
       connectionsPerOriginMax: options.connectionsPerOriginMax,
     });
     this.dues = new RunDues(openRuns, this.wheel, clock, log, {
-      wake: (runId, done) =>
-        engine.submit(runId, WAKE_UP, NOBODY, (result) => {
-          done(result.status === 'unavailable' ? undefined : (result.loaded?.run ?? null));
-        }),
+      wake: (runId, anew, done) => this.wake(runId, anew, done),
       isInHand: (runId) => engine.isActive(runId) || this.slots.isWaiting(runId),
     });
+    const { dues } = this;
+    this.shards = new OwnedShards(
+      { store, engine, openRuns, ownership, dues, flights: this, name: options.name },
+      clock,
+      entropy,
+      log,
+    );
   }
 
-  /** Takes the runs over: reads what is open, then acts. */
+  /** Takes the runs over of the shards that are to be had: reads what is open, then acts. */
   async start(): Promise<void> {
-    const head = await takeOver(this.store, this.openRuns, this.log);
+    await this.openRuns.start();
     this.engine.ownedBy(this);
-    this.dues.start(head);
+    this.dues.start();
+    await this.shards.start();
     this.started = true;
   }
 
   /** Starts no attempt any more, waits for those in flight, hands in what remains as interrupted. Idempotent. */
   drain(): Promise<void> {
-    return (this.draining ??= this.landing(this.options.graceMs).then(() => {
-      for (const flight of this.flights) this.interrupt(flight);
-    }));
+    return (this.draining ??= this.land(() => true, this.options.graceMs));
   }
 
   /** Drains, waits until everything is recorded, lets go of the runs. Idempotent. */
@@ -100,6 +102,11 @@ export class Dispatcher implements Owner {
   /** True from the take-over to the stop. */
   get acting(): boolean {
     return this.started && this.draining === null;
+  }
+
+  /** How many shards are this process's, and for how many of them it acts. */
+  get shardCounts(): { readonly owned: number; readonly acting: number } {
+    return this.shards.counts;
   }
 
   get load(): {
@@ -114,7 +121,16 @@ export class Dispatcher implements Owner {
 
   grant(runId: RunId, step: Step): Grant | null {
     if (this.draining !== null || step.request === null) return null;
-    return this.slots.take(targetOf(step.request.url).origin, runId) ? this.granted : null;
+    const granted = this.shards.grantFor(runId);
+    return granted !== null && this.slots.take(targetOf(step.request.url).origin, runId) ? granted : null;
+  }
+
+  bootOf(runId: RunId): string | null {
+    return this.shards.bootOf(runId);
+  }
+
+  inherits(runId: RunId, startedAt: Position): boolean {
+    return this.shards.inherits(runId, startedAt);
   }
 
   refund(step: Step): void {
@@ -122,8 +138,69 @@ export class Dispatcher implements Owner {
   }
 
   committed(commit: Committed): void {
-    this.dues.committed(commit);
+    const { runId, run } = commit;
+    if (!this.shards.holds(runId)) {
+      // The shard went while this was on its way: its new owner sees the start, and that nothing came of it.
+      for (const { step } of commit.attempts) this.refund(run.steps.get(step)!);
+      return;
+    }
+    this.dues.noted(commit);
+    this.shards.committed(commit);
     for (const started of commit.attempts) this.perform(commit, started);
+    if (run.status !== 'running' && run.status !== 'completed') this.cutOff(runId, run);
+  }
+
+  met(news: RunNews): void {
+    if (!this.shards.holds(news.runId)) return;
+    this.dues.noted(news);
+    this.cutOff(news.runId, news.run);
+  }
+
+  async land(isOurs: (runId: RunId) => boolean, graceMs: number): Promise<void> {
+    const mine = [...this.flights].filter(({ runId }) => isOurs(runId));
+    if (mine.length === 0) return;
+    await new Promise<void>((resolve) => {
+      let left = mine.length;
+      const cancel = this.clock.after(graceMs, resolve);
+      for (const flight of mine) {
+        const { landed } = flight;
+        flight.landed = () => {
+          landed?.();
+          if (--left > 0) return;
+          cancel();
+          resolve();
+        };
+      }
+    });
+    for (const flight of this.flights) if (isOurs(flight.runId)) this.interrupt(flight);
+  }
+
+  abandon(isOurs: (runId: RunId) => boolean): void {
+    for (const flight of this.flights) {
+      if (isOurs(flight.runId)) this.abort(flight, 'the shard of the run is not owned here any more');
+    }
+  }
+
+  /** Ends the exchanges of attempts that are over, as of a run that was cancelled. */
+  private cutOff(runId: RunId, run: Run): void {
+    for (const flight of this.flights) {
+      if (flight.runId !== runId) continue;
+      const last = run.steps.get(flight.step)?.attempts.at(-1);
+      if (last?.number !== flight.attempt || last.outcome !== 'running') this.abort(flight, 'the attempt is over');
+    }
+  }
+
+  private abort(flight: Flight, why: string): void {
+    if (!this.end(flight)) return;
+    flight.exchange?.abort('Stepwell.ConnectionLost', why);
+    this.freed(flight.origin);
+  }
+
+  private wake(runId: RunId, anew: boolean, done: (run: Run | null | undefined) => void): void {
+    const told = (result: CommandResult): void =>
+      done(result.status === 'unavailable' ? undefined : (result.loaded?.run ?? null));
+    if (anew && this.engine.shared !== null) this.engine.shared.wakeAnew(runId, told);
+    else this.engine.submit(runId, WAKE_UP, NOBODY, told);
   }
 
   private perform({ runId, run, plan, traceparent }: Committed, { step: key, attempt }: StartedAttempt): void {
@@ -137,10 +214,18 @@ export class Dispatcher implements Owner {
       this.entropy,
     );
     if (request === null) return;
-    const flight: Flight = { runId, step: key, attempt, origin: request.origin, exchange: null, deadline: null };
+    const flight: Flight = {
+      runId,
+      step: key,
+      attempt,
+      origin: request.origin,
+      exchange: null,
+      deadline: null,
+      landed: null,
+    };
     this.flights.add(flight);
-    // Its start was on its way to the log when the stop began.
-    if (this.draining !== null) return this.interrupt(flight);
+    // Its start was on its way to the log when the stop, or the release of its shard, began.
+    if (this.draining !== null || this.shards.bootOf(runId) === null) return this.interrupt(flight);
     flight.deadline = this.wheel.after(timeouts.answerMs, () => {
       flight.exchange?.abort('Stepwell.Timeout', `no whole answer within ${timeouts.answerMs} ms (answerMs)`);
     });
@@ -148,7 +233,7 @@ export class Dispatcher implements Owner {
   }
 
   private answered(flight: Flight, outcome: ExchangeOutcome): void {
-    if (!this.land(flight)) return;
+    if (!this.end(flight)) return;
     const verdict =
       'answer' in outcome
         ? classifyAnswer(outcome.answer, this.clock.nowMs(), this.options.payloadMaxBytes)
@@ -164,7 +249,7 @@ export class Dispatcher implements Owner {
   private record(flight: Flight, command: OutcomeCommand, runId: RunId): void {
     this.engine.submit(runId, command, NOBODY, (result) => {
       if (result.status === 'rejected') this.superseded += 1;
-      if (result.status !== 'unavailable') return;
+      if (result.status !== 'unavailable' || !this.shards.holds(runId)) return;
       const { step, attempt } = flight;
       this.log.error('an outcome could not be recorded; trying again', { runId, step, attempt, err: result.cause });
       if (this.stopping === null) this.wheel.after(RECORD_AGAIN_MS, () => this.record(flight, command, runId));
@@ -173,7 +258,7 @@ export class Dispatcher implements Owner {
 
   private interrupt(flight: Flight): void {
     const sent = flight.exchange?.sent ?? false;
-    if (!this.land(flight)) return;
+    if (!this.end(flight)) return;
     flight.exchange?.abort('Stepwell.ConnectionLost', 'the dispatcher stops');
     this.slots.release(flight.origin);
     const { runId, step, attempt } = flight;
@@ -182,31 +267,22 @@ export class Dispatcher implements Owner {
   }
 
   /** False when it was over already. */
-  private land(flight: Flight): boolean {
+  private end(flight: Flight): boolean {
     if (!this.flights.delete(flight)) return false;
     if (flight.deadline !== null) this.wheel.cancel(flight.deadline);
-    if (this.flights.size === 0) this.landed?.();
+    flight.landed?.();
     return true;
   }
 
   private async letGo(): Promise<void> {
     await this.drain();
+    await this.shards.unfollow();
     await this.engine.stop();
+    await this.shards.stop();
     await this.dues.stop();
     this.wheel.stop();
     await this.exchanges.stop();
     await this.openRuns.stop();
-  }
-
-  private landing(graceMs: number): Promise<void> {
-    if (this.flights.size === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const cancel = this.clock.after(graceMs, resolve);
-      this.landed = () => {
-        cancel();
-        resolve();
-      };
-    });
   }
 
   private freed(origin: string): void {
@@ -219,6 +295,7 @@ export class Dispatcher implements Owner {
     if (this.draining !== null) return;
     const runId = this.slots.next(origin);
     if (runId === null) return;
+    if (!this.shards.holds(runId)) return this.wakeNext(origin);
     // Not from within the answer: a thousand in line may have no use for it, and each would deepen the stack.
     this.engine.submit(runId, WAKE_UP, NOBODY, () => queueMicrotask(() => this.wakeNext(origin)));
   }

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MemoryEventStore, type Position } from '#event-store';
+import { ALL_SHARDS, MemoryEventStore, type Position } from '#event-store';
 import { silentLog } from '#runtime';
 import { MemoryOpenRuns, type OpenRun, type OpenRuns } from './open-runs/open-runs.js';
 import { SqliteOpenRuns } from './open-runs/sqlite/sqlite-open-runs.js';
@@ -24,7 +24,7 @@ const sqliteTable = (): OpenRuns => {
   return table;
 };
 
-const all = (table: OpenRuns): Promise<readonly OpenRun[]> => table.due(Infinity, null, 100);
+const all = (table: OpenRuns): Promise<readonly OpenRun[]> => table.due(ALL_SHARDS, Infinity, null, 100);
 const FAR_MS = 3_600_000;
 
 describe.each([
@@ -33,18 +33,20 @@ describe.each([
 ])('the table of open runs, %s', (_name, make) => {
   it('pages through what is due in order, and keeps rows and checkpoint together', async () => {
     const table = make();
-    expect(await table.start()).toBeNull();
+    await table.start();
+    expect((await table.checkpoints(ALL_SHARDS)).size).toBe(0);
     const rows = [5, 3, 9, 3].map((dueMs, index) => ({ runId: runIdOf(`r${index}`), dueMs }));
-    await table.write({ open: rows, ended: [], checkpoint: 7 as Position });
+    await table.write({ open: rows, ended: [], checkpoint: 7 as Position, shards: ALL_SHARDS });
     const sorted = [...rows].sort((a, b) => a.dueMs - b.dueMs || (a.runId < b.runId ? -1 : 1));
-    expect(await table.due(9, null, 2)).toEqual(sorted.slice(0, 2));
-    expect(await table.due(9, sorted[1]!, 2)).toEqual(sorted.slice(2, 3));
+    expect(await table.due(ALL_SHARDS, 9, null, 2)).toEqual(sorted.slice(0, 2));
+    expect(await table.due(ALL_SHARDS, 9, sorted[1]!, 2)).toEqual(sorted.slice(2, 3));
     await table.write({
       open: [{ runId: rows[0]!.runId, dueMs: 1 }],
       ended: [rows[2]!.runId],
       checkpoint: 8 as Position,
+      shards: ALL_SHARDS,
     });
-    expect(await table.count()).toBe(3);
+    expect(await table.count(ALL_SHARDS)).toBe(3);
     expect((await all(table))[0]).toEqual({ runId: rows[0]!.runId, dueMs: 1 });
   });
 
@@ -64,7 +66,8 @@ describe.each([
     const retryAt = (await later.engine.load(runIdOf('a')))!.run.steps.get('only')!.retryAt!;
     await later.dispatcher.stop();
     const table = make();
-    await takeOver(later.store, table, silentLog);
+    await table.start();
+    await takeOver(later.store, table, silentLog, ALL_SHARDS);
     expect(await all(table)).toEqual([{ runId: runIdOf('a'), dueMs: Date.parse(retryAt) }]);
   });
 
@@ -92,7 +95,7 @@ describe.each([
 describe('takeOver', () => {
   it('refuses a table that is ahead of the log', async () => {
     const table = new MemoryOpenRuns();
-    await table.write({ open: [], ended: [], checkpoint: 900 as Position });
-    await expect(takeOver(new MemoryEventStore(), table, silentLog)).rejects.toThrow('ahead of the log');
+    await table.write({ open: [], ended: [], checkpoint: 900 as Position, shards: ALL_SHARDS });
+    await expect(takeOver(new MemoryEventStore(), table, silentLog, ALL_SHARDS)).rejects.toThrow('ahead of the log');
   });
 });

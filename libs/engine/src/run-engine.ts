@@ -1,20 +1,25 @@
 import { isEnded, type Plan, type RunCommand, type RunLimits, type StartRun } from '#domain';
 import { NO_STREAM, runStream, type Append, type AppendOutcome, type EventStore, type Revision } from '#event-store';
 import type { Clock, Entropy, Log } from '#runtime';
-import { decideBatch, type DecisionBatch } from './decision-batch.js';
+import { answer, commandsOf, decideBatch, type DecisionBatch } from './decision-batch.js';
 import { DuplicateStarts } from './duplicate-starts.js';
+import { IdleRuns } from './idle-runs.js';
 import { loadRun, type PlanSource } from './load-run.js';
-import { loadedOf, newMailbox, resultOf, type CommandResult, type Mailbox, type Queued } from './mailbox.js';
+import { hasWork, loadedOf, loseAttempts, newMailbox, NOBODY, startReplyOf, whenIdle } from './mailbox.js';
+import type { CommandResult, Mailbox, Queued } from './mailbox.js';
 import type { Owner } from './owner.js';
 import { Runs, type CancelReply, type LoadedRun, type Origin, type RunId, type StartReply } from './runs.js';
+import { SharedLog, type Inside } from './shared-log.js';
 
 const CONFLICTS_MAX = 10;
 const REPEAT_UNKNOWN_AFTER_MS = 100;
-/** Runs that wait for something far away, or were only looked at, are kept this many at most; others are folded anew. */
-const IDLE_MAX = 512;
-const NOBODY: Origin = { actor: null, traceparent: null };
+const DISOWNED = new Error('the shard of the run is not owned here any more');
 
-export type EngineOptions = { readonly limits: RunLimits };
+export type EngineOptions = {
+  readonly limits: RunLimits;
+  /** Other processes append to the same runs: what is in memory is never taken for current. */
+  readonly sharedLog?: boolean;
+};
 
 /**
  * One handler for all commands of all runs: load, fold, decide, append. Commands for a run that arrive while an append
@@ -22,10 +27,12 @@ export type EngineOptions = { readonly limits: RunLimits };
  */
 export class RunEngine extends Runs {
   private readonly mailboxes = new Map<RunId, Mailbox>();
-  private readonly idleRuns = new Set<RunId>();
+  private readonly idleRuns = new IdleRuns(this.mailboxes);
   private readonly duplicates: DuplicateStarts;
+  /** `null` where this process alone appends to runs. */
+  readonly shared: SharedLog | null;
   private owner: Owner | null = null;
-  private appending = 0;
+  private underWay = 0;
   private drained: (() => void)[] = [];
   private stopping = false;
 
@@ -38,6 +45,7 @@ export class RunEngine extends Runs {
     private readonly options: EngineOptions,
   ) {
     super();
+    this.shared = options.sharedLog === true ? new SharedLog(this.inside(), plans, store, clock, log) : null;
     this.duplicates = new DuplicateStarts(clock, (runId, count, done) =>
       this.submit(runId, { type: 'NoteDuplicateStarts', count }, NOBODY, done),
     );
@@ -61,16 +69,8 @@ export class RunEngine extends Runs {
       plan,
       origin,
       done: (result) => {
-        if (result.status === 'unavailable') return settle(result);
-        if (result.status === 'rejected') return settle({ status: 'rejected', rejection: result.rejection });
-        const { run, position } = result.loaded;
-        if (!result.changed) this.duplicates.note(runId);
-        settle({
-          status: result.changed ? 'started' : 'replayed',
-          started: run.started,
-          startedAt: run.startedAt,
-          position,
-        });
+        if (result.status === 'accepted' && !result.changed) this.duplicates.note(runId);
+        settle(startReplyOf(result));
       },
     });
   }
@@ -83,7 +83,13 @@ export class RunEngine extends Runs {
         this.hold(mailbox);
         settle({ status: 'cancelled', loaded: result.loaded });
       };
-      this.enqueue(mailbox, { command: { type: 'CancelRun', reason }, plan: null, origin, done });
+      const queued: Queued = { command: { type: 'CancelRun', reason }, plan: null, origin, done };
+      if (this.shared === null) return this.enqueue(mailbox, queued);
+      // An answer without an append is not fenced by one: it must not rest on what is in memory.
+      this.shared.ask(mailbox, (cause) => {
+        if (cause === null) this.enqueue(mailbox, queued);
+        else settle({ status: 'unavailable', cause });
+      });
     });
   }
 
@@ -92,19 +98,15 @@ export class RunEngine extends Runs {
     this.enqueue(this.mailboxOf(runId), { command, plan: null, origin, done });
   }
 
-  /** Looks at what the run owes by now: timeouts, due retries, steps that waited for a slot. */
-  wake(runId: RunId): void {
-    this.submit(runId, { type: 'WakeUp' }, NOBODY, null);
-  }
-
   async load(runId: RunId): Promise<LoadedRun | null> {
+    if (this.shared !== null) return this.shared.load(runId);
     for (;;) {
       const mailbox = this.mailboxOf(runId);
       if (mailbox.loaded && (mailbox.held || !mailbox.busy)) {
         this.hold(mailbox);
         return loadedOf(mailbox);
       }
-      const fault = mailbox.busy ? await this.whenIdle(mailbox) : await this.read(mailbox);
+      const fault = mailbox.busy ? await whenIdle(mailbox) : await this.read(mailbox);
       if (fault !== null) throw fault;
     }
   }
@@ -112,19 +114,20 @@ export class RunEngine extends Runs {
   whenEnded(runId: RunId, call: (loaded: LoadedRun | null) => void): () => void {
     const mailbox = this.mailboxOf(runId);
     mailbox.ended.add(call);
-    if (!mailbox.busy && mailbox.loaded) this.settled(mailbox);
+    if (this.shared !== null) this.shared.awaitEnd(mailbox);
+    else if (!mailbox.busy && mailbox.loaded) this.settled(mailbox);
     else if (!mailbox.busy) void this.read(mailbox).then(() => this.settled(mailbox));
     return () => {
-      if (mailbox.ended.delete(call) && !mailbox.busy) this.settled(mailbox);
+      if (!mailbox.ended.delete(call)) return;
+      this.shared?.waitNoMore(1);
+      if (!mailbox.busy) this.settled(mailbox);
     };
   }
 
-  /** Whether work on the run is under way here. A run that is only looked at or waited for is not: nobody would wake it. */
+  /** Whether work on the run is under way here. */
   isActive(runId: RunId): boolean {
     const mailbox = this.mailboxes.get(runId);
-    if (mailbox === undefined) return false;
-    const { state, queue, busy } = mailbox;
-    return queue.length > 0 || (state !== null && (busy || state.obligations.inFlight.size > 0));
+    return mailbox !== undefined && hasWork(mailbox);
   }
 
   /** How many runs are in memory. */
@@ -132,15 +135,44 @@ export class RunEngine extends Runs {
     return this.mailboxes.size;
   }
 
-  /** Resolves when no append is under way and counted duplicates are noted. Submit nothing after it. */
+  /** Resolves when no append and no read is under way and counted duplicates are noted. Submit nothing after it. */
   async stop(): Promise<void> {
     this.stopping = true;
     await this.duplicates.stop();
-    if (this.appending > 0) await new Promise<void>((resolve) => this.drained.push(resolve));
+    while (this.underWay > 0) {
+      await new Promise<void>((resolve) => this.drained.push(resolve));
+      // What was read may lead to an append.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await this.shared?.stop();
   }
 
-  private whenIdle(mailbox: Mailbox): Promise<null> {
-    return new Promise((resolve) => mailbox.idle.push(() => resolve(null)));
+  private inside(): Inside {
+    return {
+      mailboxes: this.mailboxes,
+      mailboxOf: (runId) => this.mailboxOf(runId),
+      read: (mailbox) => this.read(mailbox),
+      told: (mailbox, fresh) => this.told(mailbox, fresh),
+      drain: (mailbox) => (this.owner === null ? this.settled(mailbox) : this.drain(mailbox)),
+      settled: (mailbox) => this.settled(mailbox),
+      hold: (mailbox) => this.hold(mailbox),
+      submit: (runId, command, done) => this.submit(runId, command, NOBODY, done),
+      forget: (mailbox) => this.forget(mailbox),
+      dismiss: (mailbox) => this.dismiss(mailbox, DISOWNED),
+      drop: (mailbox, cause) => this.drop(mailbox, [], cause),
+    };
+  }
+
+  /** Tells the owner what a shared log says of the run, and takes over what another boot left. */
+  private told(mailbox: Mailbox, fresh: boolean): void {
+    const { owner } = this;
+    const { runId, state, plan, traceparent, position } = mailbox;
+    if (owner === null || state === null || plan === null || mailbox.disowned) return;
+    if (this.shared !== null) owner.met({ runId, run: state, plan, traceparent, position, fresh });
+    const { inFlight } = state.obligations;
+    const boot = inFlight.size === 0 ? null : owner.bootOf(runId);
+    if (boot === null || ![...inFlight.values()].some((other) => other !== boot)) return;
+    if (owner.inherits(runId, mailbox.startedAt)) mailbox.queue.unshift(loseAttempts(mailbox, boot));
   }
 
   /**
@@ -180,6 +212,7 @@ export class RunEngine extends Runs {
 
   private drain(mailbox: Mailbox): void {
     if (mailbox.busy) return;
+    if (mailbox.disowned) return this.dismiss(mailbox, DISOWNED);
     // Until all is answered: a slot that is given back may wake this very run, and an answer may ask something of it.
     mailbox.busy = true;
     const { queue } = mailbox;
@@ -197,11 +230,11 @@ export class RunEngine extends Runs {
     mailbox.queue.unshift(...batch.left);
     mailbox.more = batch.more;
     if (batch.events.length === 0) {
-      this.answer(mailbox, batch);
+      answer(batch, loadedOf(mailbox));
       return this.release(mailbox);
     }
     const origin = queue[0]?.origin ?? NOBODY;
-    this.appending += 1;
+    this.underWay += 1;
     this.append(mailbox, batch, {
       stream: mailbox.stream,
       expected,
@@ -222,7 +255,7 @@ export class RunEngine extends Runs {
       // What no append can hold will not fit by trying again: the run stays as it was.
       this.refund(mailbox, batch);
       this.drop(mailbox, commandsOf(batch), cause);
-      this.appendEnded();
+      this.workEnded();
     }
   }
 
@@ -232,30 +265,31 @@ export class RunEngine extends Runs {
         mailbox.conflicts = 0;
         mailbox.position = outcome.position;
         this.committed(mailbox, batch, append.expected === NO_STREAM);
-        return this.appendEnded();
+        return this.workEnded();
       case 'conflict':
         void this.decideAnew(mailbox, batch);
-        return this.appendEnded();
+        return this.workEnded();
       case 'unknown': {
         const { cause } = outcome;
         this.log.warn('the outcome of an append is unknown; repeating it', { stream: append.stream, err: cause });
-        if (!this.stopping) {
+        if (!this.stopping && !mailbox.disowned) {
           this.clock.after(REPEAT_UNKNOWN_AFTER_MS, () => this.append(mailbox, batch, append));
           return;
         }
+        this.refund(mailbox, batch);
         this.drop(mailbox, commandsOf(batch), cause);
-        return this.appendEnded();
+        return this.workEnded();
       }
     }
   }
 
-  private appendEnded(): void {
-    this.appending -= 1;
-    if (this.appending === 0) for (const resolve of this.drained.splice(0)) resolve();
+  private workEnded(): void {
+    this.underWay -= 1;
+    if (this.underWay === 0) for (const resolve of this.drained.splice(0)) resolve();
   }
 
   private committed(mailbox: Mailbox, batch: DecisionBatch, fresh: boolean): void {
-    this.answer(mailbox, batch);
+    answer(batch, loadedOf(mailbox));
     const { state, plan } = mailbox;
     if (this.owner !== null && state !== null && plan !== null) {
       const { runId, traceparent, position } = mailbox;
@@ -273,6 +307,8 @@ export class RunEngine extends Runs {
       const cause = new Error(`the run's stream moved ${CONFLICTS_MAX} times while a command was decided`);
       for (const { done } of again) done?.({ status: 'unavailable', cause });
     } else mailbox.queue.unshift(...again);
+    // It ran ahead of the log.
+    mailbox.state = null;
     await this.read(mailbox);
     this.drain(mailbox);
   }
@@ -286,29 +322,22 @@ export class RunEngine extends Runs {
 
   private async read(mailbox: Mailbox): Promise<Error | null> {
     mailbox.busy = true;
+    this.underWay += 1;
+    const { metRevision } = mailbox;
     let fault: Error | null = null;
     try {
-      const found = await loadRun(this.store, this.plans, mailbox.stream);
-      mailbox.state = found?.state ?? null;
-      mailbox.plan = found?.plan ?? mailbox.plan;
-      mailbox.traceparent = found === null ? mailbox.traceparent : found.traceparent;
-      mailbox.position = found?.position ?? mailbox.position;
+      mailbox.plan = (await loadRun(this.store, this.plans, mailbox.stream, mailbox)) ?? mailbox.plan;
       mailbox.loaded = true;
-      const { state } = mailbox;
-      const { owner } = this;
-      if (
-        owner !== null &&
-        state !== null &&
-        [...state.obligations.inFlight.values()].some((boot) => boot !== owner.boot)
-      ) {
-        mailbox.queue.unshift(this.loseAttempts(mailbox, owner.boot));
-      }
+      // What was met meanwhile may have come too late for this read.
+      if (mailbox.metRevision === metRevision) mailbox.metRevision = -1;
+      this.told(mailbox, false);
     } catch (cause) {
       fault = cause instanceof Error ? cause : new Error(String(cause));
       this.drop(mailbox, [], cause);
     }
     mailbox.busy = false;
     for (const resolve of mailbox.idle.splice(0)) resolve();
+    this.workEnded();
     return fault;
   }
 
@@ -318,42 +347,32 @@ export class RunEngine extends Runs {
     this.forget(mailbox);
     mailbox.state = null;
     mailbox.busy = false;
-    for (const { done } of [...commands, ...mailbox.queue.splice(0)]) done?.({ status: 'unavailable', cause });
+    mailbox.queue.unshift(...commands);
+    this.dismiss(mailbox, cause instanceof Error ? cause : new Error(String(cause)));
+  }
+
+  private dismiss(mailbox: Mailbox, cause: Error): void {
+    for (const { done } of mailbox.queue.splice(0)) done?.({ status: 'unavailable', cause });
+    const asked = mailbox.asked ?? [];
+    mailbox.asked = null;
+    for (const call of asked) call(cause);
     this.tellEnded(mailbox);
     for (const resolve of mailbox.idle.splice(0)) resolve();
   }
 
   private forget(mailbox: Mailbox): void {
     if (this.mailboxes.get(mailbox.runId) === mailbox) this.mailboxes.delete(mailbox.runId);
-    this.idleRuns.delete(mailbox.runId);
+    this.idleRuns.remove(mailbox.runId);
   }
 
   /** None of them is there any more when they are called: each may take itself back, and thousands may wait. */
   private tellEnded(mailbox: Mailbox): void {
     if (mailbox.ended.size === 0) return;
-    const loaded = loadedOf(mailbox);
+    const loaded = mailbox.state !== null && isEnded(mailbox.state) ? loadedOf(mailbox) : null;
     const waiting = [...mailbox.ended];
     mailbox.ended.clear();
+    this.shared?.waitNoMore(waiting.length);
     for (const call of waiting) call(loaded);
-  }
-
-  /** Records what another boot left without an outcome; again while there is more than fits one decision. */
-  private loseAttempts(mailbox: Mailbox, boot: string): Queued {
-    return {
-      command: { type: 'LoseAttempts', boot },
-      plan: null,
-      origin: NOBODY,
-      done: (result) => {
-        if (result.status === 'accepted' && result.changed) mailbox.queue.push(this.loseAttempts(mailbox, boot));
-      },
-    };
-  }
-
-  private answer(mailbox: Mailbox, batch: DecisionBatch): void {
-    const loaded = loadedOf(mailbox);
-    for (const { queued, rejection, changed } of batch.answers) {
-      if (queued.done !== null) queued.done(resultOf(loaded, rejection, changed));
-    }
   }
 
   /** Not busy any more: goes on with what came in meanwhile, tells who waits for the end, or lets go of the run. */
@@ -364,28 +383,17 @@ export class RunEngine extends Runs {
       return void setImmediate(() => this.settled(mailbox));
     }
     if (mailbox.busy) return;
+    if (mailbox.disowned) return this.dismiss(mailbox, DISOWNED);
     const { state } = mailbox;
     if (mailbox.queue.length > 0 || mailbox.more) return this.drain(mailbox);
+    if (this.shared !== null && (mailbox.asked !== null || mailbox.metRevision > (state?.revision ?? -1)))
+      return void this.shared.refresh(mailbox);
     if (state === null || isEnded(state)) {
       this.tellEnded(mailbox);
       return this.forget(mailbox);
     }
     const waits = state.obligations.inFlight.size === 0 && mailbox.ended.size === 0;
-    if (waits) this.keepIdle(mailbox);
-    else this.idleRuns.delete(mailbox.runId);
-  }
-
-  private keepIdle(mailbox: Mailbox): void {
-    this.idleRuns.delete(mailbox.runId);
-    this.idleRuns.add(mailbox.runId);
-    if (this.idleRuns.size <= IDLE_MAX) return;
-    for (const oldest of this.idleRuns) {
-      this.idleRuns.delete(oldest);
-      const dropped = this.mailboxes.get(oldest);
-      if (dropped !== undefined && !dropped.busy && dropped.queue.length === 0) this.mailboxes.delete(oldest);
-      return;
-    }
+    if (waits) this.idleRuns.keep(mailbox);
+    else this.idleRuns.remove(mailbox.runId);
   }
 }
-
-const commandsOf = (batch: DecisionBatch): Queued[] => batch.answers.map(({ queued }) => queued);

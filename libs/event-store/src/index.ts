@@ -19,9 +19,12 @@ export {
 } from './event-store.js';
 export { envelopeOf, recordedAtOf, storedEvents, unpack, type StoredEvent } from './packed.js';
 export {
+  ALL_SHARDS,
   CATALOGUE,
   isRunId,
   planStream,
+  prefixesOf,
+  RUN_STREAMS,
   runIdOf,
   runStream,
   shardOf,

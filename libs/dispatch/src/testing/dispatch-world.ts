@@ -13,6 +13,7 @@ import { RunEngine, type LoadedRun, type PlanSource, type RunId, type StartReply
 import { MemoryEventStore, type EventStore } from '#event-store';
 import { sha256Base32, silentLog, systemClock, systemEntropy } from '#runtime';
 import { Dispatcher, type DispatcherOptions } from '../dispatcher.js';
+import { SingleOwner } from '../shards/single-owner.js';
 import { MemoryOpenRuns, type OpenRuns } from '../open-runs/open-runs.js';
 
 export const NOBODY = { actor: null, traceparent: null };
@@ -107,15 +108,24 @@ export class DispatchWorld {
     this.engine = new RunEngine(this.store, plans, systemClock, systemEntropy, silentLog, {
       limits: DEFAULT_RUN_LIMITS,
     });
-    this.dispatcher = new Dispatcher(this.store, this.engine, this.openRuns, systemClock, systemEntropy, silentLog, {
-      attemptsMax: 1_024,
-      attemptsPerOriginMax: 512,
-      connectionsPerOriginMax: 128,
-      payloadMaxBytes: 64 * 1024,
-      graceMs: 200,
-      name: 'd1',
-      ...parts.options,
-    });
+    this.dispatcher = new Dispatcher(
+      this.store,
+      this.engine,
+      this.openRuns,
+      new SingleOwner(),
+      systemClock,
+      systemEntropy,
+      silentLog,
+      {
+        attemptsMax: 1_024,
+        attemptsPerOriginMax: 512,
+        connectionsPerOriginMax: 128,
+        payloadMaxBytes: 64 * 1024,
+        graceMs: 200,
+        name: 'd1',
+        ...parts.options,
+      },
+    );
   }
 
   async start(): Promise<this> {

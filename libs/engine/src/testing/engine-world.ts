@@ -63,6 +63,13 @@ export class Recorder implements Owner {
   committed(commit: Committed) {
     this.commits.push(commit);
   }
+  bootOf(): string | null {
+    return this.boot;
+  }
+  inherits(): boolean {
+    return true;
+  }
+  met(): void {}
 }
 
 /** A store whose appends a test may answer otherwise. */
