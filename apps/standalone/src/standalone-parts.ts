@@ -4,13 +4,11 @@ import { join } from 'node:path';
 import { Dispatcher, MemoryOpenRuns, SingleOwner, SqliteOpenRuns } from '#dispatch';
 import { Catalogue, RunEngine } from '#engine';
 import { openEventStore, SHARDS, SqliteEventStore, type EventStore } from '#event-store';
-import { systemClock, systemEntropy, type Config, type Log } from '#runtime';
+import { systemClock, systemEntropy, VERSION, type Config, type Log } from '#runtime';
 import { openViews, type ViewProjector, type ViewStore } from '#views';
 import type { Health, NodeInfo, Readiness, WorkflowApiParts } from '../../workflow-api/src/workflow-api.module.js';
 import type { DispatcherParts } from '../../dispatcher/src/dispatcher.module.js';
 import type { ProjectorParts } from '../../projector/src/projector.module.js';
-
-const VERSION = '0.1.0';
 
 export type StandaloneParts = WorkflowApiParts &
   DispatcherParts &

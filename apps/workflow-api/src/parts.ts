@@ -32,10 +32,10 @@ export abstract class NodeInfo {
   abstract readonly roles: readonly string[];
   /** Groups of runs: how many of all this process owns. */
   abstract readonly shards: { readonly owned: number; readonly of: number };
-  /** How far the lists are behind the log. */
-  abstract readonly lag: { readonly events: number; readonly seconds: number; readonly caughtUp: boolean };
-  /** In flight, waiting for a slot, found overdue, and answers dropped as superseded. */
-  abstract readonly attempts: Readonly<Record<string, number>>;
+  /** How far the lists are behind the log; `null` in a process that does not write them. */
+  abstract readonly lag: { readonly events: number; readonly seconds: number; readonly caughtUp: boolean } | null;
+  /** In flight, waiting for a slot, found overdue, and answers dropped as superseded; `null` where none are made. */
+  abstract readonly attempts: Readonly<Record<string, number>> | null;
   /** Appends to the log since the start; `null` where nobody counts them. */
   abstract readonly appends: number | null;
   abstract readonly limits: Readonly<Record<string, number>>;

@@ -2,6 +2,7 @@
 import './node-version.js';
 
 export { Bag, ChurnMap, type Bagged } from './churn.js';
+export { VERSION } from './version.js';
 export { tuneCollector } from './collector.js';
 export { instantOf, systemClock, type Clock } from './clock.js';
 export { base32ToHex, sha256Base32, sha256Hex, stepIdempotencyKey, systemEntropy, type Entropy } from './entropy.js';

@@ -1,0 +1,40 @@
+import { NestFactory } from '@nestjs/core';
+import { hostname } from 'node:os';
+import { Dispatcher, PostgresOpenRuns, PostgresShardOwnership } from '#dispatch';
+import { Catalogue, RunEngine } from '#engine';
+import { openEventStore } from '#event-store';
+import { systemClock, systemEntropy, type Config, type Log } from '#runtime';
+import { DispatcherModule } from './dispatcher.module.js';
+
+/** Runs a dispatcher as one of several: it owns its share of the shards and sees to their runs. The result stops it. */
+export const runDispatcher = async (config: Config, log: Log): Promise<() => Promise<void>> => {
+  const clock = systemClock;
+  const entropy = systemEntropy;
+  const connectionString = config.views.url!; // without it `refuseEmbeddedStore` has ended the process
+  const name = `${hostname()}-${process.pid}`;
+  const store = openEventStore(config, clock, log);
+  await store.start();
+  const catalogue = new Catalogue(store, clock, entropy, log, config.limits);
+  await catalogue.start();
+  const engine = new RunEngine(store, catalogue, clock, entropy, log, { limits: config.limits, sharedLog: true });
+  const ownership = new PostgresShardOwnership(clock, entropy, log, { connectionString, name });
+  const openRuns = new PostgresOpenRuns(ownership, { connectionString });
+  const dispatcher = new Dispatcher(store, engine, openRuns, ownership, clock, entropy, log, {
+    ...config.dispatch,
+    name,
+    payloadMaxBytes: config.limits.payloadMaxBytes,
+    graceMs: config.shutdown.graceMs,
+  });
+  const app = await NestFactory.createApplicationContext(DispatcherModule.with({ dispatcher }), {
+    logger: false,
+    abortOnError: false,
+  });
+  log.info('the dispatcher is at work', { name });
+  return async () => {
+    log.info('stopping: attempts in flight get a grace period', { graceMs: config.shutdown.graceMs });
+    await app.close();
+    await catalogue.stop();
+    await store.stop();
+    log.info('stopped');
+  };
+};
