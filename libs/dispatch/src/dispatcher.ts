@@ -140,11 +140,8 @@ export class Dispatcher implements Owner, Flights {
 
   committed(commit: Committed): void {
     const { runId, run } = commit;
-    if (!this.shards.holds(runId)) {
-      // The shard went while this was on its way: its new owner sees the start, and that nothing came of it.
-      for (const { step } of commit.attempts) this.refund(run.steps.get(step)!);
-      return;
-    }
+    // What an API of this process starts is another's, if its shard is.
+    if (!this.shards.holds(runId)) return;
     this.dues.noted(commit);
     this.shards.committed(commit);
     for (const started of commit.attempts) this.perform(commit, started);
@@ -200,7 +197,8 @@ export class Dispatcher implements Owner, Flights {
   private wake(runId: RunId, anew: boolean, done: (run: Run | null | undefined) => void): void {
     const told = (result: CommandResult): void =>
       done(result.status === 'unavailable' ? undefined : (result.loaded?.run ?? null));
-    if (anew && this.engine.shared !== null) this.engine.shared.wakeAnew(runId, told);
+    if (!this.shards.holds(runId)) done(undefined);
+    else if (anew && this.engine.shared !== null) this.engine.shared.wakeAnew(runId, told);
     else this.engine.submit(runId, WAKE_UP, NOBODY, told);
   }
 

@@ -211,7 +211,8 @@ export class RunDues {
       (this.timers.get(runId)?.dueMs ?? Infinity) < untilMs || this.batch.has(runId) || this.wakes.isInHand(runId);
     while (shards.length > 0 && !this.stopped) {
       const page: readonly OpenRun[] = await this.table.due(shards, untilMs, after, PAGE_RUNS);
-      const due = page.filter(({ runId }) => this.shards.has(shardOf(runId)) && !isKept(runId));
+      // Of shards gained just now nobody has anything in hand, whatever is still in memory of an earlier time.
+      const due = page.filter(({ runId }) => this.shards.has(shardOf(runId)) && (first || !isKept(runId)));
       for (const { runId, dueMs } of due) if (dueMs > nowMs) this.keepTimer(runId, dueMs);
       const late = due.filter(({ dueMs }) => dueMs <= nowMs);
       if (!first) this.overdue += late.filter(({ dueMs }) => dueMs < nowMs - OVERDUE_MS).length;

@@ -6,6 +6,8 @@ import type { Rejection } from '#domain';
 
 export const NOBODY: Origin = { actor: null, traceparent: null };
 
+export const DISOWNED = new Error('the shard of the run is not owned here any more');
+
 /** What became of a command. `done` is called after the commit; never before it. */
 export type CommandResult =
   | { readonly status: 'accepted'; readonly loaded: LoadedRun; readonly changed: boolean }

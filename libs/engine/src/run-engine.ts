@@ -5,7 +5,7 @@ import { answer, commandsOf, decideBatch, type DecisionBatch } from './decision-
 import { DuplicateStarts } from './duplicate-starts.js';
 import { IdleRuns } from './idle-runs.js';
 import { loadRun, type PlanSource } from './load-run.js';
-import { hasWork, loadedOf, loseAttempts, newMailbox, NOBODY, startReplyOf, whenIdle } from './mailbox.js';
+import { DISOWNED, hasWork, loadedOf, loseAttempts, newMailbox, NOBODY, startReplyOf, whenIdle } from './mailbox.js';
 import type { CommandResult, Mailbox, Queued } from './mailbox.js';
 import type { Owner } from './owner.js';
 import { Runs, type CancelReply, type LoadedRun, type Origin, type RunId, type StartReply } from './runs.js';
@@ -13,7 +13,6 @@ import { SharedLog, type Inside } from './shared-log.js';
 
 const CONFLICTS_MAX = 10;
 const REPEAT_UNKNOWN_AFTER_MS = 100;
-const DISOWNED = new Error('the shard of the run is not owned here any more');
 
 export type EngineOptions = {
   readonly limits: RunLimits;
@@ -153,12 +152,13 @@ export class RunEngine extends Runs {
       mailboxOf: (runId) => this.mailboxOf(runId),
       read: (mailbox) => this.read(mailbox),
       told: (mailbox, fresh) => this.told(mailbox, fresh),
-      drain: (mailbox) => (this.owner === null ? this.settled(mailbox) : this.drain(mailbox)),
+      isOwner: () => this.owner !== null,
+      drain: (mailbox) => this.drain(mailbox),
       settled: (mailbox) => this.settled(mailbox),
       hold: (mailbox) => this.hold(mailbox),
       submit: (runId, command, done) => this.submit(runId, command, NOBODY, done),
       forget: (mailbox) => this.forget(mailbox),
-      dismiss: (mailbox) => this.dismiss(mailbox, DISOWNED),
+      dismiss: (mailbox, cause) => this.dismiss(mailbox, cause),
       drop: (mailbox, cause) => this.drop(mailbox, [], cause),
     };
   }
@@ -291,7 +291,8 @@ export class RunEngine extends Runs {
   private committed(mailbox: Mailbox, batch: DecisionBatch, fresh: boolean): void {
     answer(batch, loadedOf(mailbox));
     const { state, plan } = mailbox;
-    if (this.owner !== null && state !== null && plan !== null) {
+    if (mailbox.disowned) this.refund(mailbox, batch);
+    else if (this.owner !== null && state !== null && plan !== null) {
       const { runId, traceparent, position } = mailbox;
       this.owner.committed({ runId, run: state, plan, traceparent, position, fresh, attempts: batch.attempts });
     }

@@ -3,7 +3,7 @@ import { decodeRunEvent, unpack, type Commit, type EventStore } from '#event-sto
 import type { ChurnMap, Clock, Log } from '#runtime';
 import { EndWatch } from './end-watch.js';
 import { foldCommit, type PlanSource } from './load-run.js';
-import { loadedOf, whenIdle, type Mailbox, type Queued } from './mailbox.js';
+import { DISOWNED, loadedOf, whenIdle, type Mailbox, type Queued } from './mailbox.js';
 import type { LoadedRun, RunId } from './runs.js';
 
 const READS_AT_ONCE = 64;
@@ -15,14 +15,14 @@ export type Inside = {
   read(mailbox: Mailbox): Promise<Error | null>;
   /** The state is the log's: tells the owner. */
   told(mailbox: Mailbox, fresh: boolean): void;
-  /** Decides what the run is owed, when there is an owner to see to it. */
+  isOwner(): boolean;
   drain(mailbox: Mailbox): void;
   settled(mailbox: Mailbox): void;
   hold(mailbox: Mailbox): void;
   submit(runId: RunId, command: RunCommand, done: Queued['done']): void;
   forget(mailbox: Mailbox): void;
   /** Tells everyone who waits that nothing will come of it here. */
-  dismiss(mailbox: Mailbox): void;
+  dismiss(mailbox: Mailbox, cause: Error): void;
   drop(mailbox: Mailbox, cause: unknown): void;
 };
 
@@ -71,7 +71,8 @@ export class SharedLog {
     const { asked } = mailbox;
     mailbox.asked = null;
     const fault = await this.inside.read(mailbox);
-    if (asked !== null) for (const call of asked) call(fault);
+    // What was asked of a run that went meanwhile must not bring it back.
+    if (asked !== null) for (const call of asked) call(mailbox.disowned ? DISOWNED : fault);
     if (fault === null) this.goOn(mailbox);
   }
 
@@ -89,7 +90,7 @@ export class SharedLog {
       if (!isLost(mailbox.runId)) continue;
       mailbox.disowned = true;
       this.inside.forget(mailbox);
-      this.inside.dismiss(mailbox);
+      this.inside.dismiss(mailbox, DISOWNED);
     }
   }
 
@@ -149,8 +150,9 @@ export class SharedLog {
   }
 
   private goOn(mailbox: Mailbox): void {
-    if (mailbox.busy) return;
-    if (mailbox.state !== null && !isEnded(mailbox.state)) this.inside.drain(mailbox);
+    const isOwed = this.inside.isOwner() && mailbox.state !== null && !isEnded(mailbox.state);
+    if (mailbox.busy) mailbox.more ||= isOwed;
+    else if (isOwed) this.inside.drain(mailbox);
     else this.inside.settled(mailbox);
   }
 

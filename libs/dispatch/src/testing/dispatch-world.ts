@@ -159,7 +159,7 @@ export class DispatchWorld {
 
 export const runIdOf = (key: string): RunId => sha256Base32(`start\ndefault\ntest\n${key}`, 128) as RunId;
 
-const startCommand = (key: string, input: unknown, change: Partial<StartRun>): StartRun => ({
+export const startCommand = (key: string, input: unknown, change: Partial<StartRun>): StartRun => ({
   type: 'StartRun',
   id: runIdOf(key),
   key,
