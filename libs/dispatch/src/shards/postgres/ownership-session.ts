@@ -140,14 +140,14 @@ export class OwnershipSession {
     await this.tell();
   }
 
-  /** Says goodbye: its row is gone at once, and its locks with the session. */
+  /** Says goodbye: its row is gone at once, and the session. Its locks were free before. */
   async leave(): Promise<void> {
     await this.client.query(this.statements.leave, [this.id]);
     await this.tell();
-    await this.client.end();
+    this.destroy();
   }
 
-  /** Cuts the connection, whether anybody is there or not. */
+  /** Cuts the connection, whether anybody is there to hear a goodbye or not. */
   destroy(): void {
     this.socket.destroy();
   }
