@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { Dispatcher, PostgresOpenRuns, PostgresShardOwnership } from '#dispatch';
 import { Catalogue, RunEngine } from '#engine';
 import { openEventStore } from '#event-store';
-import { systemClock, systemEntropy, type Config, type Log } from '#runtime';
+import { OpsServer, readinessOf, systemClock, systemEntropy, type Config, type Log } from '#runtime';
 import { DispatcherModule } from './dispatcher.module.js';
 
 /** Runs a dispatcher as one of several: it owns its share of the shards and sees to their runs. The result stops it. */
@@ -29,12 +29,31 @@ export const runDispatcher = async (config: Config, log: Log): Promise<() => Pro
     logger: false,
     abortOnError: false,
   });
-  log.info('the dispatcher is at work', { name });
+  let leaving = false;
+  const readiness = () => {
+    const { dispatchers } = ownership.status();
+    const { owned, acting } = dispatcher.shardCounts;
+    const held = dispatcher.acting && owned === acting && dispatchers > 0;
+    return Promise.resolve(
+      readinessOf({
+        process: leaving ? { status: 'not-ready', detail: 'The process is stopping.' } : READY,
+        shards: held
+          ? READY
+          : { status: 'not-ready', detail: `Of ${owned} shards that it owns, ${acting} have been taken over.` },
+      }),
+    );
+  };
+  const ops = new OpsServer({ http: config.http, readiness, log });
+  log.info(`the dispatcher is at work, its health on ${await ops.start()}`, { name });
   return async () => {
+    leaving = true;
     log.info('stopping: attempts in flight get a grace period', { graceMs: config.shutdown.graceMs });
     await app.close();
+    await ops.stop();
     await catalogue.stop();
     await store.stop();
     log.info('stopped');
   };
 };
+
+const READY = { status: 'ready', detail: null } as const;

@@ -1,7 +1,7 @@
 import { NestFactory } from '@nestjs/core';
 import { openEventStore } from '#event-store';
-import { systemClock, type Config, type Log } from '#runtime';
-import { sharedProjector, sharedViews } from '#views';
+import { OpsServer, readinessOf, systemClock, type Config, type Log, type Readiness } from '#runtime';
+import { sharedProjector, sharedViews, type ViewStore } from '#views';
 import { ProjectorModule } from './projector.module.js';
 
 /** Runs a projector as one of several: it writes the views, or stands by until the one that does is gone. The result stops it. */
@@ -18,10 +18,33 @@ export const runProjector = async (config: Config, log: Log): Promise<() => Prom
     logger: false,
     abortOnError: false,
   });
-  log.info('the projector stands ready', { leads: projector.leads });
+  let leaving = false;
+  const readiness = async () =>
+    readinessOf({
+      process: leaving ? { status: 'not-ready', detail: 'The process is stopping.' } : READY,
+      views: projector.leads
+        ? await viewsReadiness(views)
+        : { status: 'ready', detail: 'Another projector is at work.' },
+    });
+  const ops = new OpsServer({ http: config.http, readiness, log });
+  log.info(`the projector stands ready, its health on ${await ops.start()}`, { leads: projector.leads });
   return async () => {
+    leaving = true;
     await app.close();
+    await ops.stop();
     await store.stop();
     log.info('stopped');
   };
+};
+
+const READY = { status: 'ready', detail: null } as const;
+
+const viewsReadiness = async (views: ViewStore): Promise<Readiness['parts'][string]> => {
+  try {
+    const [first] = await views.parked();
+    if (first === undefined) return READY;
+    return { status: 'degraded', detail: `Streams are parked, the first ${first.stream}: ${first.error}` };
+  } catch (error) {
+    return { status: 'degraded', detail: `The views cannot be read: ${String(error)}` };
+  }
 };

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { Dispatcher, MemoryOpenRuns, SingleOwner, SqliteOpenRuns } from '#dispatch';
 import { Catalogue, RunEngine } from '#engine';
 import { openEventStore, SHARDS, SqliteEventStore, type EventStore } from '#event-store';
-import { systemClock, systemEntropy, VERSION, type Config, type Log } from '#runtime';
+import { readinessOf, systemClock, systemEntropy, VERSION } from '#runtime';
+import type { Config, Log, Readiness } from '#runtime';
 import { openViews, type ViewProjector, type ViewStore } from '#views';
-import type { Health, NodeInfo, Readiness, WorkflowApiParts } from '../../workflow-api/src/workflow-api.module.js';
+import type { Health, NodeInfo, WorkflowApiParts } from '../../workflow-api/src/workflow-api.module.js';
 import type { DispatcherParts } from '../../dispatcher/src/dispatcher.module.js';
 import type { ProjectorParts } from '../../projector/src/projector.module.js';
 
@@ -84,16 +85,13 @@ const readiness = async (
   views: ViewStore,
   leaving: boolean,
 ): Promise<Readiness> => {
-  const parts: Record<string, Readiness['parts'][string]> = {
+  return readinessOf({
     process: leaving ? { status: 'not-ready', detail: 'The process is stopping.' } : READY,
     dispatcher: dispatcher.acting
       ? READY
       : { status: 'not-ready', detail: 'The open runs are being taken over, or let go.' },
     views: await viewsReadiness(projector, views),
-  };
-  const all = Object.values(parts).map(({ status }) => status);
-  const status = all.includes('not-ready') ? 'not-ready' : all.includes('degraded') ? 'degraded' : 'ready';
-  return { status, parts };
+  });
 };
 
 const READY = { status: 'ready', detail: null } as const;

@@ -1,19 +1,11 @@
 import type { Catalogue, Runs } from '#engine';
 import type { EventStore, Position } from '#event-store';
-import type { Clock, Config, Log } from '#runtime';
+import type { Clock, Config, Log, Readiness } from '#runtime';
 import type { ViewStore } from '#views';
 
 /** Lists out of the views, and how to wait until they have reached a position. */
 export type RunLists = Pick<ViewStore, 'listRuns'> & {
   waitFor(position: Position, timeoutMs: number): Promise<boolean>;
-};
-
-/** `degraded` still serves: something is parked or late, and the parts say what. */
-export type Readiness = {
-  readonly status: 'ready' | 'degraded' | 'not-ready';
-  readonly parts: Readonly<
-    Record<string, { readonly status: 'ready' | 'degraded' | 'not-ready'; readonly detail: string | null }>
-  >;
 };
 
 export abstract class Health {

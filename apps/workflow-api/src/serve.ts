@@ -3,9 +3,10 @@ import { hostname } from 'node:os';
 import type { AddressInfo } from 'node:net';
 import { Catalogue, RunEngine } from '#engine';
 import { openEventStore, SHARDS, type EventStore } from '#event-store';
-import { systemClock, systemEntropy, VERSION, type Config, type Log } from '#runtime';
+import { readinessOf, systemClock, systemEntropy, VERSION } from '#runtime';
+import type { Config, Log, Readiness } from '#runtime';
 import { sharedViews, type PostgresViewStore } from '#views';
-import type { NodeInfo, Readiness, WorkflowApiParts } from './parts.js';
+import type { NodeInfo, WorkflowApiParts } from './parts.js';
 import { createHttpAdapter, WorkflowApiModule } from './workflow-api.module.js';
 
 /** A projector that has not shown for so long that it lives writes nothing any more. */
@@ -55,16 +56,12 @@ export const serveWorkflowApi = async (config: Config, log: Log): Promise<() => 
 
 const READY = { status: 'ready', detail: null } as const;
 
-const readiness = async (store: EventStore, views: PostgresViewStore, leaving: boolean): Promise<Readiness> => {
-  const parts = {
-    process: leaving ? ({ status: 'not-ready', detail: 'The process is stopping.' } as const) : READY,
+const readiness = async (store: EventStore, views: PostgresViewStore, leaving: boolean): Promise<Readiness> =>
+  readinessOf({
+    process: leaving ? { status: 'not-ready', detail: 'The process is stopping.' } : READY,
     log: await logReadiness(store),
     views: await viewsReadiness(views),
-  };
-  const all = Object.values(parts).map(({ status }) => status);
-  const status = all.includes('not-ready') ? 'not-ready' : all.includes('degraded') ? 'degraded' : 'ready';
-  return { status, parts };
-};
+  });
 
 type PartReadiness = Readiness['parts'][string];
 

@@ -15,7 +15,7 @@ import { CataloguePlans } from './workflows/catalogue-plans.js';
 import { WorkflowReader } from './workflows/workflow-reader.js';
 import { WorkflowWriter } from './workflows/workflow-writer.js';
 
-export type { Health, NodeInfo, Readiness, RunLists, WorkflowApiParts } from './parts.js';
+export type { Health, NodeInfo, RunLists, WorkflowApiParts } from './parts.js';
 export type { HttpAdapter } from './http/fastify-adapter.js';
 
 const HEADER_TIMEOUT_MS = 10_000;

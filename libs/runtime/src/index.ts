@@ -15,4 +15,6 @@ export { onShutdown } from './shutdown.js';
 export { encodingFault, parseStrictJson, type NormalisedJson, type StrictJson } from './json/strict-json.js';
 export { JSON_LIMITS, placeInText, type JsonFault, type JsonFaultCode, type JsonLimits } from './json/json-fault.js';
 export { canonicalJson } from './json/canonical-json.js';
+export { OpsServer, type OpsServerParts } from './ops-server.js';
+export { readinessOf, type Readiness } from './readiness.js';
 export { refuseEmbeddedStore } from './embedded-store.js';

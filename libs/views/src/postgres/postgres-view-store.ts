@@ -18,7 +18,9 @@ import { ROOT_SCHEMA } from './views-schema.js';
 /** Connections that read lists. */
 const READERS_MAX = 10;
 /** A list that takes longer helps nobody, and holds a connection. */
-const READ_TIMEOUT_MS = 30_000;
+const READ_TIMEOUT_MS = 10_000;
+/** When the server does not even say that a reading took too long: the connection is dead. */
+const STUCK_MS = 12_000;
 
 /** The one active process of a name: since when, how many there were, and how long ago it gave a sign of life. */
 export type Leader = {
@@ -139,6 +141,7 @@ export class PostgresViewStore extends ViewStore {
   #openPool(): pg.Pool {
     const pool = new pg.Pool({
       ...connectionOptions(this.#url),
+      query_timeout: STUCK_MS,
       max: READERS_MAX,
       // By statements, since a pooler between may refuse them as parameters of the connection. The pool waits for them,
       // whatever its declaration says.

@@ -22,8 +22,9 @@ export const rebuildPostgresViews = async (
   url: string,
   options: RebuildOptions,
 ): Promise<RebuildResult> => {
-  const session = await PostgresSession.connect(url);
-  const switching = await PostgresSession.connect(url);
+  // A rebuild has statements that take as long as the log is.
+  const session = await PostgresSession.connect(url, { stuckMs: Infinity });
+  const switching = await PostgresSession.connect(url, { stuckMs: Infinity });
   try {
     return await session.run(async (client) => {
       await migrate(client);

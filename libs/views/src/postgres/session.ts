@@ -5,6 +5,8 @@ import { ViewsUnavailable } from '../view-store.js';
 const INT8 = 20;
 const CONNECT_TIMEOUT_MS = 5_000;
 const END_TIMEOUT_MS = 5_000;
+/** A connection on which nothing is heard for so long is dead, though no end of it has said so: a network may swallow both. */
+const STUCK_MS = 15_000;
 
 // Places and positions are safe integers; the driver would give them as text.
 const types: pg.CustomTypesConfig = {
@@ -30,7 +32,10 @@ export class PostgresSession {
   #lost: Error | null = null;
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(client: pg.Client) {
+  private constructor(
+    client: pg.Client,
+    private readonly stuckMs: number,
+  ) {
     this.#client = client;
     this.ended = new Promise((resolve) => {
       client.once('end', () => {
@@ -42,9 +47,10 @@ export class PostgresSession {
     client.on('error', (error) => (this.#lost ??= error));
   }
 
-  static async connect(url: string): Promise<PostgresSession> {
+  /** `stuckMs`: how long one piece of work may take before the connection is given up. */
+  static async connect(url: string, { stuckMs = STUCK_MS } = {}): Promise<PostgresSession> {
     const client = new pg.Client(connectionOptions(url));
-    const session = new PostgresSession(client);
+    const session = new PostgresSession(client, stuckMs);
     try {
       await client.connect();
     } catch (error) {
@@ -58,7 +64,9 @@ export class PostgresSession {
   run<Result>(work: (client: pg.ClientBase) => Promise<Result>): Promise<Result> {
     const turn = this.#last.then(() => {
       if (this.#lost !== null) throw unavailable(this.#lost);
-      return work(this.#client);
+      if (this.stuckMs === Infinity) return work(this.#client);
+      const takeBack = systemClock.after(this.stuckMs, () => this.cut());
+      return work(this.#client).finally(takeBack);
     });
     this.#last = turn.catch(() => {});
     return turn;
