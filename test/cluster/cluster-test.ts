@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { shardOf } from '#event-store';
 import type { Field } from '../crash/client.js';
 import { gather, idsOf, publishAll, runClients } from '../crash/crash-test.js';
 import { readEndedRuns, readLedger, type Evidence } from '../crash/evidence.js';
@@ -7,7 +8,7 @@ import { judge, knownRuns, passes, type Verdict } from '../crash/invariants.js';
 import { workloads } from '../crash/workloads.js';
 import { Chance } from '../support/chance.js';
 import { allSteps } from '../support/shapes.js';
-import { Cluster } from './cluster.js';
+import { Cluster, type ShardMove } from './cluster.js';
 import { troubles, type TroubleCounts } from './troubles.js';
 
 export type ClusterOptions = {
@@ -20,6 +21,7 @@ export type ClusterOptions = {
 
 const SHAPE = { apis: 2, dispatchers: 3, projectors: 2 };
 const QUIET_END_TIMEOUT_MS = 60_000;
+const SECONDS_FOR_ALL = 60;
 
 /** The production shape without faults, then with all kinds of them, then in peace; and what all that was promised looks like from outside. */
 export const clusterTest = async (options: ClusterOptions): Promise<readonly Verdict[]> => {
@@ -50,8 +52,14 @@ export const clusterTest = async (options: ClusterOptions): Promise<readonly Ver
       readLedger(cluster.app.url),
     );
     say(`  all runs read after ${Math.round((performance.now() - healedMs) / 1_000)} s`);
+    const moves = await cluster.moves();
     const ends = await cluster.stop();
-    const verdicts = [...happenings(evidence, counts), ...judge(evidence), ...conduct(evidence, field, cluster, ends)];
+    const verdicts = [
+      ...happenings(seconds, evidence, counts),
+      ...judge(evidence),
+      otherDispatcherOnlyAcrossAMove(evidence, moves),
+      ...conduct(evidence, field, cluster, ends),
+    ];
     if (!verdicts.every(passes)) await keepEvidence(options, evidence, verdicts);
     return verdicts;
   } finally {
@@ -73,7 +81,7 @@ const fieldOf = (cluster: Cluster): Field => {
 };
 
 /** A test in which nothing happened passes too easily: these must have happened. */
-const happenings = (evidence: Evidence, counts: TroubleCounts): readonly Verdict[] => {
+const happenings = (seconds: number, evidence: Evidence, counts: TroubleCounts): readonly Verdict[] => {
   const happened = (title: string, checked: number): Verdict => ({ title, checked, unit: '', violations: [] });
   const steps = knownRuns(evidence).flatMap(({ run }) => allSteps(run.steps));
   const attempts = steps.flatMap((step) => step.attempts);
@@ -82,7 +90,10 @@ const happenings = (evidence: Evidence, counts: TroubleCounts): readonly Verdict
     ...[...counts].map(([name, count]) => happened(name, count)),
     happened('dispatchers that made attempts', new Set(attempts.map(({ dispatcher }) => dispatcher)).size),
     happened('steps that one dispatcher began and another went on with', movedSteps.length),
-    happened('attempts of unknown outcome', attempts.filter(({ outcome }) => outcome === 'unknown').length),
+    // Only a dispatcher that is killed or frozen at the right moment leaves one: rare in a short test.
+    ...(seconds < SECONDS_FOR_ALL
+      ? []
+      : [happened('attempts of unknown outcome', attempts.filter(({ outcome }) => outcome === 'unknown').length)]),
     happened(
       'starts answered as a replay',
       evidence.wishes.reduce((sum, { replays }) => sum + replays, 0),
@@ -92,6 +103,26 @@ const happenings = (evidence: Evidence, counts: TroubleCounts): readonly Verdict
       evidence.wishes.reduce((sum, { unanswered }) => sum + unanswered, 0),
     ),
   ];
+};
+
+/** One dispatcher makes the attempts of a step, unless the run's shard has moved to another, and that was recorded. */
+const otherDispatcherOnlyAcrossAMove = (evidence: Evidence, moves: readonly ShardMove[]): Verdict => {
+  const movedTo = new Set(moves.map(({ shard, to }) => `${shard} ${to}`));
+  const changes = knownRuns(evidence).flatMap(({ run }) =>
+    allSteps(run.steps).flatMap(({ key, attempts }) =>
+      attempts.flatMap(({ dispatcher }, index) =>
+        index === 0 || attempts[index - 1]!.dispatcher === dispatcher ? [] : [{ id: run.id, key, dispatcher }],
+      ),
+    ),
+  );
+  return {
+    title: 'another dispatcher goes on with a step only across a recorded move of its shard',
+    checked: changes.length,
+    unit: 'changes',
+    violations: changes
+      .filter(({ id, dispatcher }) => !movedTo.has(`${shardOf(id)} ${dispatcher}`))
+      .map(({ id, key, dispatcher }) => `${id} ${key} was gone on with by ${dispatcher}, to which no move is recorded`),
+  };
 };
 
 const conduct = (

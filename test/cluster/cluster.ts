@@ -1,7 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import pg from 'pg';
 import { startSampleApp, type StartedApp } from '../support/apps.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
+import { httpCall } from '../support/http-client.js';
+import { pause } from '../support/pause.js';
 import { built, Child, freePort } from '../support/processes.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
@@ -13,6 +16,9 @@ export class Member {
   /** Ends that nobody asked for, with what was printed. */
   readonly unexpectedEnds: string[] = [];
   frozen = false;
+  /** Starts that failed since a store could not be reached; it was started again, as any supervisor would. */
+  failedStarts = 0;
+  #wanted = false;
 
   constructor(
     readonly name: string,
@@ -29,21 +35,36 @@ export class Member {
 
   start(): void {
     const { args, env, folder } = this;
-    this.child = new Child(this.name, built(this.entry), { args, env, cwd: folder });
+    const child = new Child(this.name, built(this.entry), { args, env, cwd: folder });
+    this.child = child;
+    this.#wanted = true;
+    void child.exited().then((ended) => {
+      if (!this.#wanted || this.child !== child) return;
+      if (ended === 1 && child.output.includes('the start has failed')) this.failedStarts++;
+      else this.unexpectedEnds.push(`${this.name} ended with ${ended}:\n${child.output.slice(-OUTPUT_SHOWN)}`);
+      this.start();
+    });
   }
 
+  /** Waits until it is ready, whichever of its starts that is. */
   async ready(timeoutMs: number): Promise<void> {
-    await this.child?.ready(`${this.url}/readyz`, timeoutMs);
+    const untilMs = performance.now() + timeoutMs;
+    for (;;) {
+      const answer = await httpCall('GET', `${this.url}/readyz`, { timeoutMs: 1_000 }).catch(() => null);
+      if (answer?.status === 200) return;
+      if (performance.now() > untilMs)
+        throw new Error(`${this.name} was not ready in ${timeoutMs} ms: ${answer?.text}\n${this.child?.output}`);
+      await pause(50);
+    }
   }
 
   /** SIGKILL; what ended before by itself is noted. */
   async kill(): Promise<void> {
     const { child } = this;
     if (child === null) return;
+    this.#wanted = false;
     child.kill();
-    const ended = await child.exited();
-    if (ended !== 'SIGKILL')
-      this.unexpectedEnds.push(`${this.name} ended with ${ended}:\n${child.output.slice(-3000)}`);
+    await child.exited();
     this.frozen = false;
   }
 
@@ -59,12 +80,23 @@ export class Member {
 
   /** SIGTERM; gives the exit code or the signal. */
   async stop(): Promise<number | string | null> {
-    return (await this.child?.stop(30_000)) ?? null;
+    this.#wanted = false;
+    return (await this.child?.stop(STOP_GRACE_MS)) ?? null;
   }
 }
 
+const STOP_GRACE_MS = 30_000;
+const OUTPUT_SHOWN = 3_000;
+
 const SPAWN = { workflowApi: 'apps/workflow-api/src/main.js', dispatcher: 'apps/dispatcher/src/main.js' } as const;
 const DOUBLE = 'test/support/eventstoredb-double/main.js';
+
+export type ShardMove = {
+  readonly shard: number;
+  readonly from: string | null;
+  readonly to: string;
+  readonly reason: string;
+};
 
 export type ClusterShape = { readonly apis: number; readonly dispatchers: number; readonly projectors: number };
 
@@ -128,6 +160,20 @@ export class Cluster {
     const folder = join(parent, name);
     await mkdir(folder, { recursive: true });
     return new Member(name, entry, [], { ...this.env, STEPWELL_PORT: String(port) }, port, folder);
+  }
+
+  /** Which shards came to which dispatcher, as the dispatchers have recorded it. */
+  async moves(): Promise<readonly ShardMove[]> {
+    const client = new pg.Client(this.postgres.url);
+    await client.connect();
+    try {
+      const { rows } = await client.query<ShardMove>(
+        `select shard, from_dispatcher as "from", to_dispatcher as "to", reason from stepwell_dispatch.shard_moves order by id`,
+      );
+      return rows;
+    } finally {
+      await client.end();
+    }
   }
 
   /** SIGTERM to the apps, the stores last. Gives how each app ended. */
