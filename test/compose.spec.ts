@@ -5,7 +5,6 @@ import { describe, expect, it } from '@jest/globals';
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import { parse } from 'yaml';
 import { loadConfig } from '#runtime';
-import { SETTINGS } from '../libs/runtime/src/settings.js';
 import { dockerfileInstructions, entrypointNames } from './support/image-files.js';
 
 const REPOSITORY = resolve(import.meta.dirname, '../..');
@@ -36,12 +35,14 @@ const ours = services.filter(([, { build }]) => build !== undefined);
 /** Those of our image that take our settings. */
 const apps = ours.filter(([, { command }]) => command![0] !== 'sample-app');
 
+/** The page is written from the table of settings. */
+const isSetting = (name: string): boolean => read('docs/configuration.md').includes(`| \`${name}\` `);
 /** Settings that the apps of the production shape bring with them: known by name only until they are rows of the table. */
 const AWAITED: readonly string[] = ['STEPWELL_VIEWS_URL', 'STEPWELL_KAFKA_BROKERS', 'STEPWELL_KAFKA_TOPIC'];
 const settingsOf = ({ environment = {} }: Service): Record<string, string> =>
   Object.fromEntries(
     Object.entries(environment).flatMap(([name, value]) =>
-      name.startsWith('STEPWELL_') && (name in SETTINGS || !AWAITED.includes(name)) ? [[name, String(value)]] : [],
+      name.startsWith('STEPWELL_') && (isSetting(name) || !AWAITED.includes(name)) ? [[name, String(value)]] : [],
     ),
   );
 
