@@ -98,7 +98,13 @@ export type ShardMove = {
   readonly reason: string;
 };
 
-export type ClusterShape = { readonly apis: number; readonly dispatchers: number; readonly projectors: number };
+export type ClusterShape = {
+  readonly apis: number;
+  readonly dispatchers: number;
+  readonly projectors: number;
+  /** Connects the apps with their stores without a proxy between: for measuring. */
+  readonly direct?: boolean;
+};
 
 /** The production shape as processes on this machine: a real event store by its URL, else the double of it; Postgres; the apps. */
 export class Cluster {
@@ -126,15 +132,15 @@ export class Cluster {
     const real = process.env['STEPWELL_TEST_EVENTSTOREDB_URL'];
     const eventStore = real === undefined ? await startDouble(folder) : null;
     const proxies = {
-      eventStore: eventStore === null ? null : new TcpProxy(eventStore.port),
+      eventStore: eventStore === null || shape.direct === true ? null : new TcpProxy(eventStore.port),
       postgres: new TcpProxy(Number(new URL(postgres.url).port)),
     };
     await Promise.all([proxies.eventStore?.start(), proxies.postgres.start()]);
     const viewsUrl = new URL(postgres.url);
-    viewsUrl.port = String(proxies.postgres.port);
+    if (shape.direct !== true) viewsUrl.port = String(proxies.postgres.port);
     const env = {
       STEPWELL_EVENT_STORE: 'eventstoredb',
-      STEPWELL_EVENTSTOREDB_URL: real ?? `esdb://127.0.0.1:${proxies.eventStore!.port}?tls=false`,
+      STEPWELL_EVENTSTOREDB_URL: real ?? `esdb://127.0.0.1:${proxies.eventStore?.port ?? eventStore!.port}?tls=false`,
       STEPWELL_VIEWS_URL: viewsUrl.href,
       STEPWELL_LOG_LEVEL: 'warn',
       ...more,
