@@ -50,6 +50,27 @@ describe.each([
     expect((await all(table))[0]).toEqual({ runId: rows[0]!.runId, dueMs: 1 });
   });
 
+  it('takes no checkpoint back, and gives a row once however often it was written', async () => {
+    const table = make();
+    await table.start();
+    const runId = runIdOf('a');
+    for (const [dueMs, checkpoint] of [
+      [5, 9],
+      [7, 4],
+      [5, 6],
+    ] as const) {
+      await table.write({
+        open: [{ runId, dueMs }],
+        ended: [],
+        checkpoint: checkpoint as Position,
+        shards: ALL_SHARDS,
+      });
+      await table.due(ALL_SHARDS, 9, null, 9);
+    }
+    expect(new Set((await table.checkpoints(ALL_SHARDS)).values())).toEqual(new Set([9]));
+    expect(await all(table)).toEqual([{ runId, dueMs: 5 }]);
+  });
+
   it('is made anew from the log: open runs with their dues, none that ended', async () => {
     const app = new Application().on('/later', (_request, response) => json(response, 503, {}));
     const url = await app.start();

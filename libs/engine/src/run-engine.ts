@@ -82,13 +82,7 @@ export class RunEngine extends Runs {
         this.hold(mailbox);
         settle({ status: 'cancelled', loaded: result.loaded });
       };
-      const queued: Queued = { command: { type: 'CancelRun', reason }, plan: null, origin, done };
-      if (this.shared === null) return this.enqueue(mailbox, queued);
-      // An answer without an append is not fenced by one: it must not rest on what is in memory.
-      this.shared.ask(mailbox, (cause) => {
-        if (cause === null) this.enqueue(mailbox, queued);
-        else settle({ status: 'unavailable', cause });
-      });
+      this.enqueue(mailbox, { command: { type: 'CancelRun', reason }, plan: null, origin, done });
     });
   }
 

@@ -115,7 +115,7 @@ describe('an engine on a log that others append to', () => {
     expect((await typesOf(store, 'x')).filter((type) => type === 'RunCancelled')).toHaveLength(1);
   });
 
-  it('does not refuse a cancel by what it remembers', async () => {
+  it('refuses a cancel by what the log says', async () => {
     const store = new SharedStore();
     const [a, b] = [processOn(store), processOn(store, new Recorder())];
     await b.begin('x');
@@ -175,6 +175,19 @@ describe('waiting for an end that comes from elsewhere', () => {
     await b.cancel('x');
     expect(await a.ended('x')).toBe('cancelled');
     expect(await a.ended('nobody')).toBeUndefined();
+  });
+
+  it('does not trust what it remembers from before it followed', async () => {
+    const store = new SharedStore();
+    const [a, b] = [processOn(store), processOn(store)];
+    await a.begin('x');
+    await b.cancel('x');
+    await a.begin('other');
+    const other = a.ended('other');
+    await until(() => store.open === 1);
+    expect(await a.ended('x')).toBe('cancelled');
+    await b.cancel('other');
+    expect(await other).toBe('cancelled');
   });
 
   it('outlives a subscription that breaks', async () => {
@@ -262,6 +275,15 @@ describe('an owner on a log that others append to', () => {
     await until(() => news.length > 0);
     expect(news.splice(0).at(-1)?.run.status).toBe('cancelled');
     expect(store.reads).toEqual([3]);
+  });
+
+  it('sees to what a run is owed after it has shown it to a reader', async () => {
+    const store = new SharedStore();
+    const [api, owner] = [processOn(store), processOn(store, new Recorder())];
+    await api.begin('x');
+    expect(await owner.status('x')).toBe('running');
+    await until(() => store.seen.length === 2);
+    expect((await typesOf(store, 'x')).at(-1)).toBe('AttemptStarted');
   });
 
   it('looks again when a commit was met while its own append was under way', async () => {

@@ -25,11 +25,13 @@ import { NOBODY, runIdOf, startCommand } from './dispatch-world.js';
 
 /** One process's way to the log that all share; counts what it asks, and may be held up or cut. */
 export class LogClient extends EventStore {
-  reads = 0;
+  readonly reads: StreamName[] = [];
   appends = 0;
   subscriptions = 0;
   /** While set, nothing is delivered to subscriptions. */
   deaf: Promise<void> | null = null;
+  /** While set, pages of the log come late. */
+  slow: Promise<void> | null = null;
   afterAppend: ((append: Append) => Promise<void>) | null = null;
   cut = false;
 
@@ -50,12 +52,14 @@ export class LogClient extends EventStore {
   }
 
   readStream(stream: StreamName, options?: { from?: Revision; limit?: number }): Promise<readonly RecordedEvent[]> {
-    this.reads += 1;
+    this.reads.push(stream);
     return this.log.readStream(stream, options);
   }
 
-  readAll(after: Position, options: { limit: number; filter?: Filter }): Promise<readonly Commit[]> {
-    return this.log.readAll(after, options);
+  async readAll(after: Position, options: { limit: number; filter?: Filter }): Promise<readonly Commit[]> {
+    const page = await this.log.readAll(after, options);
+    if (this.slow !== null) await this.slow;
+    return page;
   }
 
   async *subscribe(
@@ -118,12 +122,12 @@ export class TestOwnership implements ShardOwnership {
   }
 }
 
-/** Waits of ten seconds and more pass in a hundredth of their time. */
+/** The waits of seconds that belong to ownership pass in a tenth of a second. */
 export const hastyClock: Clock = {
   nowMs: () => systemClock.nowMs(),
   monotonicMs: () => systemClock.monotonicMs(),
   now: () => systemClock.now(),
-  after: (ms, call) => systemClock.after(ms >= 10_000 ? ms / 100 : ms, call),
+  after: (ms, call) => systemClock.after(ms === 10_000 || ms === 2_000 ? 100 : ms, call),
 };
 
 const ENGINE = { limits: DEFAULT_RUN_LIMITS, sharedLog: true };
@@ -173,6 +177,8 @@ export class Api {
   }
 }
 
+export type ProcessOptions = { readonly plans?: PlanSource; readonly attemptsPerOriginMax?: number };
+
 /** What a dispatcher process is of. */
 export class DispatcherProcess {
   readonly client: LogClient;
@@ -180,7 +186,8 @@ export class DispatcherProcess {
   readonly ownership: TestOwnership;
   readonly dispatcher: Dispatcher;
 
-  constructor(world: SplitWorld, name: string, shards: readonly Shard[], plans = plansOf(world.plan)) {
+  constructor(world: SplitWorld, name: string, shards: readonly Shard[], options: ProcessOptions = {}) {
+    const { plans = plansOf(world.plan), attemptsPerOriginMax = 512 } = options;
     this.client = new LogClient(world.log);
     this.ownership = new TestOwnership(shards);
     this.engine = new RunEngine(this.client, plans, hastyClock, systemEntropy, silentLog, ENGINE);
@@ -194,7 +201,7 @@ export class DispatcherProcess {
       silentLog,
       {
         attemptsMax: 1_024,
-        attemptsPerOriginMax: 512,
+        attemptsPerOriginMax,
         connectionsPerOriginMax: 128,
         payloadMaxBytes: 64 * 1024,
         graceMs: 200,
@@ -224,8 +231,8 @@ export class SplitWorld {
     return api;
   }
 
-  async dispatcher(name: string, shards: readonly Shard[], plans?: PlanSource): Promise<DispatcherProcess> {
-    const made = new DispatcherProcess(this, name, shards, plans);
+  async dispatcher(name: string, shards: readonly Shard[], options?: ProcessOptions): Promise<DispatcherProcess> {
+    const made = new DispatcherProcess(this, name, shards, options);
     this.parts.push(made.dispatcher);
     await made.dispatcher.start();
     return made;
