@@ -9,7 +9,7 @@ import { DISOWNED, hasWork, loadedOf, loseAttempts, newMailbox, NOBODY, startRep
 import type { CommandResult, Mailbox, Queued } from './mailbox.js';
 import type { Owner } from './owner.js';
 import { Runs, type CancelReply, type LoadedRun, type Origin, type RunId, type StartReply } from './runs.js';
-import { SharedLog, type Inside } from './shared-log.js';
+import { SharedLog, type Inside } from './several-writers.js';
 
 const CONFLICTS_MAX = 10;
 const REPEAT_UNKNOWN_AFTER_MS = 100;
