@@ -1,17 +1,17 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { Dispatcher, MemoryOpenRuns, SqliteOpenRuns } from '#dispatch';
-import { Catalogue, RunEngine } from '#engine';
+import { Dispatcher, dispatcherMetrics, MemoryOpenRuns, SqliteOpenRuns } from '#dispatch';
+import { Catalogue, engineMetrics, RunEngine } from '#engine';
 import { EventStoreDbEventStore, MemoryEventStore, SHARDS, SqliteEventStore, type EventStore } from '#event-store';
-import { systemClock, systemEntropy, type Config, type Log } from '#runtime';
-import { Projector, SqliteViewStore } from '#views';
-import type { Health, NodeInfo, Readiness, WorkflowApiParts } from '../../workflow-api/src/workflow-api.module.js';
+import { openTracer, readinessOf, systemClock, systemEntropy } from '#runtime';
+import type { Config, Log, MetricSources, Readiness } from '#runtime';
+import { Projector, SqliteViewStore, viewMetrics, VIEWS_SCHEMA_VERSION } from '#views';
+import type { Health, NodeInfo, WorkflowApiParts } from '../../workflow-api/src/workflow-api.module.js';
 import type { DispatcherParts } from '../../dispatcher/src/dispatcher.module.js';
 import type { ProjectorParts } from '../../projector/src/projector.module.js';
 
 const VERSION = '0.1.0';
-/** How many shards group the runs of a log; a standalone process owns them all. */
 
 export type StandaloneParts = WorkflowApiParts &
   DispatcherParts &
@@ -34,11 +34,13 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
     config.eventStore === 'memory'
       ? new MemoryOpenRuns()
       : new SqliteOpenRuns(join(config.dataDir, 'open-runs.sqlite'));
+  const tracer = await openTracer(config.traces.otlpUrl, 'stepwell-standalone', log);
   const dispatcher = new Dispatcher(store, engine, openRuns, clock, entropy, log, {
     ...config.dispatch,
     name: `${hostname()}-${process.pid}`,
     payloadMaxBytes: config.limits.payloadMaxBytes,
     graceMs: config.shutdown.graceMs,
+    tracer,
   });
   const views = new SqliteViewStore(viewsFolder(config));
   const projector = new Projector(store, views, clock, {
@@ -48,6 +50,12 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
   const lists = {
     listRuns: views.listRuns.bind(views),
     waitFor: projector.waitFor.bind(projector),
+  };
+  const metrics: MetricSources = {
+    ...engineMetrics(engine.counts),
+    ...dispatcherMetrics(dispatcher, openRuns),
+    ...viewMetrics(projector, views),
+    ...OWNS_ALL_SHARDS,
   };
   let leaving = false;
   const health: Health = { readiness: () => readiness(dispatcher, projector, views, leaving) };
@@ -65,11 +73,19 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
     config,
     health,
     node,
+    metrics,
+    tracer,
     dispatcher,
     projector,
     views,
     leave,
   };
+};
+
+/** The one process of an embedded store: nobody is there to take anything over from. */
+const OWNS_ALL_SHARDS: MetricSources = {
+  stepwell_shards_owned: () => SHARDS,
+  stepwell_shard_take_overs_total: () => 0,
 };
 
 /** Views of a log in memory are of this process alone: they begin empty, as their log does. */
@@ -99,16 +115,13 @@ const readiness = async (
   views: SqliteViewStore,
   leaving: boolean,
 ): Promise<Readiness> => {
-  const parts: Record<string, Readiness['parts'][string]> = {
+  return readinessOf({
     process: leaving ? { status: 'not-ready', detail: 'The process is stopping.' } : READY,
     dispatcher: dispatcher.acting
       ? READY
       : { status: 'not-ready', detail: 'The open runs are being taken over, or let go.' },
     views: await viewsReadiness(projector, views),
-  };
-  const all = Object.values(parts).map(({ status }) => status);
-  const status = all.includes('not-ready') ? 'not-ready' : all.includes('degraded') ? 'degraded' : 'ready';
-  return { status, parts };
+  });
 };
 
 const READY = { status: 'ready', detail: null } as const;
@@ -146,6 +159,12 @@ const nodeInfo = (config: Config, store: EventStore, dispatcher: Dispatcher, pro
   eventStore: config.eventStore,
   startedAt: systemClock.now(),
   limits: config.limits,
+  versions: {
+    stepwell: VERSION,
+    node: process.versions.node,
+    eventStoreServer: store instanceof EventStoreDbEventStore ? store.serverVersion : null,
+    viewsSchema: VIEWS_SCHEMA_VERSION,
+  },
   shards: { owned: SHARDS, of: SHARDS },
   get lag() {
     return projector.lag;

@@ -1,12 +1,14 @@
 import type { Grant, Plan, RunCommand, Step, StepKey } from '#domain';
 import type { Committed, Owner, RunEngine, RunId, StartedAttempt } from '#engine';
 import type { EventStore } from '#event-store';
-import { Bag, type Clock, type DispatchConfig, type Entropy, type Log } from '#runtime';
+import { Bag, type Clock, type DispatchConfig, type Entropy, type Log, type Span, type Tracer } from '#runtime';
+import { AttemptCounts } from './attempt-counts.js';
+import { attemptSpan, endAttemptSpan } from './attempt-span.js';
 import { classifyAnswer, classifyFault, type Verdict } from './classify.js';
 import type { OpenRuns } from './open-runs/open-runs.js';
 import { RunDues } from './run-dues.js';
 import { Slots } from './slots.js';
-import { stepRequest, targetOf } from './step-request.js';
+import { parentOf, stepRequest, targetOf } from './step-request.js';
 import { takeOver } from './take-over.js';
 import { TimerWheel, type Timer } from './timer-wheel.js';
 import { HttpExchanges, type Exchange, type ExchangeOutcome } from './undici/undici-exchange.js';
@@ -15,6 +17,8 @@ export type DispatcherOptions = DispatchConfig & {
   readonly name: string;
   readonly payloadMaxBytes: number;
   readonly graceMs: number;
+  /** `null` or absent: attempts are not traced. */
+  readonly tracer?: Tracer | null;
 };
 
 type OutcomeCommand = RunCommand & { readonly type: 'CompleteAttempt' | 'FailAttempt' | 'InterruptAttempt' };
@@ -24,6 +28,7 @@ type Flight = {
   readonly step: StepKey;
   readonly attempt: number;
   readonly origin: string;
+  readonly span: Span | null;
   exchange: Exchange | null;
   deadline: Timer | null;
   place: number;
@@ -39,6 +44,7 @@ const WAKE_UP = { type: 'WakeUp' } as const;
  */
 export class Dispatcher implements Owner {
   readonly boot: string;
+  readonly counts = new AttemptCounts();
   private readonly granted: Grant;
   private readonly slots: Slots;
   private readonly wheel: TimerWheel;
@@ -133,13 +139,19 @@ export class Dispatcher implements Owner {
     if (step === undefined || timeouts === null) return;
     // The append that started it ended it too: a step beside it failed.
     if (step.attempts.at(-1)?.outcome !== 'running') return this.refund(step);
+    if (step.request === null) return;
+    const { tracer = null } = this.options;
+    const span =
+      tracer === null
+        ? null
+        : attemptSpan(tracer, { runId, step: key, attempt }, parentOf(traceparent, runId), step.request.url);
     const request = stepRequest(
-      { runId, run, step, attempt, traceparent, connectMs: timeouts.connectMs },
+      { runId, run, step, attempt, traceparent, span, connectMs: timeouts.connectMs },
       this.entropy,
     );
     if (request === null) return;
     const { origin } = request;
-    const flight: Flight = { runId, step: key, attempt, origin, exchange: null, deadline: null, place: -1 };
+    const flight: Flight = { runId, step: key, attempt, origin, span, exchange: null, deadline: null, place: -1 };
     this.flights.add(flight);
     // Its start was on its way to the log when the stop began.
     if (this.draining !== null) return this.interrupt(flight);
@@ -156,6 +168,8 @@ export class Dispatcher implements Owner {
         ? classifyAnswer(outcome.answer, this.clock.nowMs(), this.options.payloadMaxBytes)
         : classifyFault(outcome.fault);
     const { runId, step, attempt } = flight;
+    this.counts.count(flight.origin, verdict.succeeded ? 'succeeded' : verdict.class);
+    if (flight.span !== null) endAttemptSpan(flight.span, verdict);
     // The slot is free before the decision, so that the step that this answer readies may take it.
     this.slots.release(flight.origin);
     this.record(flight, commandOf(step, attempt, verdict, this.entropy), runId);
@@ -180,6 +194,8 @@ export class Dispatcher implements Owner {
     this.slots.release(flight.origin);
     const { runId, step, attempt } = flight;
     const failureClass = sent ? 'may-have-executed' : 'not-executed';
+    this.counts.count(flight.origin, failureClass);
+    flight.span?.end({ 'stepwell.outcome': failureClass }, 'Stepwell.Interrupted');
     this.record(flight, { type: 'InterruptAttempt', step, attempt, class: failureClass }, runId);
   }
 

@@ -3,6 +3,7 @@ import { NO_STREAM, runStream, type Append, type AppendOutcome, type EventStore,
 import { ChurnMap, type Clock, type Entropy, type Log } from '#runtime';
 import { decideBatch, type DecisionBatch } from './decision-batch.js';
 import { DuplicateStarts } from './duplicate-starts.js';
+import { EngineCounts } from './engine-counts.js';
 import { loadRun, type PlanSource } from './load-run.js';
 import { loadedOf, newMailbox, resultOf, type CommandResult, type Mailbox, type Queued } from './mailbox.js';
 import type { Owner } from './owner.js';
@@ -21,6 +22,7 @@ export type EngineOptions = { readonly limits: RunLimits };
  * of it is in flight queue, and are decided together into the next; a conflict reads the stream again and decides anew.
  */
 export class RunEngine extends Runs {
+  readonly counts = new EngineCounts();
   private readonly mailboxes = new ChurnMap<RunId, Mailbox>();
   private readonly idleRuns = new Set<RunId>();
   private readonly duplicates: DuplicateStarts;
@@ -217,7 +219,11 @@ export class RunEngine extends Runs {
 
   private append(mailbox: Mailbox, batch: DecisionBatch, append: Append): void {
     try {
-      this.store.append(append, (outcome) => this.appended(mailbox, batch, append, outcome));
+      const sinceMs = this.clock.monotonicMs();
+      this.store.append(append, (outcome) => {
+        this.counts.appended(outcome.status, this.clock.monotonicMs() - sinceMs);
+        this.appended(mailbox, batch, append, outcome);
+      });
     } catch (cause) {
       // What no append can hold will not fit by trying again: the run stays as it was.
       this.refund(mailbox, batch);
@@ -238,7 +244,8 @@ export class RunEngine extends Runs {
         return this.appendEnded();
       case 'unknown': {
         const { cause } = outcome;
-        this.log.warn('the outcome of an append is unknown; repeating it', { stream: append.stream, err: cause });
+        const { runId } = mailbox;
+        this.log.warn('the outcome of an append is unknown; repeating it', { runId, err: cause });
         if (!this.stopping) {
           this.clock.after(REPEAT_UNKNOWN_AFTER_MS, () => this.append(mailbox, batch, append));
           return;
@@ -255,6 +262,7 @@ export class RunEngine extends Runs {
   }
 
   private committed(mailbox: Mailbox, batch: DecisionBatch, fresh: boolean): void {
+    this.counts.committed(mailbox.state, batch.events, fresh);
     this.answer(mailbox, batch);
     const { state, plan } = mailbox;
     if (this.owner !== null && state !== null && plan !== null) {
@@ -296,12 +304,10 @@ export class RunEngine extends Runs {
       mailbox.loaded = true;
       const { state } = mailbox;
       const { owner } = this;
-      if (
-        owner !== null &&
-        state !== null &&
-        [...state.obligations.inFlight.values()].some((boot) => boot !== owner.boot)
-      ) {
-        mailbox.queue.unshift(this.loseAttempts(mailbox, owner.boot));
+      if (owner !== null && state !== null) {
+        const boots = [...state.obligations.inFlight.values()].filter((boot) => boot !== owner.boot);
+        this.counts.unknown += boots.length;
+        if (boots.length > 0) mailbox.queue.unshift(this.loseAttempts(mailbox, owner.boot));
       }
     } catch (cause) {
       fault = cause instanceof Error ? cause : new Error(String(cause));
@@ -314,7 +320,7 @@ export class RunEngine extends Runs {
 
   /** Tells everyone that it failed and forgets the run: the next to ask has it read again. */
   private drop(mailbox: Mailbox, commands: readonly Queued[], cause: unknown): void {
-    this.log.error('a run could not be read or written', { stream: mailbox.stream, err: cause });
+    this.log.error('a run could not be read or written', { runId: mailbox.runId, err: cause });
     this.forget(mailbox);
     mailbox.state = null;
     mailbox.busy = false;

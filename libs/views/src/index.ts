@@ -14,4 +14,6 @@ export {
 export type { RebuildProgress } from './rebuild.js';
 export { RebuildLocked, rebuildSqliteViews, type RebuildResult } from './sqlite/rebuild-sqlite-views.js';
 export { SqliteViewStore } from './sqlite/sqlite-view-store.js';
+export { VIEWS_SCHEMA_VERSION } from './sqlite/views-schema.js';
+export { viewMetrics } from './view-metrics.js';
 export { Projector, type Lag, type ProjectorOptions } from './projector.js';

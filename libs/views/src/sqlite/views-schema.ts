@@ -146,3 +146,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: 'run-list', up: runList },
   { name: 'resolved-runs', up: resolvedRuns },
 ];
+
+export const VIEWS_SCHEMA_VERSION = MIGRATIONS.length;
