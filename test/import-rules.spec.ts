@@ -20,6 +20,12 @@ const PLANTED: Readonly<Record<string, readonly (readonly [file: string, specifi
     ['libs/event-store/src/sqlite/d.ts', '@eventstore/db-client'],
     ['apps/projector/src/d.ts', '@eventstore/db-client'],
   ],
+  '@opentelemetry/api-only-in-its-adapter': [['apps/dispatcher/src/t.ts', '@opentelemetry/api']],
+  '@opentelemetry/exporter-trace-otlp-http-only-in-its-adapter': [
+    ['libs/runtime/src/t.ts', '@opentelemetry/exporter-trace-otlp-http'],
+  ],
+  '@opentelemetry/resources-only-in-its-adapter': [['libs/dispatch/src/t.ts', '@opentelemetry/resources']],
+  '@opentelemetry/sdk-trace-only-in-its-adapter': [['libs/runtime/src/tracing/t.ts', '@opentelemetry/sdk-trace']],
   'better-sqlite3-only-in-its-adapter': [
     ['libs/event-store/src/memory/b.ts', 'better-sqlite3'],
     ['apps/projector/src/b.ts', 'better-sqlite3'],
@@ -28,6 +34,10 @@ const PLANTED: Readonly<Record<string, readonly (readonly [file: string, specifi
   'pg-only-in-its-adapter': [['libs/views/src/sqlite/b.ts', 'pg']],
   'pg-copy-streams-only-in-its-adapter': [['libs/views/src/b.ts', 'pg-copy-streams']],
   'pino-only-in-its-adapter': [['libs/engine/src/b.ts', 'pino']],
+  'prom-client-only-in-its-adapter': [
+    ['libs/runtime/src/metrics/m.ts', 'prom-client'],
+    ['apps/workflow-api/src/m.ts', 'prom-client'],
+  ],
   'undici-only-in-its-adapter': [['libs/dispatch/src/dispatcher.ts', 'undici']],
   'domain-is-pure': [
     ['libs/domain/src/b.ts', 'kysely'],
@@ -95,10 +105,15 @@ const EMPTY = [
 ];
 const DEPENDENCIES = [
   '@eventstore/db-client',
+  '@opentelemetry/api',
+  '@opentelemetry/exporter-trace-otlp-http',
+  '@opentelemetry/resources',
+  '@opentelemetry/sdk-trace',
   'better-sqlite3',
   'kysely',
   'pg',
   'pg-copy-streams',
+  'prom-client',
   'pino',
   'undici',
   '@nestjs/common',

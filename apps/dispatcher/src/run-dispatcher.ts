@@ -1,9 +1,10 @@
 import { NestFactory } from '@nestjs/core';
 import { hostname } from 'node:os';
-import { Dispatcher, PostgresOpenRuns, PostgresShardOwnership } from '#dispatch';
-import { Catalogue, RunEngine } from '#engine';
+import { Dispatcher, dispatcherMetrics, PostgresOpenRuns, PostgresShardOwnership } from '#dispatch';
+import { Catalogue, engineMetrics, RunEngine } from '#engine';
 import { openEventStore } from '#event-store';
-import { OpsServer, readinessOf, systemClock, systemEntropy, type Config, type Log } from '#runtime';
+import { MetricsPage, openTracer, OpsServer, readinessOf, systemClock, systemEntropy } from '#runtime';
+import type { Config, Log } from '#runtime';
 import { DispatcherModule } from './dispatcher.module.js';
 
 /** Runs a dispatcher as one of several: it owns its share of the shards and sees to their runs. The result stops it. */
@@ -19,11 +20,13 @@ export const runDispatcher = async (config: Config, log: Log): Promise<() => Pro
   const engine = new RunEngine(store, catalogue, clock, entropy, log, { limits: config.limits, sharedLog: true });
   const ownership = new PostgresShardOwnership(clock, entropy, log, { connectionString, name });
   const openRuns = new PostgresOpenRuns(ownership, { connectionString });
+  const tracer = await openTracer(config.traces.otlpUrl, 'stepwell-dispatcher', log);
   const dispatcher = new Dispatcher(store, engine, openRuns, ownership, clock, entropy, log, {
     ...config.dispatch,
     name,
     payloadMaxBytes: config.limits.payloadMaxBytes,
     graceMs: config.shutdown.graceMs,
+    tracer,
   });
   const app = await NestFactory.createApplicationContext(DispatcherModule.with({ dispatcher }), {
     logger: false,
@@ -43,13 +46,18 @@ export const runDispatcher = async (config: Config, log: Log): Promise<() => Pro
       }),
     );
   };
-  const ops = new OpsServer({ http: config.http, readiness, log });
+  const metrics = new MetricsPage({
+    ...engineMetrics(engine.counts),
+    ...dispatcherMetrics(dispatcher, openRuns, ownership),
+  });
+  const ops = new OpsServer({ http: config.http, readiness, metrics, log });
   log.info(`the dispatcher is at work, its health on ${await ops.start()}`, { name });
   return async () => {
     leaving = true;
     log.info('stopping: attempts in flight get a grace period', { graceMs: config.shutdown.graceMs });
     await app.close();
     await ops.stop();
+    await tracer?.stop();
     await catalogue.stop();
     await store.stop();
     log.info('stopped');

@@ -1,7 +1,8 @@
 import { NestFactory } from '@nestjs/core';
 import { openEventStore } from '#event-store';
-import { OpsServer, readinessOf, systemClock, type Config, type Log, type Readiness } from '#runtime';
-import { sharedProjector, sharedViews, type ViewStore } from '#views';
+import { MetricsPage, OpsServer, readinessOf, systemClock } from '#runtime';
+import type { Config, Log, Readiness } from '#runtime';
+import { sharedProjector, sharedViews, viewMetrics, type ViewStore } from '#views';
 import { ProjectorModule } from './projector.module.js';
 
 /** Runs a projector as one of several: it writes the views, or stands by until the one that does is gone. The result stops it. */
@@ -26,7 +27,12 @@ export const runProjector = async (config: Config, log: Log): Promise<() => Prom
         ? await viewsReadiness(views)
         : { status: 'ready', detail: 'Another projector is at work.' },
     });
-  const ops = new OpsServer({ http: config.http, readiness, log });
+  const ops = new OpsServer({
+    http: config.http,
+    readiness,
+    metrics: new MetricsPage(viewMetrics(projector, views)),
+    log,
+  });
   log.info(`the projector stands ready, its health on ${await ops.start()}`, { leads: projector.leads });
   return async () => {
     leaving = true;

@@ -27,6 +27,7 @@ export const serve = async (config: Config, log: Log): Promise<() => Promise<voi
     log.info('stopping: attempts in flight get a grace period', { graceMs: config.shutdown.graceMs });
     parts.leave();
     await app.close();
+    await parts.tracer?.stop();
     await parts.catalogue.stop();
     await parts.store.stop();
     log.info('stopped');

@@ -1,12 +1,12 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { Dispatcher, MemoryOpenRuns, SingleOwner, SqliteOpenRuns } from '#dispatch';
-import { Catalogue, RunEngine } from '#engine';
-import { openEventStore, SHARDS, SqliteEventStore, type EventStore } from '#event-store';
-import { readinessOf, systemClock, systemEntropy, VERSION } from '#runtime';
-import type { Config, Log, Readiness } from '#runtime';
-import { openViews, type ViewProjector, type ViewStore } from '#views';
+import { Dispatcher, dispatcherMetrics, MemoryOpenRuns, SingleOwner, SqliteOpenRuns } from '#dispatch';
+import { Catalogue, engineMetrics, RunEngine } from '#engine';
+import { EventStoreDbEventStore, openEventStore, SHARDS, SqliteEventStore, type EventStore } from '#event-store';
+import { openTracer, readinessOf, systemClock, systemEntropy, VERSION } from '#runtime';
+import type { Config, Log, MetricSources, Readiness } from '#runtime';
+import { openViews, viewMetrics, VIEWS_SCHEMA_VERSION, type ViewProjector, type ViewStore } from '#views';
 import type { Health, NodeInfo, WorkflowApiParts } from '../../workflow-api/src/workflow-api.module.js';
 import type { DispatcherParts } from '../../dispatcher/src/dispatcher.module.js';
 import type { ProjectorParts } from '../../projector/src/projector.module.js';
@@ -32,11 +32,14 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
     config.eventStore === 'memory'
       ? new MemoryOpenRuns()
       : new SqliteOpenRuns(join(config.dataDir, 'open-runs.sqlite'));
-  const dispatcher = new Dispatcher(store, engine, openRuns, new SingleOwner(), clock, entropy, log, {
+  const tracer = await openTracer(config.traces.otlpUrl, 'stepwell-standalone', log);
+  const ownership = new SingleOwner();
+  const dispatcher = new Dispatcher(store, engine, openRuns, ownership, clock, entropy, log, {
     ...config.dispatch,
     name: `${hostname()}-${process.pid}`,
     payloadMaxBytes: config.limits.payloadMaxBytes,
     graceMs: config.shutdown.graceMs,
+    tracer,
   });
   const opened = openViews(config, store, clock, {
     folder: viewsFolder(config),
@@ -47,6 +50,11 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
   const lists: WorkflowApiParts['lists'] = {
     listRuns: (query) => views.listRuns(query),
     waitFor: (position, timeoutMs) => opened.waitFor(position, timeoutMs),
+  };
+  const metrics: MetricSources = {
+    ...engineMetrics(engine.counts),
+    ...dispatcherMetrics(dispatcher, openRuns, ownership),
+    ...viewMetrics(projector, views),
   };
   let leaving = false;
   const health: Health = { readiness: () => readiness(dispatcher, projector, views, leaving) };
@@ -64,6 +72,8 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
     config,
     health,
     node,
+    metrics,
+    tracer,
     dispatcher,
     projector,
     views,
@@ -129,6 +139,12 @@ const nodeInfo = (config: Config, store: EventStore, dispatcher: Dispatcher, pro
   eventStore: config.eventStore,
   startedAt: systemClock.now(),
   limits: config.limits,
+  versions: {
+    stepwell: VERSION,
+    node: process.versions.node,
+    eventStoreServer: store instanceof EventStoreDbEventStore ? store.serverVersion : null,
+    viewsSchema: VIEWS_SCHEMA_VERSION,
+  },
   shards: { owned: SHARDS, of: SHARDS },
   get lag() {
     return projector.lag;

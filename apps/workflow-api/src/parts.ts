@@ -1,6 +1,6 @@
 import type { Catalogue, Runs } from '#engine';
 import type { EventStore, Position } from '#event-store';
-import type { Clock, Config, Log, Readiness } from '#runtime';
+import type { Clock, Config, Log, MetricSources, Readiness, Tracer } from '#runtime';
 import type { ViewStore } from '#views';
 
 /** Lists out of the views, and how to wait until they have reached a position. */
@@ -11,6 +11,14 @@ export type RunLists = Pick<ViewStore, 'listRuns'> & {
 export abstract class Health {
   abstract readiness(): Promise<Readiness>;
 }
+
+/** Of the release, of what it stands on, and of what it writes; `null` where there is none, or it is not known. */
+export type NodeVersions = {
+  readonly stepwell: string;
+  readonly node: string;
+  readonly eventStoreServer: string | null;
+  readonly viewsSchema: number | null;
+};
 
 /** What `GET /v1/node` tells of this process; members beyond these are shown too, read at each answer. */
 export abstract class NodeInfo {
@@ -31,6 +39,7 @@ export abstract class NodeInfo {
   /** Appends to the log since the start; `null` where nobody counts them. */
   abstract readonly appends: number | null;
   abstract readonly limits: Readonly<Record<string, number>>;
+  abstract readonly versions: NodeVersions;
   readonly [more: string]: unknown;
 }
 
@@ -44,5 +53,9 @@ export type WorkflowApiParts = {
   readonly log: Log;
   readonly config: Pick<Config, 'limits' | 'views' | 'eventStore'>;
   readonly health: Health;
+  /** Of all parts of the process; those of HTTP are added here. */
+  readonly metrics: MetricSources;
+  /** `null`: requests are not traced. */
+  readonly tracer: Tracer | null;
   readonly node: NodeInfo;
 };

@@ -1,9 +1,9 @@
 import { NestFactory } from '@nestjs/core';
 import { hostname } from 'node:os';
 import type { AddressInfo } from 'node:net';
-import { Catalogue, RunEngine } from '#engine';
-import { openEventStore, SHARDS, type EventStore } from '#event-store';
-import { readinessOf, systemClock, systemEntropy, VERSION } from '#runtime';
+import { Catalogue, engineMetrics, RunEngine } from '#engine';
+import { EventStoreDbEventStore, openEventStore, SHARDS, type EventStore } from '#event-store';
+import { openTracer, readinessOf, systemClock, systemEntropy, VERSION } from '#runtime';
 import type { Config, Log, Readiness } from '#runtime';
 import { sharedViews, type PostgresViewStore } from '#views';
 import type { NodeInfo, WorkflowApiParts } from './parts.js';
@@ -23,6 +23,7 @@ export const serveWorkflowApi = async (config: Config, log: Log): Promise<() => 
   const runs = new RunEngine(store, catalogue, clock, systemEntropy, log, { limits: config.limits, sharedLog: true });
   const views = sharedViews(config, clock);
   await views.start();
+  const tracer = await openTracer(config.traces.otlpUrl, 'stepwell-workflow-api', log);
   let leaving = false;
   const parts: WorkflowApiParts = {
     ...{ runs, catalogue, store, clock, log, config },
@@ -31,7 +32,9 @@ export const serveWorkflowApi = async (config: Config, log: Log): Promise<() => 
       waitFor: (position, timeoutMs) => views.waitFor(position, timeoutMs),
     },
     health: { readiness: () => readiness(store, views, leaving) },
-    node: nodeInfo(config),
+    metrics: engineMetrics(runs.counts),
+    tracer,
+    node: nodeInfo(config, store),
   };
   const http = createHttpAdapter(config);
   const app = await NestFactory.create(WorkflowApiModule.with(parts, http), http.adapter, {
@@ -46,6 +49,7 @@ export const serveWorkflowApi = async (config: Config, log: Log): Promise<() => 
   return async () => {
     leaving = true;
     await app.close();
+    await tracer?.stop();
     await runs.stop();
     await catalogue.stop();
     await views.stop();
@@ -92,7 +96,7 @@ const viewsReadiness = async (views: PostgresViewStore): Promise<PartReadiness> 
 
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-const nodeInfo = (config: Config): NodeInfo => ({
+const nodeInfo = (config: Config, store: EventStore): NodeInfo => ({
   product: 'stepwell',
   version: VERSION,
   runtime: `node ${process.versions.node}`,
@@ -102,6 +106,12 @@ const nodeInfo = (config: Config): NodeInfo => ({
   eventStore: config.eventStore,
   startedAt: systemClock.now(),
   limits: config.limits,
+  versions: {
+    stepwell: VERSION,
+    node: process.versions.node,
+    eventStoreServer: store instanceof EventStoreDbEventStore ? store.serverVersion : null,
+    viewsSchema: null,
+  },
   shards: { owned: 0, of: SHARDS },
   lag: null,
   attempts: null,

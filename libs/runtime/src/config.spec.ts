@@ -38,6 +38,7 @@ describe('the configuration', () => {
       STEPWELL_EVENT_STORE: 'memory',
       STEPWELL_EVENTSTOREDB_URL: 'esdb://node',
       STEPWELL_VIEWS_URL: 'postgres://db/views',
+      STEPWELL_OTLP_URL: 'http://collector:4318/v1/traces',
       STEPWELL_LOG_LEVEL: 'warn',
       STEPWELL_LOG_FORMAT: 'json',
     };
@@ -106,6 +107,12 @@ describe('the configuration', () => {
   it('shows no password of a connection string that it refuses', () => {
     const problem = problemOf('STEPWELL_EVENTSTOREDB_URL', 'http://admin:changeit@node');
     expect(problem).toBe('is not shown, but must begin with esdb://, esdb+discover:// or kurrentdb://');
+  });
+
+  it('takes the URL of a collector, and nothing that is none', () => {
+    expect(loadConfig({}).traces.otlpUrl).toBe(null);
+    expect(loadConfig({ STEPWELL_OTLP_URL: 'http://c:4318/v1/traces' }).traces.otlpUrl).toBe('http://c:4318/v1/traces');
+    expect(problemOf('STEPWELL_OTLP_URL', 'collector:4318')).toContain('must be an http:// or https:// URL');
   });
 
   it('leaves variables of the tests alone', () => {

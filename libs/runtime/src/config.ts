@@ -10,6 +10,8 @@ export type Config = {
   /** Not null when `eventStore` is `eventstoredb`. The URL may hold a password. */
   readonly eventStoreDb: { readonly url: string } | null;
   readonly log: LogConfig;
+  /** `otlpUrl` null: nothing is traced. */
+  readonly traces: { readonly otlpUrl: string | null };
   readonly limits: Limits;
   readonly dispatch: DispatchConfig;
   readonly shutdown: { readonly graceMs: number };
@@ -91,6 +93,7 @@ const together = (values: SettingValues): Config => ({
   dataDir: values.STEPWELL_DATA_DIR,
   eventStore: values.STEPWELL_EVENT_STORE,
   eventStoreDb: values.STEPWELL_EVENTSTOREDB_URL === null ? null : { url: values.STEPWELL_EVENTSTOREDB_URL },
+  traces: { otlpUrl: values.STEPWELL_OTLP_URL },
   log: { level: values.STEPWELL_LOG_LEVEL, format: values.STEPWELL_LOG_FORMAT },
   limits: {
     payloadMaxBytes: values.STEPWELL_PAYLOAD_MAX_BYTES,

@@ -1,18 +1,20 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Log } from './log.js';
+import type { MetricsPage } from './metrics/prom-client/metrics-page.js';
 import type { Readiness } from './readiness.js';
 
 export type OpsServerParts = {
   readonly http: { readonly host: string; readonly port: number };
   readonly readiness: () => Promise<Readiness>;
+  readonly metrics: MetricsPage;
   readonly log: Log;
 };
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 const HEADERS_TIMEOUT_MS = 10_000;
 
-/** `/livez` and `/readyz` of a process that serves nothing else. */
+/** `/livez`, `/readyz` and `/metrics` of a process that serves nothing else. */
 export class OpsServer {
   readonly #server: Server;
   #stopping: Promise<void> | null = null;
@@ -51,6 +53,8 @@ export class OpsServer {
     const path = url.split('?')[0];
     if (method !== 'GET' && method !== 'HEAD') return send(response, 405, JSON_TYPE, '{"status":"method-not-allowed"}');
     if (path === '/livez') return send(response, 200, JSON_TYPE, '{"status":"alive"}');
+    if (path === '/metrics')
+      return send(response, 200, this.parts.metrics.contentType, await this.parts.metrics.text());
     if (path !== '/readyz') return send(response, 404, JSON_TYPE, '{"status":"not-found"}');
     const readiness = await this.parts.readiness();
     send(response, readiness.status === 'not-ready' ? 503 : 200, JSON_TYPE, JSON.stringify(readiness));

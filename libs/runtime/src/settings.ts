@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 /** One environment variable: how its text becomes a value, and all that its page says about it. */
 export type Setting<Value> = {
-  readonly group: 'Serving' | 'Storage' | 'Logs' | 'Limits' | 'Dispatcher' | 'Stopping';
+  readonly group: 'Serving' | 'Storage' | 'Logs' | 'Traces' | 'Limits' | 'Dispatcher' | 'Stopping';
   readonly unit: string;
   /** As one would write it in the environment: it goes through the same schema. */
   readonly default: string;
@@ -51,6 +51,12 @@ const viewsUrl = z.string().transform((text, ctx): string | null => {
   return url !== null && POSTGRES.test(url.protocol) && url.hostname !== ''
     ? text
     : refuse(ctx, 'must be a URL like postgres://user:password@host:5432/database');
+});
+
+const collectorUrl = z.string().transform((text, ctx): string | null => {
+  if (text === 'none') return null;
+  const isHttp = /^https?:\/\/\S+$/.test(text) && URL.canParse(text);
+  return isHttp ? text : refuse(ctx, 'must be an http:// or https:// URL');
 });
 
 const dataDir = z.string().transform((text) => resolve(text));
@@ -126,6 +132,14 @@ export const SETTINGS = {
     oneOf(['auto', 'json', 'pretty']),
     'auto',
     '`auto` is pretty on a terminal and one JSON object a line elsewhere.',
+  ),
+
+  STEPWELL_OTLP_URL: setting(
+    'Traces',
+    'URL',
+    collectorUrl,
+    'none',
+    'Where spans are sent by OTLP over HTTP, as `http://collector:4318/v1/traces`. Without it nothing is traced, and nothing of OpenTelemetry is loaded.',
   ),
 
   STEPWELL_PAYLOAD_MAX_BYTES: setting(

@@ -1,7 +1,7 @@
 import { Controller, Get, Query, Res } from '@nestjs/common';
+import type { Readiness } from '#runtime';
 import { replyText, type HttpReply } from '../http/exchange.js';
 import { HttpProblem } from '../http/problems.js';
-import type { Readiness } from '#runtime';
 import { Health } from '../parts.js';
 import { NoQuery } from '../runs/run-queries.js';
 

@@ -93,3 +93,5 @@ export const MIGRATIONS: readonly Migration<Kysely<ViewsSchema>>[] = [
   { name: 'run-list', up: runList },
   { name: 'resolved-runs', up: resolvedRuns },
 ];
+
+export const VIEWS_SCHEMA_VERSION = MIGRATIONS.length;
