@@ -1,0 +1,74 @@
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { Kafka, logLevel, type ISocketFactoryArgs, type RetryOptions, type SASLOptions } from 'kafkajs';
+
+/** How to reach the brokers. */
+export type KafkaConnection = {
+  /** `host:port`, at least one. */
+  readonly brokers: readonly string[];
+  readonly tls: boolean;
+  readonly sasl: KafkaSasl | null;
+};
+
+export type KafkaSasl = {
+  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+  readonly username: string;
+  readonly password: string;
+};
+
+export type KafkaTimeouts = { readonly connectMs: number; readonly requestMs: number };
+
+export const KAFKA_TIMEOUTS: KafkaTimeouts = { connectMs: 3_000, requestMs: 10_000 };
+const KEEP_ALIVE_MS = 30_000;
+
+/** The driver's client, and an end to all its connections at once: by itself it waits for answers that may never come. */
+export type KafkaClient = { readonly kafka: Kafka; readonly destroy: () => void };
+
+let clients = 0;
+
+/**
+ * The driver's own lines are left out: each failure reaches us as an error, and is said once. Every client begins at another
+ * broker of the list: one that tries the first alone must not be stuck with it.
+ */
+export const kafkaClient = (
+  { brokers, tls, sasl }: KafkaConnection,
+  timeouts: KafkaTimeouts,
+  retry: RetryOptions,
+): KafkaClient => {
+  const first = clients++ % brokers.length;
+  const sockets = new Set<Socket>();
+  const kafka = new Kafka({
+    clientId: 'stepwell',
+    brokers: [...brokers.slice(first), ...brokers.slice(0, first)],
+    ssl: tls,
+    ...(sasl === null ? undefined : { sasl: saslOptions(sasl) }),
+    connectionTimeout: timeouts.connectMs,
+    authenticationTimeout: timeouts.requestMs,
+    requestTimeout: timeouts.requestMs,
+    retry,
+    logLevel: logLevel.NOTHING,
+    socketFactory: (wanted) => {
+      const socket = connected(wanted);
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+      return socket;
+    },
+  });
+  const destroy = (): void => {
+    // With an error, since the driver listens for errors and ends but not for a close: requests would wait for their timeout.
+    for (const socket of [...sockets]) socket.destroy(new Error('the connection to Kafka is given up'));
+  };
+  return { kafka, destroy };
+};
+
+const connected = ({ host, port, ssl, onConnect }: ISocketFactoryArgs): Socket => {
+  // The driver gives the options of TLS, or nothing when it is off.
+  const tls: object | undefined = ssl;
+  const name = isIP(host) === 0 ? { servername: host } : undefined;
+  const socket =
+    tls === undefined ? connectTcp({ host, port }, onConnect) : connectTls({ host, port, ...name, ...tls }, onConnect);
+  return socket.setKeepAlive(true, KEEP_ALIVE_MS).setNoDelay(true);
+};
+
+// A union by mechanism, all of whose members are alike but for it.
+const saslOptions = (sasl: KafkaSasl): SASLOptions => ({ ...sasl }) as SASLOptions;
