@@ -58,6 +58,18 @@ export const committed = async (kafka: TestKafka, groupId: string, topic: string
   }
 };
 
+/** How many messages a topic holds, all partitions together. */
+export const highWatermarks = async (kafka: TestKafka, topic: string): Promise<number> => {
+  const admin = client(kafka).admin();
+  await admin.connect();
+  try {
+    const partitions = await admin.fetchTopicOffsets(topic);
+    return partitions.reduce((sum, { high }) => sum + Number(high), 0);
+  } finally {
+    await admin.disconnect();
+  }
+};
+
 export type Received = KafkaMessage & { readonly topic: string; readonly partition: number };
 
 /**

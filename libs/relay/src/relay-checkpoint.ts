@@ -26,6 +26,11 @@ export class MemoryRelayCheckpoint extends RelayCheckpoint {
   async start(): Promise<void> {}
   async stop(): Promise<void> {}
 
+  /** Where it stands, without taking it. */
+  async peek(): Promise<Position> {
+    return this.#position;
+  }
+
   async take(): Promise<TakenCheckpoint> {
     return { epoch: ++this.#epoch, position: this.#position };
   }

@@ -48,7 +48,7 @@ export const kafkaClient = (
     retry,
     logLevel: logLevel.NOTHING,
     socketFactory: (wanted) => {
-      const socket = connected(wanted);
+      const socket = connected(wanted, tls);
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));
       return socket;
@@ -61,12 +61,9 @@ export const kafkaClient = (
   return { kafka, destroy };
 };
 
-const connected = ({ host, port, ssl, onConnect }: ISocketFactoryArgs): Socket => {
-  // The driver gives the options of TLS, or nothing when it is off.
-  const tls: object | undefined = ssl;
+const connected = ({ host, port, onConnect }: ISocketFactoryArgs, tls: boolean): Socket => {
   const name = isIP(host) === 0 ? { servername: host } : undefined;
-  const socket =
-    tls === undefined ? connectTcp({ host, port }, onConnect) : connectTls({ host, port, ...name, ...tls }, onConnect);
+  const socket = tls ? connectTls({ host, port, ...name }, onConnect) : connectTcp({ host, port }, onConnect);
   return socket.setKeepAlive(true, KEEP_ALIVE_MS).setNoDelay(true);
 };
 

@@ -1,4 +1,4 @@
-import { KafkaJSProtocolError, type Producer } from 'kafkajs';
+import type { Producer } from 'kafkajs';
 import { Publisher, type Published, type TopicMessage } from '../publisher.js';
 import { KAFKA_TIMEOUTS, kafkaClient, type KafkaConnection, type KafkaTimeouts } from './kafka-client.js';
 
@@ -61,7 +61,7 @@ const TOO_LARGE: readonly string[] = ['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARG
 /** The driver wraps what the broker has said in what it made of it. */
 export const isTooLarge = (error: unknown): boolean => {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof KafkaJSProtocolError && TOO_LARGE.includes(cause.type)) return true;
+    if ('type' in cause && typeof cause.type === 'string' && TOO_LARGE.includes(cause.type)) return true;
   }
   return false;
 };
