@@ -18,6 +18,8 @@ const LIBRARIES = {
 const DRIVERS = {
   'better-sqlite3': ['^libs/.+/sqlite/', '^libs/[^/]+/src/.*sqlite-[^/]+[.]ts$', '^test/'],
   kysely: ['^libs/views/src/'],
+  pg: ['^libs/.+/postgres/', '^libs/[^/]+/src/.*postgres-[^/]+[.]ts$', '^test/'],
+  'pg-copy-streams': ['^libs/.+/postgres/'],
   pino: ['^libs/runtime/src/log[.]ts$'],
   undici: ['^libs/dispatch/src/.*undici-[^/]+[.]ts$', '^libs/dispatch/src/undici/', '^apps/sample-app/', '^test/'],
 };

@@ -4,6 +4,8 @@ export default {
   rootDir: 'dist',
   testMatch: ['<rootDir>/{apps,libs,test}/**/*.spec.js'],
   transform: {},
+  globalSetup: '<rootDir>/test/support/jest-set-up.js',
+  globalTeardown: '<rootDir>/test/support/jest-tear-down.js',
   maxWorkers: '100%',
   workerIdleMemoryLimit: '512MB',
   testTimeout: 20_000,
