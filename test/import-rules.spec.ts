@@ -16,9 +16,14 @@ const PLANTED: Readonly<Record<string, readonly (readonly [file: string, specifi
   'engine-leans-on': [['libs/engine/src/a.ts', '#dispatch']],
   'dispatch-leans-on': [['libs/dispatch/src/a.ts', '#views']],
   'views-leans-on': [['libs/views/src/a.ts', '#engine']],
+  'relay-leans-on': [['libs/relay/src/a.ts', '#engine']],
   'better-sqlite3-only-in-its-adapter': [
     ['libs/event-store/src/memory/b.ts', 'better-sqlite3'],
     ['apps/projector/src/b.ts', 'better-sqlite3'],
+  ],
+  'kafkajs-only-in-its-adapter': [
+    ['libs/relay/src/relay.ts', 'kafkajs'],
+    ['apps/projector/src/d.ts', 'kafkajs'],
   ],
   'kysely-only-in-its-adapter': [['apps/workflow-api/src/b.ts', 'kysely']],
   'pg-only-in-its-adapter': [['libs/views/src/sqlite/b.ts', 'pg']],
@@ -67,6 +72,7 @@ const ALLOWED: readonly (readonly [file: string, specifier: string])[] = [
   ['libs/engine/src/ok.spec.ts', '../../event-store/src/testing/contract.js'],
   ['libs/runtime/src/ok.ts', 'node:fs'],
   ['libs/event-store/src/sqlite/ok.ts', 'better-sqlite3'],
+  ['libs/relay/src/kafka/ok.ts', 'kafkajs'],
   ['libs/views/src/ok.ts', 'kysely'],
   ['libs/views/src/postgres/ok.ts', 'pg'],
   ['libs/dispatch/src/undici-exchange.ts', 'undici'],
@@ -79,7 +85,7 @@ const ALLOWED: readonly (readonly [file: string, specifier: string])[] = [
 ];
 
 const EMPTY = [
-  ...['domain', 'runtime', 'event-store', 'engine', 'dispatch', 'views'].map(
+  ...['domain', 'runtime', 'event-store', 'engine', 'dispatch', 'views', 'relay'].map(
     (library) => `libs/${library}/src/index.ts`,
   ),
   'libs/domain/src/inner.ts',
@@ -88,7 +94,7 @@ const EMPTY = [
   'apps/dispatcher/src/inner.ts',
   'test/support.ts',
 ];
-const DEPENDENCIES = ['better-sqlite3', 'kysely', 'pg', 'pg-copy-streams', 'pino', 'undici', '@nestjs/common'];
+const DEPENDENCIES = ['better-sqlite3', 'kafkajs', 'kysely', 'pg', 'pg-copy-streams', 'pino', 'undici', '@nestjs/common'];
 
 let root: string;
 const write = (path: string, text: string): void => {

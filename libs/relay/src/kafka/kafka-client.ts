@@ -21,7 +21,7 @@ export type KafkaTimeouts = { readonly connectMs: number; readonly requestMs: nu
 export const KAFKA_TIMEOUTS: KafkaTimeouts = { connectMs: 3_000, requestMs: 10_000 };
 const KEEP_ALIVE_MS = 30_000;
 
-/** The driver's client, and an end to all its connections at once: by itself it waits for answers that may never come. */
+/** The driver's client, and an end to all its connections, now and later: by itself it waits for answers that may never come. */
 export type KafkaClient = { readonly kafka: Kafka; readonly destroy: () => void };
 
 let clients = 0;
@@ -37,6 +37,7 @@ export const kafkaClient = (
 ): KafkaClient => {
   const first = clients++ % brokers.length;
   const sockets = new Set<Socket>();
+  let destroyed = false;
   const kafka = new Kafka({
     clientId: 'stepwell',
     brokers: [...brokers.slice(first), ...brokers.slice(0, first)],
@@ -51,15 +52,19 @@ export const kafkaClient = (
       const socket = connected(wanted, tls);
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));
+      if (destroyed) socket.destroy(givenUp());
       return socket;
     },
   });
   const destroy = (): void => {
-    // With an error, since the driver listens for errors and ends but not for a close: requests would wait for their timeout.
-    for (const socket of [...sockets]) socket.destroy(new Error('the connection to Kafka is given up'));
+    destroyed = true;
+    for (const socket of [...sockets]) socket.destroy(givenUp());
   };
   return { kafka, destroy };
 };
+
+// The driver listens for errors and ends, not for a close: without an error its requests would wait for their timeout.
+const givenUp = (): Error => new Error('the connection to Kafka is given up');
 
 const connected = ({ host, port, onConnect }: ISocketFactoryArgs, tls: boolean): Socket => {
   const name = isIP(host) === 0 ? { servername: host } : undefined;

@@ -1,4 +1,4 @@
-import type { Producer } from 'kafkajs';
+import type { IHeaders, Producer } from 'kafkajs';
 import { Publisher, type Published, type TopicMessage } from '../publisher.js';
 import { KAFKA_TIMEOUTS, kafkaClient, type KafkaConnection, type KafkaTimeouts } from './kafka-client.js';
 
@@ -54,7 +54,14 @@ export class KafkaPublisher extends Publisher {
 
 type Open = { readonly producer: Producer; readonly destroy: () => void; connected: Promise<void> | null };
 
-const toKafka = ({ key, value, headers }: TopicMessage) => ({ key, value, headers: { ...headers } });
+const toKafka = ({ key, value, headers }: TopicMessage) => ({
+  key,
+  value,
+  // The driver's types want an array that may be changed.
+  headers: Object.fromEntries(
+    Object.entries(headers).map(([name, values]) => [name, Array.isArray(values) ? [...values] : values]),
+  ) as IHeaders,
+});
 
 const TOO_LARGE: readonly string[] = ['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'];
 

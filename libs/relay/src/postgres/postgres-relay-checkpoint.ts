@@ -15,6 +15,9 @@ const TAKE = `
   returning epoch, position`;
 const STORE = `update relay_checkpoint set position = $3 where topic = $1 and epoch = $2`;
 
+/** A server that does not answer for so long has failed: the relay must be able to stop. */
+const ANSWER_MS = 5_000;
+
 /** A row a topic, shared by all projectors. Fenced in the statement itself: a late one finds another epoch and changes nothing. */
 export class PostgresRelayCheckpoint extends RelayCheckpoint {
   readonly #topic: string;
@@ -29,7 +32,7 @@ export class PostgresRelayCheckpoint extends RelayCheckpoint {
 
   async start(): Promise<void> {
     if (this.#pool !== null) return;
-    const pool = new Pool({ ...this.#options, max: 1 });
+    const pool = new Pool({ connectionTimeoutMillis: ANSWER_MS, query_timeout: ANSWER_MS, ...this.#options, max: 1 });
     // A connection that breaks while idle is replaced at the next statement, which is where its failure is answered.
     pool.on('error', () => {});
     try {
