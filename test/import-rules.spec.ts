@@ -94,7 +94,16 @@ const EMPTY = [
   'apps/dispatcher/src/inner.ts',
   'test/support.ts',
 ];
-const DEPENDENCIES = ['better-sqlite3', 'kafkajs', 'kysely', 'pg', 'pg-copy-streams', 'pino', 'undici', '@nestjs/common'];
+const DEPENDENCIES = [
+  'better-sqlite3',
+  'kafkajs',
+  'kysely',
+  'pg',
+  'pg-copy-streams',
+  'pino',
+  'undici',
+  '@nestjs/common',
+];
 
 let root: string;
 const write = (path: string, text: string): void => {

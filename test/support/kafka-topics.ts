@@ -101,7 +101,11 @@ export class TopicReader {
   }
 
   /** Resolves as soon as what has come of a topic is as wanted. */
-  until(topic: string, wanted: (messages: readonly Received[]) => boolean, timeoutMs?: number): Promise<readonly Received[]> {
+  until(
+    topic: string,
+    wanted: (messages: readonly Received[]) => boolean,
+    timeoutMs?: number,
+  ): Promise<readonly Received[]> {
     const what = `messages of ${topic}`;
     return eventually(what, async () => (wanted(this.of(topic)) ? this.of(topic) : null), timeoutMs);
   }

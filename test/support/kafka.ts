@@ -4,7 +4,17 @@ import { noteServer } from './servers-used.js';
 import { replacing, TcpProxy } from './tcp-proxy.js';
 
 /** A broker of the test; all its state goes with it. */
-export type TestKafka = { readonly brokers: readonly string[]; readonly stop: () => Promise<void> };
+export type TestKafka = {
+  readonly brokers: readonly string[];
+  /** The shortest session that a member of a group may have. What the broker waits for at a change of a group depends on it. */
+  readonly sessionMsMin: number;
+  readonly stop: () => Promise<void>;
+};
+
+/** Of a broker that was not told otherwise (`group.min.session.timeout.ms`). */
+const BROKER_SESSION_MS_MIN = 6_000;
+/** It lets the first members of a group wait for 3 s, and drops those whose session is over by then. */
+const MOCK_SESSION_MS_MIN = 3_500;
 
 /**
  * A Kafka broker: the one that `STEPWELL_TEST_KAFKA_BROKERS` names (host:port, comma between), else a container where
@@ -15,7 +25,8 @@ export const testKafka = async (): Promise<TestKafka> => {
   const given = process.env['STEPWELL_TEST_KAFKA_BROKERS'];
   if (given !== undefined && given !== '') {
     noteServer('kafka', given);
-    return { brokers: given.split(',').map((broker) => broker.trim()), stop: async () => {} };
+    const brokers = given.split(',').map((broker) => broker.trim());
+    return { brokers, sessionMsMin: BROKER_SESSION_MS_MIN, stop: async () => {} };
   }
   if (dockerAnswers()) return container();
   if (spawnSync('kcat', ['-V']).status === 0) return mockCluster();
@@ -84,7 +95,11 @@ const container = async (): Promise<TestKafka> => {
     .withWaitStrategy(Wait.forLogMessage('Kafka Server started'))
     .start();
   noteServer('kafka', `${IMAGE} (testcontainers)`);
-  return { brokers: [`127.0.0.1:${port}`], stop: async () => void (await started.stop()) };
+  return {
+    brokers: [`127.0.0.1:${port}`],
+    sessionMsMin: BROKER_SESSION_MS_MIN,
+    stop: async () => void (await started.stop()),
+  };
 };
 
 const living = new Set<ChildProcess>();
@@ -119,6 +134,7 @@ const mockCluster = async (): Promise<TestKafka> => {
   noteServer('kafka', 'librdkafka mock cluster');
   return {
     brokers: [broker],
+    sessionMsMin: MOCK_SESSION_MS_MIN,
     stop: async () => {
       child.kill('SIGKILL');
       await ended;

@@ -32,7 +32,8 @@ const eventsOf = async (sizes: readonly number[]): Promise<readonly RecordedEven
   for (const size of sizes) await log.append(RUN, [anEvent('AttemptSucceeded', { output: 'x'.repeat(size) })]);
   return store.readStream(runStream(RUN));
 };
-const sent = (publisher: MemoryPublisher) => (publisher.topics.get('t') ?? []).map(({ value }) => JSON.parse(String(value)));
+const sent = (publisher: MemoryPublisher) =>
+  (publisher.topics.get('t') ?? []).map(({ value }) => JSON.parse(String(value)));
 const revisions = (count: number) => Array.from({ length: count }, (_, revision) => revision);
 const NEVER = new AbortController().signal;
 

@@ -1,10 +1,4 @@
-export {
-  CheckpointAheadOfLog,
-  Relay,
-  type RelayLag,
-  type RelaySettings,
-  type RelayState,
-} from './relay.js';
+export { CheckpointAheadOfLog, Relay, type RelayLag, type RelaySettings, type RelayState } from './relay.js';
 export { UnknownEventType, type ChosenEvents } from './chosen-events.js';
 export { MemoryRelayCheckpoint, RelayCheckpoint, type TakenCheckpoint } from './relay-checkpoint.js';
 export { CheckpointUnreadable, FileRelayCheckpoint } from './file/file-relay-checkpoint.js';

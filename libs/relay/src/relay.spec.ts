@@ -3,7 +3,13 @@ import { MemoryEventStore, runStream, type Position } from '#event-store';
 import { silentLog, systemClock, systemEntropy } from '#runtime';
 import { Chance } from '../../../test/support/chance.js';
 import { kafkaProxies, testKafka, type TestKafka } from '../../../test/support/kafka.js';
-import { highWatermarks, makeTopics, TopicReader, topicName, type Received } from '../../../test/support/kafka-topics.js';
+import {
+  highWatermarks,
+  makeTopics,
+  TopicReader,
+  topicName,
+  type Received,
+} from '../../../test/support/kafka-topics.js';
 import { eventually, pause } from '../../../test/support/pause.js';
 import type { TcpProxy } from '../../../test/support/tcp-proxy.js';
 import { anEvent, RunLog, runIdFor } from '../testing/run-log.js';
@@ -141,7 +147,9 @@ describe('Relay', () => {
     let appending = true;
     const appends = (async () => {
       for (let commit = 0; commit < 900; commit++) {
-        const events = Array.from({ length: 1 + below(6) }, (_, ordinal) => anEvent('StepEntered', { commit, ordinal }));
+        const events = Array.from({ length: 1 + below(6) }, (_, ordinal) =>
+          anEvent('StepEntered', { commit, ordinal }),
+        );
         await log.append(runs[below(runs.length)]!, events);
         if (commit % 9 === 0) await pause(1 + below(30));
       }
@@ -182,7 +190,8 @@ describe('Relay', () => {
     expect(relay.lag).toEqual({ events: 0, seconds: 0, caughtUp: true });
     const before = await checkpoint.peek();
     await cut();
-    for (let count = 0; count < 200; count++) await log.append(runIdFor(`down-${count}`), [anEvent('RunFailed', { count })]);
+    for (let count = 0; count < 200; count++)
+      await log.append(runIdFor(`down-${count}`), [anEvent('RunFailed', { count })]);
     await until('the failure to show', () => relay.state.status === 'retrying');
     expect(relay.lag.events).toBe(200);
     const { seconds } = relay.lag;

@@ -110,10 +110,15 @@ export class Relay {
     };
     this.#chosen = chosenTypes(settings.events);
     this.#backOff = new BackOff(BACK_OFF_MS_MIN, BACK_OFF_MS_MAX, () => entropy.jitter());
-    this.#sender = new BatchSender(publisher, clock, new BackOff(BACK_OFF_MS_MIN, BACK_OFF_MS_MAX, () => entropy.jitter()), {
-      ...this.#settings,
-      onAttempt: (failure) => (failure === null ? this.#recovered() : this.#failed(failure)),
-    });
+    this.#sender = new BatchSender(
+      publisher,
+      clock,
+      new BackOff(BACK_OFF_MS_MIN, BACK_OFF_MS_MAX, () => entropy.jitter()),
+      {
+        ...this.#settings,
+        onAttempt: (failure) => (failure === null ? this.#recovered() : this.#failed(failure)),
+      },
+    );
   }
 
   /** Begins to follow, in the background: what does not answer yet shows in `state`. For the one that is to be active. */
@@ -182,7 +187,9 @@ export class Relay {
     if (error instanceof Fenced) {
       this.#status = 'fenced';
       this.#error = 'another relay has taken the checkpoint';
-      this.#said.warn('another relay has taken the checkpoint; this one publishes nothing', { topic: this.#settings.topic });
+      this.#said.warn('another relay has taken the checkpoint; this one publishes nothing', {
+        topic: this.#settings.topic,
+      });
       return pause(this.#clock, this.#settings.fencedMs, stopping);
     }
     this.#failed(error);
@@ -270,7 +277,10 @@ export class Relay {
     this.#error = error instanceof Error ? error.message : String(error);
     if (this.#status === 'retrying') return;
     this.#status = 'retrying';
-    this.#said.warn('events cannot be published now; they wait in the log', { err: error, topic: this.#settings.topic });
+    this.#said.warn('events cannot be published now; they wait in the log', {
+      err: error,
+      topic: this.#settings.topic,
+    });
   }
 
   #recovered(): void {

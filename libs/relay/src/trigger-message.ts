@@ -21,7 +21,10 @@ export type TriggerForm = {
 const KEY_LENGTH_MAX = 255;
 
 /** The start that a message asks for, or why it asks for none. */
-export const parseTrigger = (message: TriggerMessage, form: TriggerForm): TriggeredStart | { readonly refusal: Refusal } => {
+export const parseTrigger = (
+  message: TriggerMessage,
+  form: TriggerForm,
+): TriggeredStart | { readonly refusal: Refusal } => {
   const { value } = message;
   if (value === null) return refused('empty-message', 'The message has no value.');
   const key = keyOf(message, form.keyHeader);

@@ -51,7 +51,7 @@ describe('TriggeredStarts', () => {
     expect([...runs.runs.keys()]).toEqual(['order-7', `orders-3-${unkeyed.offset}`]);
     expect(await handle(starts, [keyed, unkeyed])).toBe(true);
     expect(starts.counts).toEqual({ started: 2, replayed: 2, deadLettered: 0 });
-    const long = { ...message(start(3)), topic: 't'.repeat(249) };
+    const long = { ...message(start(3)), topic: 't'.repeat(249), offset: '1234567890' };
     await handle(starts, [long]);
     expect([...runs.runs.keys()].at(-1)).toMatch(/^[0-9a-f]{64}$/);
   });

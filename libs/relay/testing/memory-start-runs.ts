@@ -24,7 +24,8 @@ export class MemoryStartRuns extends StartRuns {
     if (parsed.status === 'refused') return { status: 'refused', code: parsed.fault.code, detail: parsed.fault.detail };
     // Bodies of tests are objects.
     const { workflow, input = null } = parsed.value as { workflow?: unknown; input?: unknown };
-    if (workflow !== 'known') return { status: 'refused', code: 'workflow-not-found', detail: `no ${String(workflow)}` };
+    if (workflow !== 'known')
+      return { status: 'refused', code: 'workflow-not-found', detail: `no ${String(workflow)}` };
     const fingerprint = sha256Hex(canonicalJson(parsed.value));
     const known = this.runs.get(start.key);
     const id = sha256Base32(`trigger\n${start.key}`, 128);

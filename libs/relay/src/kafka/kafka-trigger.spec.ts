@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { armFailpoint, silentLog, systemClock, systemEntropy } from '#runtime';
 import { kafkaProxies, testKafka, type TestKafka } from '../../../../test/support/kafka.js';
 import {
@@ -17,39 +17,40 @@ import { KafkaTrigger } from './kafka-trigger.js';
 
 const NAMES = ['order', 'crash', 'poison', 'away', 'shared', 'cut'] as const;
 type Name = (typeof NAMES)[number];
-const TOPICS = Object.fromEntries(NAMES.map((name) => [name, topicName('kafka-trigger', name)])) as Record<Name, string>;
+const TOPICS = Object.fromEntries(NAMES.map((name) => [name, topicName('kafka-trigger', name)])) as Record<
+  Name,
+  string
+>;
 const DEAD = topicName('kafka-trigger', 'dead-letters');
 const TIMEOUTS = { connectMs: 500, requestMs: 1_000 };
-const SESSION_MS = 6_000;
+
+/** A trigger with the runs that it starts. */
+type World = { readonly trigger: KafkaTrigger; readonly runs: MemoryStartRuns };
 
 let kafka: TestKafka;
 let reader: TopicReader;
 let proxied: readonly string[];
 let proxies: readonly TcpProxy[];
+/** One a test, all begun at once: to join a group takes a broker three seconds. */
+let worlds: Record<Name, World>;
+const triggers: KafkaTrigger[] = [];
 beforeAll(async () => {
   kafka = await testKafka();
   ({ brokers: proxied, proxies } = await kafkaProxies(kafka));
   await makeTopics(kafka, [...Object.values(TOPICS), DEAD]);
+  worlds = Object.fromEntries(NAMES.map((name) => [name, startWorld(name)])) as Record<Name, World>;
   reader = new TopicReader(kafka, [DEAD]);
   await reader.start();
 }, 60_000);
+afterEach(() => Promise.all(proxies.map((proxy) => proxy.heal())));
 afterAll(async () => {
+  await Promise.all(triggers.map((trigger) => trigger.stop()));
   await reader.stop();
   for (const proxy of proxies) await proxy.stop();
   await kafka.stop();
-});
+}, 30_000);
 
-let runs: MemoryStartRuns;
-const triggers: KafkaTrigger[] = [];
-beforeEach(() => {
-  runs = new MemoryStartRuns();
-});
-afterEach(async () => {
-  await Promise.all(proxies.map((proxy) => proxy.heal()));
-  await Promise.all(triggers.splice(0).map((trigger) => trigger.stop()));
-});
-
-const startTrigger = (name: Name): KafkaTrigger => {
+const startWorld = (name: Name, runs = new MemoryStartRuns()): World => {
   const connection = { brokers: proxied, tls: false, sasl: null };
   const publisher = new KafkaPublisher(connection, TIMEOUTS);
   const trigger = new KafkaTrigger(connection, runs, publisher, systemClock, systemEntropy, silentLog, {
@@ -59,11 +60,11 @@ const startTrigger = (name: Name): KafkaTrigger => {
     workflow: null,
     deadLetterTopic: DEAD,
     timeouts: TIMEOUTS,
-    sessionMs: SESSION_MS,
+    sessionMs: kafka.sessionMsMin,
   });
   triggers.push(trigger);
   trigger.start();
-  return trigger;
+  return { trigger, runs };
 };
 const body = (input: unknown): string => JSON.stringify({ workflow: 'known', input });
 const send = (name: Name, inputs: readonly unknown[], partition?: number) =>
@@ -88,6 +89,7 @@ const committedAll = (name: Name) =>
 
 describe('KafkaTrigger', () => {
   it('starts the runs of a partition in the order of its messages, and commits only after they were started', async () => {
+    const { runs, trigger } = worlds.order;
     const early: string[] = [];
     runs.before = async ({ key }) => {
       const place = Number(key.slice('key-'.length));
@@ -95,7 +97,6 @@ describe('KafkaTrigger', () => {
       if (known > place) early.push(`${key}: ${known} is committed`);
     };
     await send('order', numbers(0, 100), 2);
-    const trigger = startTrigger('order');
     await committedAll('order');
     expect(runs.asked).toEqual(numbers(0, 100).map((number) => `key-${number}`));
     expect(early).toEqual([]);
@@ -105,12 +106,12 @@ describe('KafkaTrigger', () => {
   });
 
   it('makes one run of a message that comes again, because of a crash between the append and the commit', async () => {
+    const { runs, trigger } = worlds.crash;
     let crashes = 0;
     const takeBack = armFailpoint('relay.trigger.after-start', () => {
       if (crashes++ < 2) throw new Error('a crash');
     });
     await send('crash', numbers(0, 20), 0);
-    const trigger = startTrigger('crash');
     await committedAll('crash');
     takeBack();
     expect(crashes).toBeGreaterThan(2);
@@ -120,11 +121,11 @@ describe('KafkaTrigger', () => {
   });
 
   it('puts a poison message into the dead-letter topic, and goes on behind it', async () => {
+    const { runs } = worlds.poison;
     const poison = { value: '{not json', key: 'k', headers: { own: 'header' }, partition: 1 };
     await send('poison', [0], 1);
     await sendMessages(kafka, TOPICS.poison, [poison]);
     await send('poison', [1], 1);
-    startTrigger('poison');
     await committedAll('poison');
     expect([...runs.runs.keys()]).toEqual(['key-0', 'key-1']);
     const [letter] = await reader.until(DEAD, (messages) => messages.length > 0);
@@ -141,9 +142,9 @@ describe('KafkaTrigger', () => {
   });
 
   it('waits for a log that is away, without committing past what it owes', async () => {
+    const { runs, trigger } = worlds.away;
     runs.failures = Infinity;
     await send('away', numbers(0, 10), 3);
-    const trigger = startTrigger('away');
     await until('the failure to show', () => trigger.state.status === 'retrying' && runs.asked.length >= 20);
     expect(trigger.state.error).toBe('the log is away');
     expect((await committed(kafka, TOPICS.away, TOPICS.away))[3]).toBe(-1);
@@ -154,10 +155,10 @@ describe('KafkaTrigger', () => {
   });
 
   it('shares the partitions with another of its group, and loses nothing when that one joins or leaves', async () => {
-    const first = startTrigger('shared');
+    const { runs, trigger: first } = worlds.shared;
     await send('shared', numbers(0, 100));
     await until('the first to have begun', () => runs.runs.size > 0);
-    const second = startTrigger('shared');
+    const { trigger: second } = startWorld('shared', runs);
     let sent = 100;
     await eventually('the second to have a share', async () => {
       await send('shared', numbers(sent, sent + 20));
@@ -173,8 +174,8 @@ describe('KafkaTrigger', () => {
   }, 40_000);
 
   it('goes on by itself when the broker was away, and stops soon while it is', async () => {
+    const { runs, trigger } = worlds.cut;
     await send('cut', numbers(0, 5));
-    const trigger = startTrigger('cut');
     await until('the first runs', () => runs.runs.size === 5);
     for (const proxy of proxies) await proxy.cut();
     await send('cut', numbers(5, 10));

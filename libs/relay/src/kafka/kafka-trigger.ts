@@ -21,7 +21,8 @@ export type KafkaTriggerState = TriggerCounts & {
 };
 
 const SESSION_MS = 30_000;
-const HEARTBEAT_MS = 3_000;
+/** So many in the time after which the broker takes a member for dead. */
+const HEARTBEATS_A_SESSION = 6;
 const FETCH_WAIT_MS = 500;
 /** Partitions handled beside each other, so that one that waits does not hold up the others. */
 const PARTITIONS_MAX = 4;
@@ -110,9 +111,15 @@ export class KafkaTrigger {
     // The driver needs retries of its own to join a group. Past them it crashes, and we begin anew with another consumer.
     const retry = { retries: 5, initialRetryTime: 100, maxRetryTime: 1_000, restartOnFailure: async () => false };
     const { kafka, destroy } = kafkaClient(this.#connection, timeouts, retry);
-    const times = { sessionTimeout: sessionMs, heartbeatInterval: HEARTBEAT_MS, maxWaitTimeInMs: FETCH_WAIT_MS };
+    const times = {
+      sessionTimeout: sessionMs,
+      heartbeatInterval: heartbeatMs(sessionMs),
+      maxWaitTimeInMs: FETCH_WAIT_MS,
+    };
     const consumer = kafka.consumer({ groupId, retry, ...times });
-    const crashed = new Promise<unknown>((resolve) => consumer.on('consumer.crash', ({ payload }) => resolve(payload.error)));
+    const crashed = new Promise<unknown>((resolve) =>
+      consumer.on('consumer.crash', ({ payload }) => resolve(payload.error)),
+    );
     const joined = () => {
       backOff.reset();
       this.#recovered();
@@ -149,7 +156,11 @@ export class KafkaTrigger {
   }
 
   /** Tells the broker meanwhile that we live. It may answer that the partitions are shared anew: then we try no more. */
-  async #handleAlive(group: readonly TriggerMessage[], batch: EachBatchPayload, stopping: AbortSignal): Promise<boolean> {
+  async #handleAlive(
+    group: readonly TriggerMessage[],
+    batch: EachBatchPayload,
+    stopping: AbortSignal,
+  ): Promise<boolean> {
     const lost = new AbortController();
     const given = new AbortController();
     const handled = this.#starts
@@ -158,7 +169,7 @@ export class KafkaTrigger {
     try {
       while (!given.signal.aborted) {
         await batch.heartbeat();
-        await pause(this.#clock, HEARTBEAT_MS, given.signal);
+        await pause(this.#clock, heartbeatMs(this.#settings.sessionMs), given.signal);
       }
     } catch (error) {
       lost.abort();
@@ -196,6 +207,8 @@ export class KafkaTrigger {
     this.#status = 'following';
   }
 }
+
+const heartbeatMs = (sessionMs: number): number => Math.floor(sessionMs / HEARTBEATS_A_SESSION);
 
 const aborted = (signal: AbortSignal): Promise<null> =>
   new Promise((resolve) => {

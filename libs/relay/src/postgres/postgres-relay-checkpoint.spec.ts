@@ -11,7 +11,10 @@ relayCheckpointContract('PostgresRelayCheckpoint', async () => {
 describe('PostgresRelayCheckpoint', () => {
   it('makes its table once, however many start at the same moment, and keeps topics apart', async () => {
     const { url, stop } = await testPostgres('postgres-relay-checkpoint-start');
-    const all = Array.from({ length: 6 }, (_, index) => new PostgresRelayCheckpoint(`t${index}`, { connectionString: url }));
+    const all = Array.from(
+      { length: 6 },
+      (_, index) => new PostgresRelayCheckpoint(`t${index}`, { connectionString: url }),
+    );
     await Promise.all(all.map((each) => each.start()));
     const taken = await Promise.all(all.map((each) => each.take()));
     expect(taken.map(({ epoch }) => epoch)).toEqual(Array(6).fill(1));
