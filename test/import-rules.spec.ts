@@ -23,7 +23,7 @@ const PLANTED: Readonly<Record<string, readonly (readonly [file: string, specifi
   ],
   'kafkajs-only-in-its-adapter': [
     ['libs/relay/src/relay.ts', 'kafkajs'],
-    ['apps/projector/src/d.ts', 'kafkajs'],
+    ['apps/projector/src/k.ts', 'kafkajs'],
   ],
   'kysely-only-in-its-adapter': [['apps/workflow-api/src/b.ts', 'kysely']],
   'pg-only-in-its-adapter': [['libs/views/src/sqlite/b.ts', 'pg']],

@@ -1,7 +1,8 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { dockerAnswers } from './docker.js';
 import { freePort } from './processes.js';
-import { noteServer } from './servers-used.js';
-import { replacing, TcpProxy } from './tcp-proxy.js';
+import { noteServers } from './servers-seen.js';
+import { replacing, FaultProxy } from './fault-proxy.js';
 
 /** A broker of the test; all its state goes with it. */
 export type TestKafka = {
@@ -24,11 +25,11 @@ const MOCK_SESSION_MS_MIN = 3_500;
 export const testKafka = async (): Promise<TestKafka> => {
   const given = process.env['STEPWELL_TEST_KAFKA_BROKERS'];
   if (given !== undefined && given !== '') {
-    noteServer('kafka', given);
+    noteServers('kafka', given);
     const brokers = given.split(',').map((broker) => broker.trim());
     return { brokers, sessionMsMin: BROKER_SESSION_MS_MIN, stop: async () => {} };
   }
-  if (dockerAnswers()) return container();
+  if (await dockerAnswers()) return container();
   if (spawnSync('kcat', ['-V']).status === 0) return mockCluster();
   throw new Error(
     'No Kafka broker to test against: set STEPWELL_TEST_KAFKA_BROKERS, start Docker, or install kcat (apt-get install kcat).',
@@ -41,16 +42,16 @@ export const testKafka = async (): Promise<TestKafka> => {
  */
 export const kafkaProxies = async (
   kafka: TestKafka,
-): Promise<{ readonly brokers: readonly string[]; readonly proxies: readonly TcpProxy[] }> => {
+): Promise<{ readonly brokers: readonly string[]; readonly proxies: readonly FaultProxy[] }> => {
   const ports: { readonly real: Buffer; readonly proxied: Buffer }[] = [];
   const rewrite = () => {
     const changes = ports.map(({ real, proxied }) => replacing(real, proxied));
     return (chunk: Buffer) => changes.reduce((bytes, change) => change(bytes), chunk);
   };
-  const proxies: TcpProxy[] = [];
+  const proxies: FaultProxy[] = [];
   for (const broker of kafka.brokers) {
     const [host, port] = broker.split(':');
-    const proxy = await new TcpProxy({ host: host!, port: Number(port) }, { rewrite }).start();
+    const proxy = await new FaultProxy({ host: host!, port: Number(port) }, { rewrite }).start();
     ports.push({ real: advertised(host!, Number(port)), proxied: advertised(host!, proxy.port) });
     proxies.push(proxy);
   }
@@ -63,10 +64,6 @@ const advertised = (host: string, port: number): Buffer => {
   bytes.writeInt32BE(port);
   return Buffer.concat([Buffer.from(host), bytes]);
 };
-
-const DOCKER_CHECK_MS = 3_000;
-const dockerAnswers = (): boolean =>
-  spawnSync('docker', ['version', '--format', '{{.Server.Version}}'], { timeout: DOCKER_CHECK_MS }).status === 0;
 
 const IMAGE = 'apache/kafka:4.1.1';
 const CLIENT_PORT = 9092;
@@ -94,7 +91,7 @@ const container = async (): Promise<TestKafka> => {
     })
     .withWaitStrategy(Wait.forLogMessage('Kafka Server started'))
     .start();
-  noteServer('kafka', `${IMAGE} (testcontainers)`);
+  noteServers('kafka', `${IMAGE} (testcontainers)`);
   return {
     brokers: [`127.0.0.1:${port}`],
     sessionMsMin: BROKER_SESSION_MS_MIN,
@@ -131,7 +128,7 @@ const mockCluster = async (): Promise<TestKafka> => {
     });
     child.once('error', reject);
   });
-  noteServer('kafka', 'librdkafka mock cluster');
+  noteServers('kafka', 'librdkafka mock cluster');
   return {
     brokers: [broker],
     sessionMsMin: MOCK_SESSION_MS_MIN,

@@ -8,3 +8,4 @@ export { KafkaPublisher } from './kafka/kafka-publisher.js';
 export type { KafkaConnection, KafkaSasl } from './kafka/kafka-client.js';
 export { KafkaTrigger, type KafkaTriggerSettings, type KafkaTriggerState } from './kafka/kafka-trigger.js';
 export { StartRuns, type TriggeredStart, type TriggeredStartOutcome } from './start-runs.js';
+export { createKafkaRelay, createKafkaTrigger } from './kafka/kafka-parts.js';

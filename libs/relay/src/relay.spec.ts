@@ -11,7 +11,7 @@ import {
   type Received,
 } from '../../../test/support/kafka-topics.js';
 import { eventually, pause } from '../../../test/support/pause.js';
-import type { TcpProxy } from '../../../test/support/tcp-proxy.js';
+import type { FaultProxy } from '../../../test/support/fault-proxy.js';
 import { anEvent, RunLog, runIdFor } from '../testing/run-log.js';
 import { KafkaPublisher } from './kafka/kafka-publisher.js';
 import { MemoryRelayCheckpoint } from './relay-checkpoint.js';
@@ -28,7 +28,7 @@ const TIMEOUTS = { connectMs: 500, requestMs: 1_000 };
 let kafka: TestKafka;
 let reader: TopicReader;
 let proxied: readonly string[];
-let proxies: readonly TcpProxy[];
+let proxies: readonly FaultProxy[];
 beforeAll(async () => {
   kafka = await testKafka();
   ({ brokers: proxied, proxies } = await kafkaProxies(kafka));

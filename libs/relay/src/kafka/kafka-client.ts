@@ -1,6 +1,7 @@
+import { createRequire } from 'node:module';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { Kafka, logLevel, type ISocketFactoryArgs, type RetryOptions, type SASLOptions } from 'kafkajs';
+import type { ISocketFactoryArgs, Kafka, RetryOptions, SASLOptions } from 'kafkajs';
 
 /** How to reach the brokers. */
 export type KafkaConnection = {
@@ -26,6 +27,10 @@ export type KafkaClient = { readonly kafka: Kafka; readonly destroy: () => void 
 
 let clients = 0;
 
+/** Loaded with the first client: a process without Kafka does not pay for it. */
+// The package is CommonJS, of these types.
+const loadDriver = () => createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs');
+
 /**
  * The driver's own lines are left out: each failure reaches us as an error, and is said once. Every client begins at another
  * broker of the list: one that tries the first alone must not be stuck with it.
@@ -38,7 +43,8 @@ export const kafkaClient = (
   const first = clients++ % brokers.length;
   const sockets = new Set<Socket>();
   let destroyed = false;
-  const kafka = new Kafka({
+  const driver = loadDriver();
+  const kafka = new driver.Kafka({
     clientId: 'stepwell',
     brokers: [...brokers.slice(first), ...brokers.slice(0, first)],
     ssl: tls,
@@ -47,7 +53,7 @@ export const kafkaClient = (
     authenticationTimeout: timeouts.requestMs,
     requestTimeout: timeouts.requestMs,
     retry,
-    logLevel: logLevel.NOTHING,
+    logLevel: driver.logLevel.NOTHING,
     socketFactory: (wanted) => {
       const socket = connected(wanted, tls);
       sockets.add(socket);

@@ -10,7 +10,7 @@ import {
   topicName,
 } from '../../../../test/support/kafka-topics.js';
 import { eventually } from '../../../../test/support/pause.js';
-import type { TcpProxy } from '../../../../test/support/tcp-proxy.js';
+import type { FaultProxy } from '../../../../test/support/fault-proxy.js';
 import { MemoryStartRuns } from '../../testing/memory-start-runs.js';
 import { KafkaPublisher } from './kafka-publisher.js';
 import { KafkaTrigger } from './kafka-trigger.js';
@@ -30,7 +30,7 @@ type World = { readonly trigger: KafkaTrigger; readonly runs: MemoryStartRuns };
 let kafka: TestKafka;
 let reader: TopicReader;
 let proxied: readonly string[];
-let proxies: readonly TcpProxy[];
+let proxies: readonly FaultProxy[];
 /** One a test, all begun at once: to join a group takes a broker three seconds. */
 let worlds: Record<Name, World>;
 const triggers: KafkaTrigger[] = [];

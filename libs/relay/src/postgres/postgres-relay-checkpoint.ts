@@ -1,4 +1,4 @@
-import { Pool, type PoolConfig } from 'pg';
+import type { Pool, PoolConfig } from 'pg';
 import { LOG_START, type Position } from '#event-store';
 import { RelayCheckpoint, type TakenCheckpoint } from '../relay-checkpoint.js';
 
@@ -32,6 +32,8 @@ export class PostgresRelayCheckpoint extends RelayCheckpoint {
 
   async start(): Promise<void> {
     if (this.#pool !== null) return;
+    // Loaded here: a process without Postgres does not pay for it.
+    const { Pool } = await import('pg');
     const pool = new Pool({ connectionTimeoutMillis: ANSWER_MS, query_timeout: ANSWER_MS, ...this.#options, max: 1 });
     // A connection that breaks while idle is replaced at the next statement, which is where its failure is answered.
     pool.on('error', () => {});

@@ -1,10 +1,10 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventually } from './pause.js';
-import { replacing, TcpProxy } from './tcp-proxy.js';
+import { replacing, FaultProxy } from './fault-proxy.js';
 
 let echo: Server;
-let proxy: TcpProxy;
+let proxy: FaultProxy;
 const sockets: Socket[] = [];
 beforeEach(async () => {
   echo = createServer((socket) => {
@@ -12,7 +12,7 @@ beforeEach(async () => {
     socket.pipe(socket);
   });
   await new Promise<void>((resolve) => echo.listen(0, '127.0.0.1', resolve));
-  proxy = await new TcpProxy({ host: '127.0.0.1', port: (echo.address() as AddressInfo).port }).start();
+  proxy = await new FaultProxy({ host: '127.0.0.1', port: (echo.address() as AddressInfo).port }).start();
 });
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
@@ -41,7 +41,7 @@ const roundTrips = async (): Promise<void> => {
   }
 };
 
-describe('TcpProxy', () => {
+describe('FaultProxy', () => {
   it('passes bytes both ways', async () => {
     const one = client();
     one.socket.write('hello');

@@ -17,7 +17,7 @@ export type ProxyOptions = {
  * server does that has died; `stall` keeps them open and lets no byte through either way, as a network does that is
  * gone; `heal` undoes both, and what was held back goes on its way.
  */
-export class TcpProxy {
+export class FaultProxy {
   readonly #target: ProxyTarget;
   readonly #options: ProxyOptions;
   readonly #pairs = new Set<Pair>();
