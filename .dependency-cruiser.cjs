@@ -12,6 +12,7 @@ const LIBRARIES = {
   engine: ['domain', 'event-store', 'runtime'],
   dispatch: ['domain', 'event-store', 'engine', 'runtime'],
   views: ['domain', 'event-store', 'runtime'],
+  relay: ['domain', 'event-store', 'runtime'],
 };
 
 /** Each driver may be imported only in the folder or file of its adapter. */
@@ -22,6 +23,7 @@ const DRIVERS = {
   '@opentelemetry/resources': ['^libs/runtime/src/tracing/opentelemetry/'],
   '@opentelemetry/sdk-trace': ['^libs/runtime/src/tracing/opentelemetry/'],
   'better-sqlite3': ['^libs/.+/sqlite/', '^libs/[^/]+/src/.*sqlite-[^/]+[.]ts$', '^test/'],
+  kafkajs: ['^libs/relay/src/kafka/', '^test/'],
   kysely: ['^libs/views/src/'],
   pg: ['^libs/.+/postgres/', '^libs/[^/]+/src/.*postgres-[^/]+[.]ts$', '^test/'],
   'pg-copy-streams': ['^libs/.+/postgres/'],

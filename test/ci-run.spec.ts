@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -12,6 +22,7 @@ beforeEach(() => {
   mkdirSync(join(root, '.ci'));
   cpSync(join(REPOSITORY, '.ci/run'), join(root, '.ci/run'));
 });
+beforeEach(() => writeProgram('kcat', 'exit 0'));
 afterEach(() => rmSync(root, { recursive: true }));
 
 type Outcome = { readonly passed: number; readonly failed: number; readonly unloadable: number } | 'nothing';
@@ -27,8 +38,26 @@ type Plan = {
   readonly failing?: readonly string[];
 };
 
+const writeProgram = (name: string, text: string): void => {
+  const bin = join(root, 'bin');
+  mkdirSync(bin, { recursive: true });
+  writeFileSync(join(bin, name), `#!/usr/bin/env bash\n${text}`);
+  chmodSync(join(bin, name), 0o755);
+};
+
+/** Programs of the system that `.ci/run` uses, by themselves: the path then holds nothing that it may look for. */
+const linkPrograms = (): void => {
+  for (const name of ['bash', 'env', 'dirname', 'mktemp', 'rm', 'node', 'grep', 'tail', 'tee', 'tr', 'id', 'timeout']) {
+    const { stdout } = spawnSync('bash', ['-c', `type -P ${name}`], { encoding: 'utf8' });
+    if (stdout !== '') symlinkSync(stdout.trim(), join(root, 'bin', name));
+  }
+};
+
 /** Runs `.ci/run` with an `npm` of ours, which does as the plan says. */
-const run = (plan: Plan): { status: number | null; lastLine: string; said: string } => {
+const run = (
+  plan: Plan,
+  path = `${join(root, 'bin')}${delimiter}${process.env['PATH']}`,
+): { status: number | null; lastLine: string; said: string } => {
   const jest = plan.jest ?? { passed: 10, failed: 0, unloadable: 0 };
   const results =
     jest !== 'nothing' &&
@@ -37,7 +66,7 @@ const run = (plan: Plan): { status: number | null; lastLine: string; said: strin
       numFailedTests: jest.failed,
       numRuntimeErrorTestSuites: jest.unloadable,
     });
-  const npm = `#!/usr/bin/env bash
+  const npm = `
     for failing in ${(plan.failing ?? []).join(' ')}; do [[ " $* " == *" $failing "* ]] && exit 1; done
     if [[ $1 == test ]]; then
       for argument in "$@"; do [[ $argument == --outputFile=* ]] && file="\${argument#*=}"; done
@@ -49,11 +78,8 @@ const run = (plan: Plan): { status: number | null; lastLine: string; said: strin
       exit ${plan.crashStatus ?? 0}
     fi
     if [[ " $* " == *" test:cluster "* ]]; then printf '%s\\n' '${plan.cluster ?? '7 passed, 0 failed'}'; fi`;
-  const bin = join(root, 'bin');
-  mkdirSync(bin, { recursive: true });
-  writeFileSync(join(bin, 'npm'), npm);
-  chmodSync(join(bin, 'npm'), 0o755);
-  const env = { ...process.env, PATH: `${bin}${delimiter}${process.env['PATH']}` };
+  writeProgram('npm', npm);
+  const env = { ...process.env, STEPWELL_TEST_KAFKA_BROKERS: '', PATH: path };
   const { status, stdout } = spawnSync('bash', [join(root, '.ci/run')], { env, encoding: 'utf8' });
   return { status, lastLine: stdout.trimEnd().split('\n').at(-1)!, said: stdout };
 };
@@ -89,5 +115,21 @@ describe('.ci/run', () => {
   it('counts a suite that ends with an error though it says that nothing failed', () => {
     expect(run({ jestStatus: 1 })).toMatchObject({ status: 1, lastLine: '135 passed, 1 failed' });
     expect(run({ crashStatus: 137 })).toMatchObject({ status: 1, lastLine: '135 passed, 1 failed' });
+  });
+
+  it('installs a Kafka broker where there is none, after it has learnt of the packages when it must', () => {
+    const asked = join(root, 'asked');
+    writeProgram(
+      'apt-get',
+      `printf '%s\\n' "$*" >>'${asked}'; [[ $1 == update ]] && : >'${asked}.updated'; [[ -e '${asked}.updated' ]]`,
+    );
+    writeProgram('sudo', 'shift; "$@"');
+    run({});
+    expect(existsSync(asked)).toBe(false);
+    rmSync(join(root, 'bin/kcat'));
+    linkPrograms();
+    expect(run({}, join(root, 'bin'))).toMatchObject({ status: 0 });
+    const install = 'install -y --no-install-recommends kcat';
+    expect(readFileSync(asked, 'utf8').trim().split('\n')).toEqual([install, 'update', install]);
   });
 });

@@ -26,9 +26,14 @@ const PLANTED: Readonly<Record<string, readonly (readonly [file: string, specifi
   ],
   '@opentelemetry/resources-only-in-its-adapter': [['libs/dispatch/src/t.ts', '@opentelemetry/resources']],
   '@opentelemetry/sdk-trace-only-in-its-adapter': [['libs/runtime/src/tracing/t.ts', '@opentelemetry/sdk-trace']],
+  'relay-leans-on': [['libs/relay/src/a.ts', '#engine']],
   'better-sqlite3-only-in-its-adapter': [
     ['libs/event-store/src/memory/b.ts', 'better-sqlite3'],
     ['apps/projector/src/b.ts', 'better-sqlite3'],
+  ],
+  'kafkajs-only-in-its-adapter': [
+    ['libs/relay/src/relay.ts', 'kafkajs'],
+    ['apps/projector/src/k.ts', 'kafkajs'],
   ],
   'kysely-only-in-its-adapter': [['apps/workflow-api/src/b.ts', 'kysely']],
   'pg-only-in-its-adapter': [['libs/views/src/sqlite/b.ts', 'pg']],
@@ -82,6 +87,7 @@ const ALLOWED: readonly (readonly [file: string, specifier: string])[] = [
   ['libs/runtime/src/ok.ts', 'node:fs'],
   ['libs/event-store/src/eventstoredb/ok.ts', '@eventstore/db-client'],
   ['libs/event-store/src/sqlite/ok.ts', 'better-sqlite3'],
+  ['libs/relay/src/kafka/ok.ts', 'kafkajs'],
   ['libs/views/src/ok.ts', 'kysely'],
   ['libs/views/src/postgres/ok.ts', 'pg'],
   ['libs/dispatch/src/undici-exchange.ts', 'undici'],
@@ -94,7 +100,7 @@ const ALLOWED: readonly (readonly [file: string, specifier: string])[] = [
 ];
 
 const EMPTY = [
-  ...['domain', 'runtime', 'event-store', 'engine', 'dispatch', 'views'].map(
+  ...['domain', 'runtime', 'event-store', 'engine', 'dispatch', 'views', 'relay'].map(
     (library) => `libs/${library}/src/index.ts`,
   ),
   'libs/domain/src/inner.ts',
@@ -110,6 +116,7 @@ const DEPENDENCIES = [
   '@opentelemetry/resources',
   '@opentelemetry/sdk-trace',
   'better-sqlite3',
+  'kafkajs',
   'kysely',
   'pg',
   'pg-copy-streams',

@@ -7,7 +7,7 @@ import { openTracer, readinessOf, systemClock, systemEntropy, VERSION } from '#r
 import type { Config, Log, Readiness } from '#runtime';
 import { sharedViews, type PostgresViewStore } from '#views';
 import type { NodeInfo, WorkflowApiParts } from './parts.js';
-import { createHttpAdapter, WorkflowApiModule } from './workflow-api.module.js';
+import { createHttpAdapter, openTrigger, WorkflowApiModule } from './workflow-api.module.js';
 
 /** A projector that has not shown for so long that it lives writes nothing any more. */
 const PROJECTOR_SILENT_MS = 15_000;
@@ -46,8 +46,11 @@ export const serveWorkflowApi = async (config: Config, log: Log): Promise<() => 
   const { port } = app.getHttpServer().address() as AddressInfo; // a TCP server has no other kind of address
   const host = config.http.host.includes(':') ? `[${config.http.host}]` : config.http.host;
   log.info(`workflow-api serves on http://${host}:${port}`, { swaggerUi: `http://${host}:${port}/docs` });
+  const trigger = openTrigger(parts, config.kafka);
+  trigger?.start();
   return async () => {
     leaving = true;
+    await trigger?.stop();
     await app.close();
     await tracer?.stop();
     await runs.stop();

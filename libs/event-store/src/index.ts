@@ -32,7 +32,7 @@ export {
   SHARDS,
   type Shard,
 } from './stream-names.js';
-export { decodeRunEvent, encodeRunEvent, UnknownEvent } from './run-event-codec.js';
+export { decodeRunEvent, encodeRunEvent, RUN_EVENT_TYPES, UnknownEvent } from './run-event-codec.js';
 export { MemoryEventStore } from './memory/memory-event-store.js';
 export {
   LogFailed,

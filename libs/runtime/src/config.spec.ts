@@ -15,6 +15,11 @@ const problemsOf = (env: Record<string, string>): readonly ConfigProblem[] => {
     throw error;
   }
 };
+/** A mechanism is taken with a name and a password only. */
+const sasl = (name: string): Record<string, string> =>
+  name === 'STEPWELL_KAFKA_SASL_MECHANISM'
+    ? { [name]: 'plain', STEPWELL_KAFKA_SASL_USERNAME: 'none', STEPWELL_KAFKA_SASL_PASSWORD: 'none' }
+    : {};
 const problemOf = (name: string, value: string): string | undefined => problemsOf({ [name]: value })[0]?.problem;
 
 describe('the configuration', () => {
@@ -41,9 +46,14 @@ describe('the configuration', () => {
       STEPWELL_OTLP_URL: 'http://collector:4318/v1/traces',
       STEPWELL_LOG_LEVEL: 'warn',
       STEPWELL_LOG_FORMAT: 'json',
+      STEPWELL_KAFKA_BROKERS: 'a:1',
+      STEPWELL_KAFKA_EVENTS: 'RunStarted',
+      STEPWELL_KAFKA_TRIGGER_WORKFLOW: 'welcome',
+      STEPWELL_KAFKA_TLS: 'on',
     };
     for (const [name, { default: text }] of Object.entries(SETTINGS)) {
-      const after = JSON.stringify(loadConfig({ [name]: others[name] ?? String(Number(text) - 1) }));
+      const env = { [name]: others[name] ?? String(Number(text) - 1), ...sasl(name) };
+      const after = JSON.stringify(loadConfig(env));
       expect(`${name}: ${after === before}`).toBe(`${name}: false`);
     }
   });
@@ -61,7 +71,61 @@ describe('the configuration', () => {
     expect(problemOf('STEPWELL_PROT', '1')).toContain('the nearest is STEPWELL_PORT');
     expect(problemOf('stepwell_host', 'x')).toContain('the nearest is STEPWELL_HOST');
     expect(problemOf('STEPWELL_DATADIR', 'x')).toContain('the nearest is STEPWELL_DATA_DIR');
-    expect(problemOf('STEPWELL_KAFKA_BROKERS', 'x')).toMatch(/the nearest is STEPWELL_\w+$/);
+    expect(problemOf('STEPWELL_RABBIT_URL', 'x')).toMatch(/the nearest is STEPWELL_\w+$/);
+  });
+
+  it('lets what the tests are told by the environment pass', () => {
+    expect(loadConfig({ STEPWELL_TEST_POSTGRES_URL: 'postgres://db' })).toEqual(loadConfig({}));
+  });
+
+  it('takes brokers, topics and a login for Kafka', () => {
+    const { kafka } = loadConfig({
+      STEPWELL_KAFKA_BROKERS: 'kafka-1:9092, 10.0.0.7:19092',
+      STEPWELL_KAFKA_EVENTS: 'RunStarted, RunCompleted',
+      STEPWELL_KAFKA_TRIGGER_TOPIC: 'orders',
+      STEPWELL_KAFKA_TLS: 'on',
+      STEPWELL_KAFKA_SASL_MECHANISM: 'scram-sha-512',
+      STEPWELL_KAFKA_SASL_USERNAME: 'stepwell',
+      STEPWELL_KAFKA_SASL_PASSWORD: 'a, b',
+    });
+    expect(kafka).toEqual({
+      brokers: ['kafka-1:9092', '10.0.0.7:19092'],
+      tls: true,
+      sasl: { mechanism: 'scram-sha-512', username: 'stepwell', password: 'a, b' },
+      topic: 'stepwell.run-events',
+      events: ['RunStarted', 'RunCompleted'],
+      deadLetterTopic: 'stepwell.dead-letters',
+      trigger: { topic: 'orders', groupId: 'stepwell', workflow: null, keyHeader: 'idempotency-key' },
+    });
+    expect(loadConfig({}).kafka).toMatchObject({ brokers: [], events: 'all', trigger: { topic: null } });
+  });
+
+  it.each([
+    ['STEPWELL_KAFKA_BROKERS', 'kafka'],
+    ['STEPWELL_KAFKA_BROKERS', 'a:9092,,b:9092'],
+    ['STEPWELL_KAFKA_BROKERS', '[::1]:9092'],
+    ['STEPWELL_KAFKA_TOPIC', 'run events'],
+    ['STEPWELL_KAFKA_TOPIC', '..'],
+    ['STEPWELL_KAFKA_EVENTS', 'RunStarted,'],
+    ['STEPWELL_KAFKA_EVENTS', 'runStarted'],
+    ['STEPWELL_KAFKA_TRIGGER_TOPIC', 'a/b'],
+    ['STEPWELL_KAFKA_TRIGGER_WORKFLOW', '7up'],
+    ['STEPWELL_KAFKA_TLS', 'true'],
+    ['STEPWELL_KAFKA_SASL_MECHANISM', 'gssapi'],
+  ])('refuses %s=%s', (name, value) => {
+    expect(problemsOf({ [name]: value }).map((each) => each.name)).toEqual([name]);
+  });
+
+  it('refuses a mechanism without a login, and a topic that would feed itself', () => {
+    const login = problemsOf({ STEPWELL_KAFKA_SASL_MECHANISM: 'plain', STEPWELL_KAFKA_SASL_USERNAME: 'me' });
+    expect(login.map((each) => each.name)).toEqual(['STEPWELL_KAFKA_SASL_PASSWORD']);
+    const topics = {
+      STEPWELL_KAFKA_TRIGGER_TOPIC: 'a',
+      STEPWELL_KAFKA_TOPIC: 'a',
+      STEPWELL_KAFKA_DEAD_LETTER_TOPIC: 'a',
+    };
+    const names = problemsOf(topics).map((each) => each.name);
+    expect(names).toEqual(['STEPWELL_KAFKA_DEAD_LETTER_TOPIC', 'STEPWELL_KAFKA_TOPIC']);
   });
 
   it('takes a Postgres for the views, and never shows its password', () => {

@@ -14,6 +14,7 @@ export type Config = {
   readonly traces: { readonly otlpUrl: string | null };
   readonly limits: Limits;
   readonly dispatch: DispatchConfig;
+  readonly kafka: KafkaConfig;
   readonly shutdown: { readonly graceMs: number };
   /** The URL may hold a password; `null` means SQLite in the data folder. */
   readonly views: { readonly url: string | null; readonly minPositionWaitMs: number };
@@ -42,6 +43,26 @@ export type DispatchConfig = {
   readonly attemptsMax: number;
   readonly attemptsPerOriginMax: number;
   readonly connectionsPerOriginMax: number;
+};
+
+export type KafkaConfig = {
+  /** `host:port`; none: there is no Kafka. */
+  readonly brokers: readonly string[];
+  readonly tls: boolean;
+  readonly sasl: {
+    readonly mechanism: 'none' | 'plain' | 'scram-sha-256' | 'scram-sha-512';
+    readonly username: string;
+    readonly password: string;
+  };
+  readonly topic: string;
+  readonly events: 'all' | readonly string[];
+  readonly deadLetterTopic: string;
+  readonly trigger: {
+    readonly topic: string | null;
+    readonly groupId: string;
+    readonly workflow: string | null;
+    readonly keyHeader: string;
+  };
 };
 
 export type ConfigProblem = { readonly name: string; readonly problem: string };
@@ -111,9 +132,44 @@ const together = (values: SettingValues): Config => ({
     attemptsPerOriginMax: values.STEPWELL_ATTEMPTS_PER_ORIGIN_MAX,
     connectionsPerOriginMax: values.STEPWELL_CONNECTIONS_PER_ORIGIN_MAX,
   },
+  kafka: {
+    brokers: values.STEPWELL_KAFKA_BROKERS,
+    tls: values.STEPWELL_KAFKA_TLS === 'on',
+    sasl: {
+      mechanism: values.STEPWELL_KAFKA_SASL_MECHANISM,
+      username: values.STEPWELL_KAFKA_SASL_USERNAME,
+      password: values.STEPWELL_KAFKA_SASL_PASSWORD,
+    },
+    topic: values.STEPWELL_KAFKA_TOPIC,
+    events: values.STEPWELL_KAFKA_EVENTS,
+    deadLetterTopic: values.STEPWELL_KAFKA_DEAD_LETTER_TOPIC,
+    trigger: {
+      topic: values.STEPWELL_KAFKA_TRIGGER_TOPIC,
+      groupId: values.STEPWELL_KAFKA_TRIGGER_GROUP,
+      workflow: values.STEPWELL_KAFKA_TRIGGER_WORKFLOW,
+      keyHeader: values.STEPWELL_KAFKA_TRIGGER_KEY_HEADER,
+    },
+  },
   shutdown: { graceMs: values.STEPWELL_SHUTDOWN_GRACE_MS },
   views: { url: values.STEPWELL_VIEWS_URL, minPositionWaitMs: values.STEPWELL_VIEWS_MIN_POSITION_WAIT_MS },
 });
+
+/** What is wrong with settings of Kafka that are right each by itself. */
+const kafkaProblems = (env: Environment, values: Readonly<Record<string, unknown>>): readonly ConfigProblem[] => {
+  const problems: ConfigProblem[] = [];
+  const mechanism = values['STEPWELL_KAFKA_SASL_MECHANISM'];
+  for (const name of ['STEPWELL_KAFKA_SASL_USERNAME', 'STEPWELL_KAFKA_SASL_PASSWORD']) {
+    if (mechanism === 'none' || mechanism === null || env[name] !== undefined) continue;
+    problems.push({ name, problem: `is missing; STEPWELL_KAFKA_SASL_MECHANISM=${String(mechanism)} needs it` });
+  }
+  const trigger = values['STEPWELL_KAFKA_TRIGGER_TOPIC'];
+  // What a run brings forth would start the next one, for ever.
+  for (const name of ['STEPWELL_KAFKA_TOPIC', 'STEPWELL_KAFKA_DEAD_LETTER_TOPIC']) {
+    if (trigger === null || values[name] !== trigger) continue;
+    problems.push({ name, problem: 'is also STEPWELL_KAFKA_TRIGGER_TOPIC: what is written there would start runs' });
+  }
+  return problems;
+};
 
 /** The configuration that an environment makes. Throws `ConfigRefused` with every problem at once. */
 export const loadConfig = (env: Environment): Config => {
@@ -127,6 +183,7 @@ export const loadConfig = (env: Environment): Config => {
       problem: 'is missing; STEPWELL_EVENT_STORE=eventstoredb needs it',
     });
   }
+  problems.push(...kafkaProblems(env, values));
   if (problems.length > 0) throw new ConfigRefused(problems.sort((a, b) => (a.name < b.name ? -1 : 1)));
   // Every name was parsed by its own schema just above.
   return together(values as SettingValues);

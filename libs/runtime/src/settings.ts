@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 /** One environment variable: how its text becomes a value, and all that its page says about it. */
 export type Setting<Value> = {
-  readonly group: 'Serving' | 'Storage' | 'Logs' | 'Traces' | 'Limits' | 'Dispatcher' | 'Stopping';
+  readonly group: 'Serving' | 'Storage' | 'Logs' | 'Traces' | 'Limits' | 'Dispatcher' | 'Kafka' | 'Stopping';
   readonly unit: string;
   /** As one would write it in the environment: it goes through the same schema. */
   readonly default: string;
@@ -57,6 +57,43 @@ const collectorUrl = z.string().transform((text, ctx): string | null => {
   if (text === 'none') return null;
   const isHttp = /^https?:\/\/\S+$/.test(text) && URL.canParse(text);
   return isHttp ? text : refuse(ctx, 'must be an http:// or https:// URL');
+});
+
+/** What comes of a setting whose default is that there is none. */
+const optional = <Value>(schema: z.ZodType<Value, string>): z.ZodType<Value | null, string> =>
+  z.string().transform((text, ctx): Value | null => {
+    if (text === 'none') return null;
+    const parsed = schema.safeParse(text);
+    return parsed.success ? parsed.data : refuse(ctx, `${parsed.error.issues[0]!.message}, or \`none\``);
+  });
+
+const text = z.string();
+
+// Hosts and IPv4 addresses alone: the driver cuts at the first colon.
+const BROKER = /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?:\d{1,5}$/;
+const brokers = z.string().transform((list, ctx): readonly string[] => {
+  if (list === 'none') return [];
+  const each = list.split(',').map((broker) => broker.trim());
+  return each.every((broker) => BROKER.test(broker))
+    ? each
+    : refuse(ctx, 'must be a list like kafka-1:9092,kafka-2:9092, or `none`');
+});
+
+const topic = z.string().transform((name, ctx): string => {
+  const known = /^[A-Za-z0-9._-]{1,249}$/.test(name) && !/^[.]{1,2}$/.test(name);
+  return known ? name : refuse(ctx, 'must be 1 to 249 of letters, digits, ".", "_" and "-"');
+});
+
+const eventTypes = z.string().transform((list, ctx): 'all' | readonly string[] => {
+  if (list === 'all') return 'all';
+  const types = list.split(',').map((type) => type.trim());
+  const wellFormed = types.every((type) => /^([A-Z][a-z]+)+$/.test(type));
+  return wellFormed ? types : refuse(ctx, 'must be `all`, or types of events like RunStarted,RunCompleted');
+});
+
+const workflowName = z.string().transform((name, ctx): string => {
+  const known = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/.test(name);
+  return known ? name : refuse(ctx, 'must be a letter, then up to 63 letters, digits, "_" or "-"');
 });
 
 const dataDir = z.string().transform((text) => resolve(text));
@@ -203,6 +240,82 @@ export const SETTINGS = {
     '512',
     'Most open connections to one origin. Each carries one attempt at a time: fewer than attempts make some wait.',
   ),
+
+  STEPWELL_KAFKA_BROKERS: setting(
+    'Kafka',
+    'host:port, …',
+    brokers,
+    'none',
+    'Brokers to begin with; the others are learnt from them. `none`: nothing is published and no message starts a run.',
+  ),
+  STEPWELL_KAFKA_TOPIC: setting(
+    'Kafka',
+    'topic',
+    topic,
+    'stepwell.run-events',
+    'Where events of runs are published, keyed by run (see `docs/kafka.md`).',
+  ),
+  STEPWELL_KAFKA_EVENTS: setting(
+    'Kafka',
+    '`all`, or types',
+    eventTypes,
+    'all',
+    'Which events are published, as `RunStarted,RunCompleted,RunFailed`.',
+  ),
+  STEPWELL_KAFKA_TRIGGER_TOPIC: setting(
+    'Kafka',
+    'topic',
+    optional(topic),
+    'none',
+    'Each message of this topic starts a run.',
+  ),
+  STEPWELL_KAFKA_TRIGGER_GROUP: setting(
+    'Kafka',
+    'group id',
+    text,
+    'stepwell',
+    'The consumer group of all workflow-apis; its committed places say what was started.',
+  ),
+  STEPWELL_KAFKA_TRIGGER_WORKFLOW: setting(
+    'Kafka',
+    'workflow',
+    optional(workflowName),
+    'none',
+    'The workflow that is started with the message as its input. `none`: a message is a body of `POST /v1/runs`.',
+  ),
+  STEPWELL_KAFKA_TRIGGER_KEY_HEADER: setting(
+    'Kafka',
+    'header',
+    text,
+    'idempotency-key',
+    'Header of a message that holds its idempotency key. Without it the key is topic, partition and offset.',
+  ),
+  STEPWELL_KAFKA_DEAD_LETTER_TOPIC: setting(
+    'Kafka',
+    'topic',
+    topic,
+    'stepwell.dead-letters',
+    'Where messages go that can start no run, with the reason in their headers.',
+  ),
+  STEPWELL_KAFKA_TLS: setting(
+    'Kafka',
+    '`off`, `on`',
+    oneOf(['off', 'on']),
+    'off',
+    'Whether connections are encrypted. Certificates beyond the usual ones are named by `NODE_EXTRA_CA_CERTS`.',
+  ),
+  STEPWELL_KAFKA_SASL_MECHANISM: setting(
+    'Kafka',
+    '`none`, `plain`, `scram-sha-256`, `scram-sha-512`',
+    oneOf(['none', 'plain', 'scram-sha-256', 'scram-sha-512']),
+    'none',
+    'How to log in. `plain` shows the password to whoever reads along, unless TLS is on.',
+  ),
+  STEPWELL_KAFKA_SASL_USERNAME: setting('Kafka', 'name', text, 'none', 'Needed by every mechanism but `none`.'),
+  STEPWELL_KAFKA_SASL_PASSWORD: {
+    ...setting('Kafka', 'password', text, 'none', 'Needed by every mechanism but `none`. It is never shown.'),
+    secret: true as const,
+  },
 
   STEPWELL_SHUTDOWN_GRACE_MS: setting(
     'Stopping',

@@ -44,7 +44,11 @@ const unknownStep = (step: string, plan: Plan | null): Problem => {
 /** What a failure is answered with; what is no known failure is a mistake of ours, which goes to the log. */
 export const failureProblem = (error: unknown, log: Log, about: FailureOf): Problem => {
   if (error instanceof HttpProblem) return error.problem;
-  const fields = { requestId: requestIdOf(about.response), ...about.fields, err: error };
+  const fields = {
+    requestId: about.response === null ? undefined : requestIdOf(about.response),
+    ...about.fields,
+    err: error,
+  };
   if (isFault(error) && error.retryable) {
     log.warn('a request failed for a moment', fields);
     return { ...STORAGE_UNAVAILABLE, detail: 'A store does not answer now.' };
@@ -53,8 +57,8 @@ export const failureProblem = (error: unknown, log: Log, about: FailureOf): Prob
   return { code: 'internal-error', detail: 'The request failed by a mistake of the server.' };
 };
 
-/** The request that failed, for the line about it. */
-export type FailureOf = { readonly response: ServerResponse; readonly fields: LogFields };
+/** The request that failed, for the line about it; `null`: it came by another way than HTTP. */
+export type FailureOf = { readonly response: ServerResponse | null; readonly fields: LogFields };
 
 /** Of a start; `runId` when it is known. */
 export const answerFailure = (response: ServerResponse, error: unknown, log: Log, runId?: string): void => {

@@ -12,7 +12,7 @@ import { JSON_TYPES, parseMediaType } from '../http/request-body.js';
 import { parseTraceparent } from '../http/traceparent.js';
 import { requireWithin } from './payload-limit.js';
 import { runText } from './run-json.js';
-import { startRunId } from './run-id.js';
+import { startRunId, type StartKind } from './run-id.js';
 import { startSpan } from './start-span.js';
 import { StartRequest } from './start-request.js';
 import { startedText } from './started-json.js';
@@ -28,7 +28,7 @@ export type StartParts = {
 };
 
 /** A request for a start, parsed: everything but the plan, which may have to be looked up. */
-type Start = {
+export type Start = {
   readonly request: StartRequest;
   readonly runId: RunId;
   readonly key: string;
@@ -87,16 +87,9 @@ export class StartRunRoute {
 
   #startLater(start: Start, startable: Promise<Startable>, response: ServerResponse): void {
     startable
-      .catch((refusal: unknown) => this.#replayable(start, refusal))
+      .catch((refusal: unknown) => replayable(this.#parts.runs, start, refusal))
       .then((found) => this.#start(start, found, response))
       .catch((error: unknown) => answerFailure(response, error, this.#parts.log, start.runId));
-  }
-
-  /** A start that was accepted once is answered for ever, even when its workflow is archived by now. */
-  async #replayable(start: Start, refusal: unknown): Promise<Startable> {
-    const loaded = refusal instanceof HttpProblem ? await this.#parts.runs.load(start.runId) : null;
-    if (loaded === null) throw refusal;
-    return { plan: loaded.plan, hash: loaded.run.started.plan, version: loaded.run.started.version, tags: {} };
   }
 
   #start(start: Start, startable: Startable, response: ServerResponse): void {
@@ -180,12 +173,24 @@ const parseStart = (
   if ('problem' in parsedKey) throw new HttpProblem(parsedKey.problem);
   const prefer = parsePreferWait(headers['prefer'] as string | undefined);
   if ('problem' in prefer) throw new HttpProblem(prefer.problem);
-  const { value } = parseJsonText(body ?? NO_BYTES);
+  const origin = { actor: null, traceparent: traceparent ?? parseTraceparent(headers['traceparent']) };
+  return parseStartBody('start', parsedKey.key, body ?? NO_BYTES, payloadMaxBytes, prefer.waitSeconds, origin);
+};
+
+/** What a body and its key ask for. Throws the problem when they are not as they should be. */
+export const parseStartBody = (
+  kind: StartKind,
+  key: string,
+  body: Uint8Array,
+  payloadMaxBytes: number,
+  waitSeconds: number | null,
+  origin: Origin,
+): Start => {
+  const { value } = parseJsonText(body);
   const request = parseValue(StartRequest, value);
-  const { key } = parsedKey;
   return {
     request,
-    runId: startRunId(request.namespace ?? 'default', request.workflow ?? null, key),
+    runId: startRunId(kind, request.namespace ?? 'default', request.workflow ?? null, key),
     key,
     fingerprint: sha256Hex(canonicalJson(value)),
     // A reason for the casts: what `JSON.stringify` makes of a parsed value is normalised.
@@ -197,14 +202,22 @@ const parseStart = (
       request.variables === undefined
         ? EMPTY_OBJECT
         : requireWithin(payloadMaxBytes, '/variables', JSON.stringify(request.variables) as JsonText),
-    waitSeconds: prefer.waitSeconds,
-    origin: { actor: null, traceparent: traceparent ?? parseTraceparent(headers['traceparent']) },
+    waitSeconds,
+    origin,
   };
 };
 
 const NO_BYTES = new Uint8Array(0);
 
-const toCommand = (start: Start, startable: Startable, tagsMax: number): StartRun => {
+/** A start that was accepted once is answered for ever, even when its workflow is archived by now. */
+export const replayable = async (runs: Runs, start: Start, refusal: unknown): Promise<Startable> => {
+  const loaded = refusal instanceof HttpProblem ? await runs.load(start.runId) : null;
+  if (loaded === null) throw refusal;
+  return { plan: loaded.plan, hash: loaded.run.started.plan, version: loaded.run.started.version, tags: {} };
+};
+
+/** The command of a start, with its plan found. Throws the problem when the two together are past a limit. */
+export const toCommand = (start: Start, startable: Startable, tagsMax: number): StartRun => {
   const { request, runId } = start;
   const tags = { ...startable.tags, ...request.tags };
   if (Object.keys(tags).length > tagsMax) {
