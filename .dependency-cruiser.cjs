@@ -19,6 +19,8 @@ const DRIVERS = {
   '@eventstore/db-client': ['^libs/event-store/src/eventstoredb/', '^test/'],
   'better-sqlite3': ['^libs/.+/sqlite/', '^libs/[^/]+/src/.*sqlite-[^/]+[.]ts$', '^test/'],
   kysely: ['^libs/views/src/'],
+  pg: ['^libs/.+/postgres/', '^libs/[^/]+/src/.*postgres-[^/]+[.]ts$', '^test/'],
+  'pg-copy-streams': ['^libs/.+/postgres/'],
   pino: ['^libs/runtime/src/log[.]ts$'],
   undici: ['^libs/dispatch/src/.*undici-[^/]+[.]ts$', '^libs/dispatch/src/undici/', '^apps/sample-app/', '^test/'],
 };

@@ -25,6 +25,8 @@ const PLANTED: Readonly<Record<string, readonly (readonly [file: string, specifi
     ['apps/projector/src/b.ts', 'better-sqlite3'],
   ],
   'kysely-only-in-its-adapter': [['apps/workflow-api/src/b.ts', 'kysely']],
+  'pg-only-in-its-adapter': [['libs/views/src/sqlite/b.ts', 'pg']],
+  'pg-copy-streams-only-in-its-adapter': [['libs/views/src/b.ts', 'pg-copy-streams']],
   'pino-only-in-its-adapter': [['libs/engine/src/b.ts', 'pino']],
   'undici-only-in-its-adapter': [['libs/dispatch/src/dispatcher.ts', 'undici']],
   'domain-is-pure': [
@@ -71,6 +73,7 @@ const ALLOWED: readonly (readonly [file: string, specifier: string])[] = [
   ['libs/event-store/src/eventstoredb/ok.ts', '@eventstore/db-client'],
   ['libs/event-store/src/sqlite/ok.ts', 'better-sqlite3'],
   ['libs/views/src/ok.ts', 'kysely'],
+  ['libs/views/src/postgres/ok.ts', 'pg'],
   ['libs/dispatch/src/undici-exchange.ts', 'undici'],
   ['libs/runtime/src/log.ts', 'pino'],
   ['libs/views/src/views.module.ts', '@nestjs/common'],
@@ -90,7 +93,16 @@ const EMPTY = [
   'apps/dispatcher/src/inner.ts',
   'test/support.ts',
 ];
-const DEPENDENCIES = ['@eventstore/db-client', 'better-sqlite3', 'kysely', 'pino', 'undici', '@nestjs/common'];
+const DEPENDENCIES = [
+  '@eventstore/db-client',
+  'better-sqlite3',
+  'kysely',
+  'pg',
+  'pg-copy-streams',
+  'pino',
+  'undici',
+  '@nestjs/common',
+];
 
 let root: string;
 const write = (path: string, text: string): void => {

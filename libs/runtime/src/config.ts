@@ -64,6 +64,7 @@ const shown = (text: string): string =>
 
 const unknownNames = (env: Environment): readonly ConfigProblem[] => {
   const known = Object.keys(SETTINGS);
+  // What says to the tests which servers to use is inherited by the processes that they start.
   const unknown = Object.keys(env).filter((name) => /^STEPWELL_(?!TEST_)/i.test(name) && !known.includes(name));
   return unknown.map((name) => {
     const [nearest] = nearestNames(name, known, { limit: 1, differing: 1 });
