@@ -1,11 +1,14 @@
-import type { Grant, Plan, RunCommand, Step, StepKey } from '#domain';
+import type { Grant, Plan, Run, RunCommand, Step, StepKey } from '#domain';
 import type { Committed, Owner, RunEngine, RunId, StartedAttempt } from '#engine';
 import type { EventStore } from '#event-store';
 import { Bag, type Clock, type DispatchConfig, type Entropy, type Log } from '#runtime';
+import { signOf } from './flow/breaker.js';
+import { FlowControl, type BreakerNews } from './flow/flow-control.js';
+import type { Claim, Gate } from './flow/gate.js';
+import { wholeLimits, type LimitShares } from './flow/limit-shares.js';
 import { classifyAnswer, classifyFault, type Verdict } from './classify.js';
 import type { OpenRuns } from './open-runs/open-runs.js';
 import { RunDues } from './run-dues.js';
-import { Slots } from './slots.js';
 import { stepRequest, targetOf } from './step-request.js';
 import { takeOver } from './take-over.js';
 import { TimerWheel, type Timer } from './timer-wheel.js';
@@ -23,7 +26,9 @@ type Flight = {
   readonly runId: RunId;
   readonly step: StepKey;
   readonly attempt: number;
-  readonly origin: string;
+  readonly claim: Claim;
+  /** Of the target's breaker, when the attempt began. */
+  readonly epoch: number;
   exchange: Exchange | null;
   deadline: Timer | null;
   place: number;
@@ -40,7 +45,7 @@ const WAKE_UP = { type: 'WakeUp' } as const;
 export class Dispatcher implements Owner {
   readonly boot: string;
   private readonly granted: Grant;
-  private readonly slots: Slots;
+  private readonly flow: FlowControl;
   private readonly wheel: TimerWheel;
   private readonly exchanges: HttpExchanges;
   private readonly dues: RunDues;
@@ -60,11 +65,14 @@ export class Dispatcher implements Owner {
     private readonly entropy: Entropy,
     private readonly log: Log,
     private readonly options: DispatcherOptions,
+    shares: LimitShares = wholeLimits,
   ) {
     this.boot = entropy.hex(8);
     this.granted = { dispatcher: options.name, boot: this.boot };
-    this.slots = new Slots({ attemptsMax: options.attemptsMax, perOriginMax: options.attemptsPerOriginMax });
     this.wheel = new TimerWheel(clock);
+    const flow = { ...options, perOriginMax: options.attemptsPerOriginMax };
+    const onRoom = (gates: readonly Gate[]): void => this.wakeNext(gates);
+    this.flow = new FlowControl(clock, this.wheel, entropy, log, flow, { onRoom }, shares);
     this.exchanges = new HttpExchanges({
       answerMaxBytes: options.payloadMaxBytes,
       connectionsPerOriginMax: options.connectionsPerOriginMax,
@@ -74,12 +82,13 @@ export class Dispatcher implements Owner {
         engine.submit(runId, WAKE_UP, NOBODY, (result) => {
           done(result.status === 'unavailable' ? undefined : (result.loaded?.run ?? null));
         }),
-      isInHand: (runId) => engine.isActive(runId) || this.slots.isWaiting(runId),
+      isInHand: (runId) => engine.isActive(runId) || this.flow.isWaiting(runId),
     });
   }
 
   /** Takes the runs over: reads what is open, then acts. */
   async start(): Promise<void> {
+    await this.flow.start();
     const head = await takeOver(this.store, this.openRuns, this.log);
     this.engine.ownedBy(this);
     this.dues.start(head);
@@ -109,17 +118,26 @@ export class Dispatcher implements Owner {
     readonly overdue: number;
     readonly superseded: number;
   } {
-    const { inUse, waiting } = this.slots.usage;
+    const { inUse, waiting } = this.flow.usage;
     return { inFlight: inUse, waiting, overdue: this.dues.overdue, superseded: this.superseded };
   }
 
-  grant(runId: RunId, step: Step): Grant | null {
-    if (this.draining !== null || step.request === null) return null;
-    return this.slots.take(targetOf(step.request.url).origin, runId) ? this.granted : null;
+  /** Targets that are left alone because they are down. */
+  get breakers(): readonly BreakerNews[] {
+    return this.flow.breakers;
   }
 
-  refund(step: Step): void {
-    if (step.request !== null) this.freed(targetOf(step.request.url).origin);
+  grant(runId: RunId, step: Step, run: Run): Grant | null {
+    if (this.draining !== null || step.request === null) return null;
+    const claim = this.flow.claimOf(targetOf(step.request.url).origin, run.started);
+    return this.flow.take(claim, runId) ? this.granted : null;
+  }
+
+  refund(step: Step, run: Run): void {
+    if (step.request === null) return;
+    const claim = this.flow.claimOf(targetOf(step.request.url).origin, run.started);
+    this.flow.release(claim, null);
+    this.wakeNext(claim.gates);
   }
 
   committed(commit: Committed): void {
@@ -132,17 +150,18 @@ export class Dispatcher implements Owner {
     const timeouts = step === undefined ? null : timeoutsOf(plan, step);
     if (step === undefined || timeouts === null) return;
     // The append that started it ended it too: a step beside it failed.
-    if (step.attempts.at(-1)?.outcome !== 'running') return this.refund(step);
+    if (step.attempts.at(-1)?.outcome !== 'running') return this.refund(step, run);
     const request = stepRequest(
       { runId, run, step, attempt, traceparent, connectMs: timeouts.connectMs },
       this.entropy,
     );
     if (request === null) return;
-    const { origin } = request;
-    const flight: Flight = { runId, step: key, attempt, origin, exchange: null, deadline: null, place: -1 };
+    const claim = this.flow.claimOf(request.origin, run.started);
+    const { epoch } = claim.origin.breaker;
+    const flight: Flight = { runId, step: key, attempt, claim, epoch, exchange: null, deadline: null, place: -1 };
     this.flights.add(flight);
-    // Its start was on its way to the log when the stop began.
-    if (this.draining !== null) return this.interrupt(flight);
+    // Its start was on its way to the log when the stop began, or when the share of a limit was lost.
+    if (this.draining !== null || !this.flow.mayBegin(claim)) return this.interrupt(flight);
     flight.deadline = this.wheel.after(timeouts.answerMs, () => {
       flight.exchange?.abort('Stepwell.Timeout', `no whole answer within ${timeouts.answerMs} ms (answerMs)`);
     });
@@ -155,11 +174,12 @@ export class Dispatcher implements Owner {
       'answer' in outcome
         ? classifyAnswer(outcome.answer, this.clock.nowMs(), this.options.payloadMaxBytes)
         : classifyFault(outcome.fault);
-    const { runId, step, attempt } = flight;
+    const { runId, step, attempt, claim, epoch } = flight;
+    this.flow.saw(claim, signOf(verdict), epoch);
     // The slot is free before the decision, so that the step that this answer readies may take it.
-    this.slots.release(flight.origin);
+    this.flow.release(claim, epoch);
     this.record(flight, commandOf(step, attempt, verdict, this.entropy), runId);
-    this.wakeNext(flight.origin);
+    this.wakeNext(claim.gates);
   }
 
   /** Hands an outcome to its run, until the run takes or refuses it: what came back is not thrown away. */
@@ -177,7 +197,7 @@ export class Dispatcher implements Owner {
     const sent = flight.exchange?.sent ?? false;
     if (!this.land(flight)) return;
     flight.exchange?.abort('Stepwell.ConnectionLost', 'the dispatcher stops');
-    this.slots.release(flight.origin);
+    this.flow.release(flight.claim, flight.epoch);
     const { runId, step, attempt } = flight;
     const failureClass = sent ? 'may-have-executed' : 'not-executed';
     this.record(flight, { type: 'InterruptAttempt', step, attempt, class: failureClass }, runId);
@@ -197,6 +217,7 @@ export class Dispatcher implements Owner {
     await this.dues.stop();
     this.wheel.stop();
     await this.exchanges.stop();
+    await this.flow.stop();
     await this.openRuns.stop();
   }
 
@@ -211,18 +232,19 @@ export class Dispatcher implements Owner {
     });
   }
 
-  private freed(origin: string): void {
-    this.slots.release(origin);
-    this.wakeNext(origin);
-  }
-
-  /** Offers a free slot to the run that waits longest; when that one has no use for it any more, to the next. */
-  private wakeNext(origin: string): void {
+  /** Offers a free slot to the run whose turn it is; when that one has no use for it any more, to the next. */
+  private wakeNext(gates: readonly Gate[]): void {
     if (this.draining !== null) return;
-    const runId = this.slots.next(origin);
-    if (runId === null) return;
-    // Not from within the answer: a thousand in line may have no use for it, and each would deepen the stack.
-    this.engine.submit(runId, WAKE_UP, NOBODY, () => queueMicrotask(() => this.wakeNext(origin)));
+    const offer = this.flow.next(gates);
+    if (offer === null) return;
+    this.engine.submit(offer.runId, WAKE_UP, NOBODY, () => {
+      const unused = this.flow.settle(offer);
+      // Not from within the answer: a thousand in line may have no use for it, and each would deepen the stack.
+      queueMicrotask(() => {
+        if (unused && offer.claim.gates !== gates) this.wakeNext(offer.claim.gates);
+        this.wakeNext(gates);
+      });
+    });
   }
 }
 

@@ -106,7 +106,7 @@ const startAttempts = (mailbox: Mailbox, batch: DecisionBatch, context: BatchCon
   for (const [key, dueAt] of retries) if (dueAt <= context.at) owed.push(key);
   for (const key of owed) {
     const step = state.steps.get(key);
-    const grant = step === undefined ? null : owner.grant(mailbox.runId, step);
+    const grant = step === undefined ? null : owner.grant(mailbox.runId, step, state);
     if (step === undefined || grant === null) continue;
     const outcome = decideOne(mailbox, batch, { type: 'StartAttempt', step: key, grant }, context);
     const started = step.attempts.at(-1);
@@ -114,7 +114,7 @@ const startAttempts = (mailbox: Mailbox, batch: DecisionBatch, context: BatchCon
       batch.attempts.push({ step: key, attempt: started.number });
       continue;
     }
-    owner.refund(step);
+    owner.refund(step, state);
     if (outcome === 'full') return false;
     // The step failed instead of starting (a limit): its failure moves on.
     if (!moveTokens(mailbox, batch, context)) return false;

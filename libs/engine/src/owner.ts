@@ -25,8 +25,8 @@ export interface Owner {
   /** Fresh at each start of the process: attempts of another boot have no known outcome. */
   readonly boot: string;
   /** A slot for one attempt of this step now, or `null`: then the run is woken when a slot is free. */
-  grant(runId: RunId, step: Step): Grant | null;
+  grant(runId: RunId, step: Step, run: Run): Grant | null;
   /** Gives back a slot whose attempt was not committed. */
-  refund(step: Step): void;
+  refund(step: Step, run: Run): void;
   committed(commit: Committed): void;
 }

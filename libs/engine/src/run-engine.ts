@@ -278,9 +278,10 @@ export class RunEngine extends Runs {
   }
 
   private refund(mailbox: Mailbox, batch: DecisionBatch): void {
+    const { state } = mailbox;
     for (const { step } of batch.attempts) {
-      const known = mailbox.state?.steps.get(step);
-      if (known !== undefined) this.owner?.refund(known);
+      const known = state?.steps.get(step);
+      if (state !== null && known !== undefined) this.owner?.refund(known, state);
     }
   }
 
