@@ -152,6 +152,9 @@ const nodeInfo = (config: Config, store: EventStore, dispatcher: Dispatcher, pro
   get attempts() {
     return dispatcher.load;
   },
+  get breakers() {
+    return dispatcher.breakers;
+  },
   get appends() {
     return store instanceof SqliteEventStore ? store.stats().appends : null;
   },

@@ -1,3 +1,4 @@
+import type { FlowLimit } from './flow-limits.js';
 import { nearestNames } from './nearest-names.js';
 import { SETTINGS, type SettingName, type SettingValues } from './settings.js';
 
@@ -40,6 +41,9 @@ export type Limits = {
 };
 
 export type DispatchConfig = {
+  /** Of targets, queues and keys. */
+  readonly limits: readonly FlowLimit[];
+  readonly breaker: { readonly faults: number; readonly openMs: number; readonly openMaxMs: number };
   readonly attemptsMax: number;
   readonly attemptsPerOriginMax: number;
   readonly connectionsPerOriginMax: number;
@@ -128,6 +132,12 @@ const together = (values: SettingValues): Config => ({
     tagsMax: values.STEPWELL_TAGS_MAX,
   },
   dispatch: {
+    limits: values.STEPWELL_LIMITS,
+    breaker: {
+      faults: values.STEPWELL_BREAKER_FAULTS,
+      openMs: values.STEPWELL_BREAKER_OPEN_MS,
+      openMaxMs: values.STEPWELL_BREAKER_OPEN_MAX_MS,
+    },
     attemptsMax: values.STEPWELL_ATTEMPTS_MAX,
     attemptsPerOriginMax: values.STEPWELL_ATTEMPTS_PER_ORIGIN_MAX,
     connectionsPerOriginMax: values.STEPWELL_CONNECTIONS_PER_ORIGIN_MAX,

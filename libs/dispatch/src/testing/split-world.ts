@@ -201,6 +201,8 @@ export class DispatcherProcess {
       silentLog,
       {
         attemptsMax: 1_024,
+        limits: [],
+        breaker: { faults: 5, openMs: 1_000, openMaxMs: 60_000 },
         attemptsPerOriginMax,
         connectionsPerOriginMax: 128,
         payloadMaxBytes: 64 * 1024,
