@@ -47,6 +47,7 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
   });
   const lists = {
     listRuns: views.listRuns.bind(views),
+    listSteps: views.listSteps.bind(views),
     waitFor: projector.waitFor.bind(projector),
   };
   let leaving = false;
