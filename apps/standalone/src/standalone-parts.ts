@@ -49,6 +49,7 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
   const { store: views, projector } = opened;
   const lists: WorkflowApiParts['lists'] = {
     listRuns: (query) => views.listRuns(query),
+    listSteps: (query) => views.listSteps(query),
     waitFor: (position, timeoutMs) => opened.waitFor(position, timeoutMs),
   };
   const metrics: MetricSources = {

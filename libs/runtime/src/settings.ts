@@ -207,7 +207,7 @@ export const SETTINGS = {
   STEPWELL_EVENTS_MAX: setting(
     'Limits',
     'events',
-    integer(100, 10_000_000),
+    integer(100, 1_000_000),
     '500000',
     'Most events of one run; past them it fails with `Stepwell.TooManyEvents`.',
   ),
