@@ -169,8 +169,8 @@ const kafkaProblems = (env: Environment, values: Readonly<Record<string, unknown
   const problems: ConfigProblem[] = [];
   const mechanism = values['STEPWELL_KAFKA_SASL_MECHANISM'];
   for (const name of ['STEPWELL_KAFKA_SASL_USERNAME', 'STEPWELL_KAFKA_SASL_PASSWORD']) {
-    if (mechanism === 'none' || mechanism === null || env[name] !== undefined) continue;
-    problems.push({ name, problem: `is missing; STEPWELL_KAFKA_SASL_MECHANISM=${String(mechanism)} needs it` });
+    if (typeof mechanism !== 'string' || mechanism === 'none' || env[name] !== undefined) continue;
+    problems.push({ name, problem: `is missing; STEPWELL_KAFKA_SASL_MECHANISM=${mechanism} needs it` });
   }
   const trigger = values['STEPWELL_KAFKA_TRIGGER_TOPIC'];
   // What a run brings forth would start the next one, for ever.
