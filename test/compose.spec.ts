@@ -35,14 +35,12 @@ const ours = services.filter(([, { build }]) => build !== undefined);
 /** Those of our image that take our settings. */
 const apps = ours.filter(([, { command }]) => command![0] !== 'sample-app');
 
-/** The page is written from the table of settings. */
-const isSetting = (name: string): boolean => read('docs/configuration.md').includes(`| \`${name}\` `);
-/** Settings that the apps of the production shape bring with them: known by name only until they are rows of the table. */
-const AWAITED: readonly string[] = ['STEPWELL_VIEWS_URL', 'STEPWELL_KAFKA_BROKERS', 'STEPWELL_KAFKA_TOPIC'];
+/** What the production shape cannot do without. */
+const NEEDED = ['STEPWELL_EVENTSTOREDB_URL', 'STEPWELL_VIEWS_URL', 'STEPWELL_KAFKA_BROKERS', 'STEPWELL_KAFKA_TOPIC'];
 const settingsOf = ({ environment = {} }: Service): Record<string, string> =>
   Object.fromEntries(
     Object.entries(environment).flatMap(([name, value]) =>
-      name.startsWith('STEPWELL_') && (isSetting(name) || !AWAITED.includes(name)) ? [[name, String(value)]] : [],
+      name.startsWith('STEPWELL_') ? [[name, String(value)]] : [],
     ),
   );
 
@@ -128,7 +126,7 @@ describe('the apps of docker-compose.yml', () => {
   it.each(apps)('%s: has settings that are known, with values that are taken', (_, service) => {
     expect(loadConfig(settingsOf(service)).eventStore).toBe('eventstoredb');
     const names = Object.keys(service.environment!);
-    expect(names).toEqual(expect.arrayContaining(['STEPWELL_EVENTSTOREDB_URL', ...AWAITED]));
+    expect(names).toEqual(expect.arrayContaining(NEEDED));
     expect(names.filter((name) => !name.startsWith('STEPWELL_'))).toEqual([]);
   });
 
