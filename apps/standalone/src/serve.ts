@@ -15,6 +15,7 @@ export const serve = async (config: Config, log: Log): Promise<() => Promise<voi
     abortOnError: false,
   });
   await app.listen(config.http.port, config.http.host);
+  parts.archiver?.start();
   const { port } = app.getHttpServer().address() as AddressInfo; // a TCP server has no other kind of address
   const host = config.http.host.includes(':') ? `[${config.http.host}]` : config.http.host;
   const url = `http://${host}:${port}`;
@@ -27,6 +28,7 @@ export const serve = async (config: Config, log: Log): Promise<() => Promise<voi
     log.info('stopping: attempts in flight get a grace period', { graceMs: config.shutdown.graceMs });
     parts.leave();
     await app.close();
+    await parts.archiver?.stop();
     await parts.catalogue.stop();
     await parts.store.stop();
     log.info('stopped');

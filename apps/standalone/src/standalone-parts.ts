@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Dispatcher, MemoryOpenRuns, SqliteOpenRuns } from '#dispatch';
-import { Catalogue, RunEngine } from '#engine';
+import { Archiver, Catalogue, RunEngine } from '#engine';
 import { EventStoreDbEventStore, MemoryEventStore, SHARDS, SqliteEventStore, type EventStore } from '#event-store';
 import { systemClock, systemEntropy, type Config, type Log } from '#runtime';
 import { Projector, SqliteViewStore } from '#views';
@@ -16,6 +16,8 @@ const VERSION = '0.1.0';
 export type StandaloneParts = WorkflowApiParts &
   DispatcherParts &
   ProjectorParts & {
+    /** `null`: runs are kept for ever. */
+    readonly archiver: Archiver | null;
     /** Readiness goes false: new work is better sent elsewhere. */
     readonly leave: () => void;
   };
@@ -51,6 +53,9 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
   };
   let leaving = false;
   const health: Health = { readiness: () => readiness(dispatcher, projector, views, leaving) };
+  const { ageMs, archiveDir, runsPerSecond } = config.retention;
+  const archiver =
+    ageMs === null ? null : new Archiver(store, clock, entropy, log, { folder: archiveDir, ageMs, runsPerSecond });
   const node = nodeInfo(config, store, dispatcher, projector);
   const leave = () => {
     leaving = true;
@@ -68,6 +73,7 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
     dispatcher,
     projector,
     views,
+    archiver,
     leave,
   };
 };

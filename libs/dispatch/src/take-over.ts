@@ -47,7 +47,7 @@ const writeRows = async (table: OpenRuns, scan: OpenRunScan, checkpoint: Positio
   }
 };
 
-const ENDS = new Set(['RunCompleted', 'RunFailed', 'RunCancelled', 'RunTimedOut']);
+const ENDS = new Set(['RunCompleted', 'RunFailed', 'RunCancelled', 'RunTimedOut', 'RunArchived']);
 
 type Seen = { openSteps: number; dueMs: number; limitMs: number };
 

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { nearestNames } from './nearest-names.js';
 import { SETTINGS, type SettingName, type SettingValues } from './settings.js';
 
@@ -14,6 +15,15 @@ export type Config = {
   readonly dispatch: DispatchConfig;
   readonly shutdown: { readonly graceMs: number };
   readonly views: { readonly minPositionWaitMs: number };
+  readonly retention: RetentionConfig;
+};
+
+export type RetentionConfig = {
+  /** How long a run is kept after its end; `null`: for ever. */
+  readonly ageMs: number | null;
+  /** Absolute. */
+  readonly archiveDir: string;
+  readonly runsPerSecond: number;
 };
 
 export type LogConfig = {
@@ -108,6 +118,15 @@ const together = (values: SettingValues): Config => ({
   },
   shutdown: { graceMs: values.STEPWELL_SHUTDOWN_GRACE_MS },
   views: { minPositionWaitMs: values.STEPWELL_VIEWS_MIN_POSITION_WAIT_MS },
+  retention: retention(values),
+});
+
+const MS_AN_HOUR = 3_600_000;
+
+const retention = (values: SettingValues): RetentionConfig => ({
+  ageMs: values.STEPWELL_RETENTION_HOURS === 0 ? null : values.STEPWELL_RETENTION_HOURS * MS_AN_HOUR,
+  archiveDir: resolve(values.STEPWELL_DATA_DIR, values.STEPWELL_ARCHIVE_DIR),
+  runsPerSecond: values.STEPWELL_ARCHIVE_RUNS_PER_SECOND,
 });
 
 /** The configuration that an environment makes. Throws `ConfigRefused` with every problem at once. */

@@ -1,12 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { LoadedRun, Origin } from '#engine';
-import type { RecordedEvent } from '#event-store';
+import { eventText, type RecordedEvent } from '#event-store';
 import { rejectionProblem, STORAGE_UNAVAILABLE } from '../http/failures.js';
 import { HttpProblem } from '../http/problems.js';
 import { parseTraceparent } from '../http/traceparent.js';
 import type { WorkflowApiParts } from '../parts.js';
 import { stepText } from './run-json.js';
-import { eventText, loadVisible, parseMinPosition, readEvents, runIdOf, stepNotFound } from './run-reads.js';
+import { loadVisible, parseMinPosition, readEvents, runIdOf, stepNotFound } from './run-reads.js';
 import type { EventsQuery, RunsQuery } from './run-queries.js';
 
 export type Page = { readonly text: string; readonly position: string };

@@ -86,7 +86,7 @@ export class StartRunRoute {
       .catch((error: unknown) => answerFailure(response, error, this.#parts.log));
   }
 
-  /** A start that was accepted once is answered for ever, even when its workflow is archived by now. */
+  /** A start that was accepted once is answered for as long as its run is kept, even when its workflow is archived by now. */
   async #replayable(start: Start, refusal: unknown): Promise<Startable> {
     const loaded = refusal instanceof HttpProblem ? await this.#parts.runs.load(start.runId) : null;
     if (loaded === null) throw refusal;

@@ -43,7 +43,7 @@ export type ParkedStreamsTable = {
 };
 
 /** One row. */
-export type CheckpointTable = { one: number; position: number };
+export type CheckpointTable = { one: number; position: number; last_seq: number };
 
 export type ViewsSchema = {
   runs: RunsTable;
@@ -126,7 +126,7 @@ const runList = async (db: Kysely<ViewsSchema>): Promise<void> => {
     .addColumn('position', 'integer', (column) => column.notNull())
     .modifyEnd(strict)
     .execute();
-  await db.insertInto('checkpoint').values({ one: 1, position: -1 }).execute();
+  await sql`insert into checkpoint (one, position) values (1, -1)`.execute(db);
 };
 
 /**
@@ -141,8 +141,15 @@ const resolvedRuns = async (db: Kysely<ViewsSchema>): Promise<void> => {
   await sql`create index runs_unresolved on runs (resolved) where resolved = 0`.execute(db);
 };
 
+/** Rows of archived runs go, so that the last place given is no longer that of the last row. */
+const lastSeq = async (db: Kysely<ViewsSchema>): Promise<void> => {
+  await sql`alter table checkpoint add column last_seq integer not null default 0`.execute(db);
+  await sql`update checkpoint set last_seq = coalesce((select max(seq) from runs), 0)`.execute(db);
+};
+
 /** In order, never edited and never reordered: what changes a table is a new entry. */
 export const MIGRATIONS: readonly Migration[] = [
   { name: 'run-list', up: runList },
   { name: 'resolved-runs', up: resolvedRuns },
+  { name: 'last-seq', up: lastSeq },
 ];
