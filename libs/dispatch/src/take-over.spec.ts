@@ -2,8 +2,10 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MemoryEventStore, type Position } from '#event-store';
+import { encodeRunEvent, MemoryEventStore, runStream, type Position, type Revision } from '#event-store';
 import { silentLog } from '#runtime';
+import { start } from '../../engine/src/testing/engine-world.js';
+import { appendRun } from '../../engine/src/testing/finished-runs.js';
 import { MemoryOpenRuns, type OpenRun, type OpenRuns } from './open-runs/open-runs.js';
 import { SqliteOpenRuns } from './open-runs/sqlite/sqlite-open-runs.js';
 import { takeOver } from './take-over.js';
@@ -90,6 +92,20 @@ describe.each([
 });
 
 describe('takeOver', () => {
+  it('finds nothing open in a run that was archived since the checkpoint', async () => {
+    const store = new MemoryEventStore();
+    await appendRun(store, 'a', { events: 4 });
+    const table = new MemoryOpenRuns();
+    await table.write({ open: [], ended: [], checkpoint: await store.head() });
+    const { timeoutMs: _timeoutMs, type: _type, ...known } = start('a');
+    const ended = { status: 'completed', startedAt: '', finishedAt: '', events: 4, file: 'f' } as const;
+    const envelope = { commandId: '1', recordedAt: '2026-01-01T00:00:00.000Z', actor: null, traceparent: null };
+    const stub = encodeRunEvent({ type: 'RunArchived', ...known, ...ended });
+    await store.archive(runStream(runIdOf('a')), 3 as Revision, stub, envelope);
+    await takeOver(store, table, silentLog);
+    expect(await table.count()).toBe(0);
+  });
+
   it('refuses a table that is ahead of the log', async () => {
     const table = new MemoryOpenRuns();
     await table.write({ open: [], ended: [], checkpoint: 900 as Position });

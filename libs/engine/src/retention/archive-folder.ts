@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { failpoint, type Log } from '#runtime';
+import { isSystemError } from './durable-file.js';
 import { ArchiveDamaged, readManifest, writeManifest, type ArchiveFile } from './manifest.js';
 
 /** Another process has begun to write into the folder: this one no longer may. */
@@ -153,7 +154,7 @@ const openNew = async (path: string): Promise<FileHandle | null> => {
   try {
     return await open(path, 'wx');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return null;
+    if (isSystemError(error, 'EEXIST')) return null;
     throw error;
   }
 };
