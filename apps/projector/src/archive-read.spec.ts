@@ -41,7 +41,10 @@ describe('archive:read', () => {
   it('shows the events of one run', () => {
     const { status, stdout } = read(join(folder, 'archive', FILE), '--run', runIdOf('b'));
     expect(status).toBe(0);
-    const events = stdout.split('\n').slice(0, -1).map((line) => JSON.parse(line) as { type: string; revision: number });
+    const events = stdout
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as { type: string; revision: number });
     expect(events.map(({ type, revision }) => [revision, type])).toEqual([
       [0, 'RunStarted'],
       [1, 'AttemptSucceeded'],

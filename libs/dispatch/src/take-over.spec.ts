@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeRunEvent, MemoryEventStore, runStream, type Position, type Revision } from '#event-store';
 import { silentLog } from '#runtime';
-import { start } from '../../engine/src/testing/engine-world.js';
+import { runIdOf as engineRunIdOf, start } from '../../engine/src/testing/engine-world.js';
 import { appendRun } from '../../engine/src/testing/finished-runs.js';
 import { MemoryOpenRuns, type OpenRun, type OpenRuns } from './open-runs/open-runs.js';
 import { SqliteOpenRuns } from './open-runs/sqlite/sqlite-open-runs.js';
@@ -101,7 +101,8 @@ describe('takeOver', () => {
     const ended = { status: 'completed', startedAt: '', finishedAt: '', events: 4, file: 'f' } as const;
     const envelope = { commandId: '1', recordedAt: '2026-01-01T00:00:00.000Z', actor: null, traceparent: null };
     const stub = encodeRunEvent({ type: 'RunArchived', ...known, ...ended });
-    await store.archive(runStream(runIdOf('a')), 3 as Revision, stub, envelope);
+    const outcome = await store.archive(runStream(engineRunIdOf('a')), 3 as Revision, stub, envelope);
+    expect(outcome.status).toBe('appended');
     await takeOver(store, table, silentLog);
     expect(await table.count()).toBe(0);
   });

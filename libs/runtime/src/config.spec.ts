@@ -37,6 +37,8 @@ describe('the configuration', () => {
       STEPWELL_DATA_DIR: '/elsewhere',
       STEPWELL_EVENT_STORE: 'memory',
       STEPWELL_EVENTSTOREDB_URL: 'esdb://node',
+      STEPWELL_RETENTION_HOURS: '24',
+      STEPWELL_ARCHIVE_DIR: 'elsewhere',
       STEPWELL_LOG_LEVEL: 'warn',
       STEPWELL_LOG_FORMAT: 'json',
     };

@@ -25,7 +25,7 @@ beforeAll(async () => {
   // Its end was this very moment: an age below zero makes it due.
   const options = { folder, ageMs: -1_000, runsPerSecond: 1_000 };
   const archiver = new Archiver(api.store, systemClock, systemEntropy, silentLog, options);
-  expect(await archiver.archiveDue(new AbortController().signal)).toBe(1);
+  await archiver.archiveDue(new AbortController().signal);
   await archiver.stop();
 });
 afterAll(async () => {

@@ -31,8 +31,8 @@ const contents = (file: string): unknown => {
   } = dump(file) as Record<string, Record<string, unknown>[]>;
   const seqs = new Map(runs!.map(({ seq, run_id: runId }) => [seq, runId]));
   return {
-    runs: runs!.map(({ seq: _, start_position: _at, ...row }) => row).sort(byText),
-    lookups: lookups!.map(({ seq, bucket: _, ...lookup }) => ({ ...lookup, run: seqs.get(seq) })).sort(byText),
+    runs: runs!.map(({ seq: _seq, start_position: _position, ...row }) => row).sort(byText),
+    lookups: lookups!.map(({ seq, bucket: _bucket, ...lookup }) => ({ ...lookup, run: seqs.get(seq) })).sort(byText),
     parked,
   };
 };
