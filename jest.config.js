@@ -5,6 +5,8 @@ export default {
   testMatch: ['<rootDir>/{apps,libs,test}/**/*.spec.js'],
   transform: {},
   reporters: ['default', '<rootDir>/test/support/servers-reporter.js'],
+  globalSetup: '<rootDir>/test/support/jest-set-up.js',
+  globalTeardown: '<rootDir>/test/support/jest-tear-down.js',
   maxWorkers: '100%',
   workerIdleMemoryLimit: '512MB',
   testTimeout: 20_000,

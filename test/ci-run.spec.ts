@@ -21,6 +21,8 @@ type Plan = {
   /** What the crash test says last. */
   readonly crash?: string;
   readonly crashStatus?: number;
+  /** What the cluster test says last. */
+  readonly cluster?: string;
   /** Checks that fail, by the name of their script. */
   readonly failing?: readonly string[];
 };
@@ -45,7 +47,8 @@ const run = (plan: Plan): { status: number | null; lastLine: string; said: strin
     if [[ " $* " == *" test:crash "* ]]; then
       printf '%s\\n' 'kills 60' '${plan.crash ?? '112 passed, 0 failed'}'
       exit ${plan.crashStatus ?? 0}
-    fi`;
+    fi
+    if [[ " $* " == *" test:cluster "* ]]; then printf '%s\\n' '${plan.cluster ?? '7 passed, 0 failed'}'; fi`;
   const bin = join(root, 'bin');
   mkdirSync(bin, { recursive: true });
   writeFileSync(join(bin, 'npm'), npm);
@@ -56,34 +59,35 @@ const run = (plan: Plan): { status: number | null; lastLine: string; said: strin
 };
 
 describe('.ci/run', () => {
-  it('adds up the tests, the crash test and one for each of the six checks', () => {
-    expect(run({})).toMatchObject({ status: 0, lastLine: '128 passed, 0 failed' });
+  it('adds up the tests, the crash test, the cluster test and one for each of the six checks', () => {
+    expect(run({})).toMatchObject({ status: 0, lastLine: '135 passed, 0 failed' });
   });
 
   it('counts a failed test, and a file of tests that could not be loaded', () => {
     const ended = run({ jest: { passed: 7, failed: 2, unloadable: 1 }, jestStatus: 1 });
-    expect(ended).toMatchObject({ status: 1, lastLine: '125 passed, 3 failed' });
+    expect(ended).toMatchObject({ status: 1, lastLine: '132 passed, 3 failed' });
   });
 
   it.each(['ci', 'format:check', 'lint', 'typecheck', 'check:imports', 'check:openapi'])(
     'counts a failed `npm %s` and goes on to the end',
     (script) => {
-      expect(run({ failing: [script] })).toMatchObject({ status: 1, lastLine: '127 passed, 1 failed' });
+      expect(run({ failing: [script] })).toMatchObject({ status: 1, lastLine: '134 passed, 1 failed' });
     },
   );
 
   it('counts a suite that executed nothing as a failure', () => {
     expect(run({ jest: { passed: 0, failed: 0, unloadable: 0 } })).toMatchObject({
       status: 1,
-      lastLine: '118 passed, 1 failed',
+      lastLine: '125 passed, 1 failed',
     });
-    expect(run({ jest: 'nothing' })).toMatchObject({ status: 1, lastLine: '118 passed, 1 failed' });
-    expect(run({ crash: 'done' })).toMatchObject({ status: 1, lastLine: '16 passed, 1 failed' });
-    expect(run({ crash: '0 passed, 0 failed' })).toMatchObject({ status: 1, lastLine: '16 passed, 1 failed' });
+    expect(run({ jest: 'nothing' })).toMatchObject({ status: 1, lastLine: '125 passed, 1 failed' });
+    expect(run({ crash: 'done' })).toMatchObject({ status: 1, lastLine: '23 passed, 1 failed' });
+    expect(run({ cluster: '0 passed, 0 failed' })).toMatchObject({ status: 1, lastLine: '128 passed, 1 failed' });
+    expect(run({ crash: '0 passed, 0 failed' })).toMatchObject({ status: 1, lastLine: '23 passed, 1 failed' });
   });
 
   it('counts a suite that ends with an error though it says that nothing failed', () => {
-    expect(run({ jestStatus: 1 })).toMatchObject({ status: 1, lastLine: '128 passed, 1 failed' });
-    expect(run({ crashStatus: 137 })).toMatchObject({ status: 1, lastLine: '128 passed, 1 failed' });
+    expect(run({ jestStatus: 1 })).toMatchObject({ status: 1, lastLine: '135 passed, 1 failed' });
+    expect(run({ crashStatus: 137 })).toMatchObject({ status: 1, lastLine: '135 passed, 1 failed' });
   });
 });

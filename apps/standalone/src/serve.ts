@@ -29,6 +29,7 @@ export const serve = async (config: Config, log: Log): Promise<() => Promise<voi
     parts.leave();
     await app.close();
     await parts.archiver?.stop();
+    await parts.tracer?.stop();
     await parts.catalogue.stop();
     await parts.store.stop();
     log.info('stopped');

@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
+import { MetricsPage } from '#runtime';
 import { CONTROLLERS } from './controllers.js';
 import { createOpenApiDocument } from './docs/openapi-document.js';
 import { OpenApiText } from './docs/openapi-text.js';
@@ -15,7 +16,7 @@ import { CataloguePlans } from './workflows/catalogue-plans.js';
 import { WorkflowReader } from './workflows/workflow-reader.js';
 import { WorkflowWriter } from './workflows/workflow-writer.js';
 
-export type { Health, NodeInfo, Readiness, RunLists, WorkflowApiParts } from './parts.js';
+export type { Health, NodeInfo, NodeVersions, RunLists, WorkflowApiParts } from './parts.js';
 export type { HttpAdapter } from './http/fastify-adapter.js';
 
 const HEADER_TIMEOUT_MS = 10_000;
@@ -39,7 +40,7 @@ export class WorkflowApiModule {
     const { catalogue, config } = parts;
     const plans = new CataloguePlans(catalogue, config.limits);
     const start = new StartRunRoute({ ...parts, plans, limits: config.limits });
-    http.setFastPath(startFastPath(start, bodyMaxBytes(parts.config.limits)));
+    http.setFastPath(startFastPath(start, bodyMaxBytes(parts.config.limits), http.counts));
     const streams = new EventStreams(parts.store, parts.clock, parts.log);
     const reader = new RunReader(parts);
     http.onClosing(() => {
@@ -59,6 +60,7 @@ export class WorkflowApiModule {
         { provide: EventStreams, useValue: streams },
         { provide: Health, useValue: parts.health },
         { provide: NodeInfo, useValue: parts.node },
+        { provide: MetricsPage, useValue: new MetricsPage({ ...parts.metrics, ...http.counts.sources }) },
         { provide: OpenApiText, useValue: new OpenApiText(createOpenApiDocument) },
       ],
     };

@@ -1,13 +1,16 @@
-import type { Grant, Plan, RunCommand, Step, StepKey } from '#domain';
-import type { Committed, Owner, RunEngine, RunId, StartedAttempt } from '#engine';
-import type { EventStore } from '#event-store';
-import { Bag, type Clock, type DispatchConfig, type Entropy, type Log } from '#runtime';
+import type { Grant, Plan, Run, RunCommand, Step, StepKey } from '#domain';
+import type { CommandResult, Committed, Owner, RunEngine, RunId, RunNews, StartedAttempt } from '#engine';
+import type { EventStore, Position } from '#event-store';
+import { Bag, type Clock, type DispatchConfig, type Entropy, type Log, type Span, type Tracer } from '#runtime';
+import { AttemptCounts } from './attempt-counts.js';
+import { attemptSpan, endAttemptSpan } from './attempt-span.js';
 import { classifyAnswer, classifyFault, type Verdict } from './classify.js';
 import type { OpenRuns } from './open-runs/open-runs.js';
 import { RunDues } from './run-dues.js';
+import { OwnedShards, type Flights } from './shards/owned-shards.js';
+import type { ShardOwnership } from './shards/shard-ownership.js';
 import { Slots } from './slots.js';
-import { stepRequest, targetOf } from './step-request.js';
-import { takeOver } from './take-over.js';
+import { parentOf, stepRequest, targetOf } from './step-request.js';
 import { TimerWheel, type Timer } from './timer-wheel.js';
 import { HttpExchanges, type Exchange, type ExchangeOutcome } from './undici/undici-exchange.js';
 
@@ -15,6 +18,8 @@ export type DispatcherOptions = DispatchConfig & {
   readonly name: string;
   readonly payloadMaxBytes: number;
   readonly graceMs: number;
+  /** `null` or absent: attempts are not traced. */
+  readonly tracer?: Tracer | null;
 };
 
 type OutcomeCommand = RunCommand & { readonly type: 'CompleteAttempt' | 'FailAttempt' | 'InterruptAttempt' };
@@ -24,8 +29,10 @@ type Flight = {
   readonly step: StepKey;
   readonly attempt: number;
   readonly origin: string;
+  readonly span: Span | null;
   exchange: Exchange | null;
   deadline: Timer | null;
+  landed: (() => void) | null;
   place: number;
 };
 
@@ -37,18 +44,17 @@ const WAKE_UP = { type: 'WakeUp' } as const;
  * Performs what runs are owed: attempts within its grants, dues on time. The only part that calls applications. An
  * attempt's first byte leaves after its start is committed, and what came of it is handed to the run as a command.
  */
-export class Dispatcher implements Owner {
-  readonly boot: string;
-  private readonly granted: Grant;
+export class Dispatcher implements Owner, Flights {
+  readonly counts = new AttemptCounts();
   private readonly slots: Slots;
   private readonly wheel: TimerWheel;
   private readonly exchanges: HttpExchanges;
   private readonly dues: RunDues;
+  private readonly shards: OwnedShards;
   private readonly flights = new Bag<Flight>();
   private started = false;
   private draining: Promise<void> | null = null;
   private stopping: Promise<void> | null = null;
-  private landed: (() => void) | null = null;
   /** Answers that came for an attempt that was over already; dropped. */
   superseded = 0;
 
@@ -56,13 +62,12 @@ export class Dispatcher implements Owner {
     private readonly store: EventStore,
     private readonly engine: RunEngine,
     private readonly openRuns: OpenRuns,
+    ownership: ShardOwnership,
     private readonly clock: Clock,
     private readonly entropy: Entropy,
     private readonly log: Log,
     private readonly options: DispatcherOptions,
   ) {
-    this.boot = entropy.hex(8);
-    this.granted = { dispatcher: options.name, boot: this.boot };
     this.slots = new Slots({ attemptsMax: options.attemptsMax, perOriginMax: options.attemptsPerOriginMax });
     this.wheel = new TimerWheel(clock);
     this.exchanges = new HttpExchanges({
@@ -70,27 +75,30 @@ export class Dispatcher implements Owner {
       connectionsPerOriginMax: options.connectionsPerOriginMax,
     });
     this.dues = new RunDues(openRuns, this.wheel, clock, log, {
-      wake: (runId, done) =>
-        engine.submit(runId, WAKE_UP, NOBODY, (result) => {
-          done(result.status === 'unavailable' ? undefined : (result.loaded?.run ?? null));
-        }),
+      wake: (runId, anew, done) => this.wake(runId, anew, done),
       isInHand: (runId) => engine.isActive(runId) || this.slots.isWaiting(runId),
     });
+    const { dues } = this;
+    this.shards = new OwnedShards(
+      { store, engine, openRuns, ownership, dues, flights: this, name: options.name },
+      clock,
+      entropy,
+      log,
+    );
   }
 
-  /** Takes the runs over: reads what is open, then acts. */
+  /** Takes the runs over of the shards that are to be had: reads what is open, then acts. */
   async start(): Promise<void> {
-    const head = await takeOver(this.store, this.openRuns, this.log);
+    await this.openRuns.start();
     this.engine.ownedBy(this);
-    this.dues.start(head);
+    this.dues.start();
+    await this.shards.start();
     this.started = true;
   }
 
   /** Starts no attempt any more, waits for those in flight, hands in what remains as interrupted. Idempotent. */
   drain(): Promise<void> {
-    return (this.draining ??= this.landing(this.options.graceMs).then(() => {
-      for (const flight of this.flights.items()) this.interrupt(flight);
-    }));
+    return (this.draining ??= this.land(() => true, this.options.graceMs));
   }
 
   /** Drains, waits until everything is recorded, lets go of the runs. Idempotent. */
@@ -101,6 +109,11 @@ export class Dispatcher implements Owner {
   /** True from the take-over to the stop. */
   get acting(): boolean {
     return this.started && this.draining === null;
+  }
+
+  /** How many shards are this process's, and for how many of them it acts. */
+  get shardCounts(): { readonly owned: number; readonly acting: number } {
+    return this.shards.counts;
   }
 
   get load(): {
@@ -115,7 +128,16 @@ export class Dispatcher implements Owner {
 
   grant(runId: RunId, step: Step): Grant | null {
     if (this.draining !== null || step.request === null) return null;
-    return this.slots.take(targetOf(step.request.url).origin, runId) ? this.granted : null;
+    const granted = this.shards.grantFor(runId);
+    return granted !== null && this.slots.take(targetOf(step.request.url).origin, runId) ? granted : null;
+  }
+
+  bootOf(runId: RunId): string | null {
+    return this.shards.bootOf(runId);
+  }
+
+  inherits(runId: RunId, startedAt: Position): boolean {
+    return this.shards.inherits(runId, startedAt);
   }
 
   refund(step: Step): void {
@@ -123,8 +145,67 @@ export class Dispatcher implements Owner {
   }
 
   committed(commit: Committed): void {
-    this.dues.committed(commit);
+    const { runId, run } = commit;
+    // What an API of this process starts is another's, if its shard is.
+    if (!this.shards.holds(runId)) return;
+    this.dues.noted(commit);
+    this.shards.committed(commit);
     for (const started of commit.attempts) this.perform(commit, started);
+    if (run.status !== 'running' && run.status !== 'completed') this.cutOff(runId, run);
+  }
+
+  met(news: RunNews): void {
+    if (!this.shards.holds(news.runId)) return;
+    this.dues.noted(news);
+    this.cutOff(news.runId, news.run);
+  }
+
+  async land(isOurs: (runId: RunId) => boolean, graceMs: number): Promise<void> {
+    const mine = this.flights.items().filter(({ runId }) => isOurs(runId));
+    if (mine.length === 0) return;
+    await new Promise<void>((resolve) => {
+      let left = mine.length;
+      const cancel = this.clock.after(graceMs, resolve);
+      for (const flight of mine) {
+        const { landed } = flight;
+        flight.landed = () => {
+          landed?.();
+          if (--left > 0) return;
+          cancel();
+          resolve();
+        };
+      }
+    });
+    for (const flight of this.flights.items()) if (isOurs(flight.runId)) this.interrupt(flight);
+  }
+
+  abandon(isOurs: (runId: RunId) => boolean): void {
+    for (const flight of this.flights.items()) {
+      if (isOurs(flight.runId)) this.abort(flight, 'the shard of the run is not owned here any more');
+    }
+  }
+
+  /** Ends the exchanges of attempts that are over, as of a run that was cancelled. */
+  private cutOff(runId: RunId, run: Run): void {
+    for (const flight of this.flights.items()) {
+      if (flight.runId !== runId) continue;
+      const last = run.steps.get(flight.step)?.attempts.at(-1);
+      if (last?.number !== flight.attempt || last.outcome !== 'running') this.abort(flight, 'the attempt is over');
+    }
+  }
+
+  private abort(flight: Flight, why: string): void {
+    if (!this.end(flight)) return;
+    flight.exchange?.abort('Stepwell.ConnectionLost', why);
+    this.freed(flight.origin);
+  }
+
+  private wake(runId: RunId, anew: boolean, done: (run: Run | null | undefined) => void): void {
+    const told = (result: CommandResult): void =>
+      done(result.status === 'unavailable' ? undefined : (result.loaded?.run ?? null));
+    if (!this.shards.holds(runId)) done(undefined);
+    else if (anew && this.engine.shared !== null) this.engine.shared.wakeAnew(runId, told);
+    else this.engine.submit(runId, WAKE_UP, NOBODY, told);
   }
 
   private perform({ runId, run, plan, traceparent }: Committed, { step: key, attempt }: StartedAttempt): void {
@@ -133,16 +214,31 @@ export class Dispatcher implements Owner {
     if (step === undefined || timeouts === null) return;
     // The append that started it ended it too: a step beside it failed.
     if (step.attempts.at(-1)?.outcome !== 'running') return this.refund(step);
+    if (step.request === null) return;
+    const { tracer = null } = this.options;
+    const span =
+      tracer === null
+        ? null
+        : attemptSpan(tracer, { runId, step: key, attempt }, parentOf(traceparent, runId), step.request.url);
     const request = stepRequest(
-      { runId, run, step, attempt, traceparent, connectMs: timeouts.connectMs },
+      { runId, run, step, attempt, traceparent, span, connectMs: timeouts.connectMs },
       this.entropy,
     );
     if (request === null) return;
-    const { origin } = request;
-    const flight: Flight = { runId, step: key, attempt, origin, exchange: null, deadline: null, place: -1 };
+    const flight: Flight = {
+      runId,
+      step: key,
+      attempt,
+      origin: request.origin,
+      span,
+      exchange: null,
+      deadline: null,
+      landed: null,
+      place: -1,
+    };
     this.flights.add(flight);
-    // Its start was on its way to the log when the stop began.
-    if (this.draining !== null) return this.interrupt(flight);
+    // Its start was on its way to the log when the stop, or the release of its shard, began.
+    if (this.draining !== null || this.shards.bootOf(runId) === null) return this.interrupt(flight);
     flight.deadline = this.wheel.after(timeouts.answerMs, () => {
       flight.exchange?.abort('Stepwell.Timeout', `no whole answer within ${timeouts.answerMs} ms (answerMs)`);
     });
@@ -150,12 +246,14 @@ export class Dispatcher implements Owner {
   }
 
   private answered(flight: Flight, outcome: ExchangeOutcome): void {
-    if (!this.land(flight)) return;
+    if (!this.end(flight)) return;
     const verdict =
       'answer' in outcome
         ? classifyAnswer(outcome.answer, this.clock.nowMs(), this.options.payloadMaxBytes)
         : classifyFault(outcome.fault);
     const { runId, step, attempt } = flight;
+    this.counts.count(flight.origin, verdict.succeeded ? 'succeeded' : verdict.class);
+    if (flight.span !== null) endAttemptSpan(flight.span, verdict);
     // The slot is free before the decision, so that the step that this answer readies may take it.
     this.slots.release(flight.origin);
     this.record(flight, commandOf(step, attempt, verdict, this.entropy), runId);
@@ -166,7 +264,7 @@ export class Dispatcher implements Owner {
   private record(flight: Flight, command: OutcomeCommand, runId: RunId): void {
     this.engine.submit(runId, command, NOBODY, (result) => {
       if (result.status === 'rejected') this.superseded += 1;
-      if (result.status !== 'unavailable') return;
+      if (result.status !== 'unavailable' || !this.shards.holds(runId)) return;
       const { step, attempt } = flight;
       this.log.error('an outcome could not be recorded; trying again', { runId, step, attempt, err: result.cause });
       if (this.stopping === null) this.wheel.after(RECORD_AGAIN_MS, () => this.record(flight, command, runId));
@@ -175,40 +273,33 @@ export class Dispatcher implements Owner {
 
   private interrupt(flight: Flight): void {
     const sent = flight.exchange?.sent ?? false;
-    if (!this.land(flight)) return;
+    if (!this.end(flight)) return;
     flight.exchange?.abort('Stepwell.ConnectionLost', 'the dispatcher stops');
     this.slots.release(flight.origin);
     const { runId, step, attempt } = flight;
     const failureClass = sent ? 'may-have-executed' : 'not-executed';
+    this.counts.count(flight.origin, failureClass);
+    flight.span?.end({ 'stepwell.outcome': failureClass }, 'Stepwell.Interrupted');
     this.record(flight, { type: 'InterruptAttempt', step, attempt, class: failureClass }, runId);
   }
 
   /** False when it was over already. */
-  private land(flight: Flight): boolean {
+  private end(flight: Flight): boolean {
     if (!this.flights.delete(flight)) return false;
     if (flight.deadline !== null) this.wheel.cancel(flight.deadline);
-    if (this.flights.size === 0) this.landed?.();
+    flight.landed?.();
     return true;
   }
 
   private async letGo(): Promise<void> {
     await this.drain();
+    await this.shards.unfollow();
     await this.engine.stop();
+    await this.shards.stop();
     await this.dues.stop();
     this.wheel.stop();
     await this.exchanges.stop();
     await this.openRuns.stop();
-  }
-
-  private landing(graceMs: number): Promise<void> {
-    if (this.flights.size === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const cancel = this.clock.after(graceMs, resolve);
-      this.landed = () => {
-        cancel();
-        resolve();
-      };
-    });
   }
 
   private freed(origin: string): void {
@@ -221,6 +312,7 @@ export class Dispatcher implements Owner {
     if (this.draining !== null) return;
     const runId = this.slots.next(origin);
     if (runId === null) return;
+    if (!this.shards.holds(runId)) return this.wakeNext(origin);
     // Not from within the answer: a thousand in line may have no use for it, and each would deepen the stack.
     this.engine.submit(runId, WAKE_UP, NOBODY, () => queueMicrotask(() => this.wakeNext(origin)));
   }

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { ALL_SHARDS, type Position } from '#event-store';
 import { parallel, planOf, step } from '../../domain/src/testing/tree-plans.js';
 import { MemoryOpenRuns } from './open-runs/open-runs.js';
 import { Application, DispatchWorld, json, runIdOf, stepPlan } from './testing/dispatch-world.js';
@@ -25,7 +26,8 @@ const until = async (holds: () => Promise<boolean> | boolean): Promise<void> => 
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5));
 };
 
-const rows = (table: MemoryOpenRuns) => table.due(Infinity, null, 100);
+const headOf = (checkpoints: ReadonlyMap<unknown, Position>): Position => Math.max(...checkpoints.values()) as Position;
+const rows = (table: MemoryOpenRuns) => table.due(ALL_SHARDS, Infinity, null, 100);
 const waits = (made: DispatchWorld, key: string) => async (): Promise<boolean> =>
   (await made.engine.load(runIdOf(key)))?.run.steps.get('only')?.status === 'waiting-retry';
 const HOUR_MS = 3_600_000;
@@ -66,7 +68,12 @@ describe('RunDues', () => {
     const exact = [{ runId: runIdOf('a'), dueMs: Date.parse(retryAt) }];
     expect(await rows(table)).toEqual(exact);
     // As a take-over leaves it that does not fold the run.
-    await table.write({ open: [{ runId: runIdOf('a'), dueMs: 0 }], ended: [], checkpoint: (await table.start())! });
+    await table.write({
+      open: [{ runId: runIdOf('a'), dueMs: 0 }],
+      ended: [],
+      checkpoint: headOf(await table.checkpoints(ALL_SHARDS)),
+      shards: ALL_SHARDS,
+    });
     await world(plan, { store: first.store, openRuns: table });
     await until(async () => (await rows(table))[0]?.dueMs !== 0);
     expect(await rows(table)).toEqual(exact);
@@ -79,7 +86,12 @@ describe('RunDues', () => {
     await first.run('a');
     await first.dispatcher.stop();
     const ghosts = ['a', 'nobody'].map((key) => ({ runId: runIdOf(key), dueMs: 0 }));
-    await table.write({ open: ghosts, ended: [], checkpoint: (await table.start())! });
+    await table.write({
+      open: ghosts,
+      ended: [],
+      checkpoint: headOf(await table.checkpoints(ALL_SHARDS)),
+      shards: ALL_SHARDS,
+    });
     await world(stepPlan(`${url}/`), { store: first.store, openRuns: table });
     await until(async () => (await rows(table)).length === 0);
   });

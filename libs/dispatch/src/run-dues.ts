@@ -1,9 +1,10 @@
 import { isEnded, toMs, type Run } from '#domain';
-import type { Committed, RunId } from '#engine';
-import type { Position } from '#event-store';
+import type { RunId, RunNews } from '#engine';
+import { shardOf, type Position, type Shard } from '#event-store';
 import type { Clock, Log } from '#runtime';
 import type { OpenRun, OpenRuns } from './open-runs/open-runs.js';
 import type { Timer, TimerWheel } from './timer-wheel.js';
+import { WakeQueue } from './wake-queue.js';
 
 const WRITE_EVERY_MS = 500;
 /** What is due within this is held in memory; the rest waits in the table. */
@@ -11,12 +12,14 @@ const HORIZON_MS = 60_000;
 const REFILL_EVERY_MS = 30_000;
 const OVERDUE_MS = 30_000;
 const PAGE_RUNS = 1_000;
-const WAKES_AT_ONCE = 64;
 
 /** What keeps a run's time: its owner wakes it, and says whether it has it in hand anyway. */
 export interface Wakes {
-  /** Calls back with the run as it is then, `null` when there is none, `undefined` when it could not be read. */
-  wake(runId: RunId, done: (run: Run | null | undefined) => void): void;
+  /**
+   * Calls back with the run as it is then, `null` when there is none, `undefined` when it could not be read. `anew`:
+   * after another look at its stream.
+   */
+  wake(runId: RunId, anew: boolean, done: (run: Run | null | undefined) => void): void;
   isInHand(runId: RunId): boolean;
 }
 
@@ -24,16 +27,18 @@ export interface Wakes {
 type Row = { dueMs: number | null; readonly fresh: boolean };
 
 /**
- * When each open run next owes something. Dues of the next minute are timers, all others rows of the table, which is
- * written in batches; a run shorter than a batch is never written.
+ * When each open run of the shards held next owes something. Dues of the next minute are timers, all others rows of the
+ * table, which is written in batches; a run shorter than a batch is never written.
  */
 export class RunDues {
+  private readonly shards = new Set<Shard>();
   private readonly timers = new Map<RunId, { readonly dueMs: number; readonly timer: Timer }>();
+  private readonly wakeQueue: WakeQueue;
   private batch = new Map<RunId, Row>();
-  /** Of the last commit noted, and of the last that the table knows of. */
+  /** Every event of the shards up to here is in the batch or in the table; the table's own, at the last write. */
   private position: Position | null = null;
   private written: Position | null = null;
-  private writing: Promise<void> | null = null;
+  private writing: Promise<void> = Promise.resolve();
   private cancelWrite: (() => void) | null = null;
   private cancelRefill: (() => void) | null = null;
   private stopped = false;
@@ -46,14 +51,14 @@ export class RunDues {
     private readonly clock: Clock,
     private readonly log: Log,
     private readonly wakes: Wakes,
-  ) {}
+  ) {
+    this.wakeQueue = new WakeQueue((runId, anew, done) => this.wake(runId, anew, done));
+  }
 
-  /** Begins to write, and wakes what is due; the table tells of everything up to `head`. */
-  start(head: Position): void {
-    this.position = head;
-    this.written = head;
+  /** Begins to write, and to look for what is overdue. */
+  start(): void {
     this.writeLater();
-    void this.refill();
+    this.refillLater();
   }
 
   /** Writes what is noted; nothing fires any more. */
@@ -63,14 +68,56 @@ export class RunDues {
     this.cancelRefill?.();
     for (const { timer } of this.timers.values()) this.wheel.cancel(timer);
     this.timers.clear();
-    await this.writing;
-    await this.write();
+    this.wakeQueue.drop(() => true);
+    await this.flush();
   }
 
-  /** Takes note of a commit. */
-  committed({ runId, run, fresh, position }: Committed): void {
+  /** These are ours to keep time of: the table tells of everything up to `position`. Wakes what is due. */
+  gained(shards: readonly Shard[], position: Position): void {
+    for (const shard of shards) this.shards.add(shard);
     this.position = position;
+    this.wakeDue(shards, true).catch((error: unknown) => this.unreadable(error));
+  }
+
+  /** They are another's: nothing of them fires, nor is written, any more. */
+  drop(shards: ReadonlySet<Shard>): void {
+    const isDropped = (runId: RunId): boolean => shards.has(shardOf(runId));
+    for (const shard of shards) this.shards.delete(shard);
+    for (const [runId, { timer }] of this.timers) {
+      if (!isDropped(runId)) continue;
+      this.wheel.cancel(timer);
+      this.timers.delete(runId);
+    }
+    for (const runId of this.batch.keys()) if (isDropped(runId)) this.batch.delete(runId);
+    this.wakeQueue.drop(isDropped);
+  }
+
+  /** Every event of the shards up to here was noted. */
+  reached(position: Position): void {
+    this.position = position;
+  }
+
+  /** Takes note of what a run has become. */
+  noted({ runId, run, fresh }: Pick<RunNews, 'runId' | 'run' | 'fresh'>): void {
     this.note(runId, run, { fresh, seenMs: -Infinity });
+  }
+
+  /** Something has happened to the run that nobody has looked at yet: due now, until it is noted. */
+  unread(runId: RunId, fresh: boolean): void {
+    const noted = this.batch.get(runId);
+    if (noted !== undefined) noted.dueMs = 0;
+    else this.batch.set(runId, { dueMs: 0, fresh });
+  }
+
+  /** Has the run looked at soon, at its stream too. */
+  wakeSoon(runId: RunId): void {
+    if (!this.stopped) this.wakeQueue.push(runId, true);
+  }
+
+  /** Writes what is noted now. */
+  flush(): Promise<void> {
+    this.writing = this.writing.then(() => this.write());
+    return this.writing;
   }
 
   /** `seenMs`: what was due by then has been seen to. A retry due since then waits for a slot, no more for its time. */
@@ -90,11 +137,11 @@ export class RunDues {
     else this.batch.set(runId, { dueMs, fresh });
   }
 
-  private wake(runId: RunId, done: () => void): void {
+  private wake(runId: RunId, anew: boolean, done: () => void): void {
     const seenMs = this.clock.nowMs();
-    this.wakes.wake(runId, (run) => {
+    this.wakes.wake(runId, anew, (run) => {
       // Also when nothing came of it, and no commit tells what the run owes next.
-      if (run !== undefined) this.note(runId, run, { fresh: false, seenMs });
+      if (run !== undefined && this.shards.has(shardOf(runId))) this.note(runId, run, { fresh: false, seenMs });
       done();
     });
   }
@@ -109,21 +156,20 @@ export class RunDues {
     if (dueMs === Infinity || this.stopped) return;
     const timer = this.wheel.at(dueMs, () => {
       this.timers.delete(runId);
-      this.wake(runId, () => undefined);
+      this.wakeQueue.push(runId, false);
     });
     this.timers.set(runId, { dueMs, timer });
   }
 
   private writeLater(): void {
     if (this.stopped) return;
-    this.cancelWrite = this.clock.after(WRITE_EVERY_MS, () => {
-      this.writing = this.write().then(() => this.writeLater());
-    });
+    this.cancelWrite = this.clock.after(WRITE_EVERY_MS, () => void this.flush().then(() => this.writeLater()));
   }
 
   private async write(): Promise<void> {
     const { position, batch } = this;
-    if (position === null || (batch.size === 0 && position === this.written)) return;
+    if (position === null || this.shards.size === 0) return;
+    if (batch.size === 0 && position === this.written) return;
     this.batch = new Map();
     const open: OpenRun[] = [];
     const ended: RunId[] = [];
@@ -132,52 +178,56 @@ export class RunDues {
       else open.push({ runId, dueMs });
     }
     try {
-      await this.table.write({ open, ended, checkpoint: position });
+      await this.table.write({ open, ended, checkpoint: position, shards: [...this.shards] });
       this.written = position;
     } catch (error) {
       // Tried again with the next batch. A start makes of the log what the table does not tell.
       this.log.error('the table of open runs could not be written', { err: error });
       for (const [runId, { dueMs }] of batch)
-        if (!this.batch.has(runId)) this.batch.set(runId, { dueMs, fresh: false });
+        if (!this.batch.has(runId) && this.shards.has(shardOf(runId))) this.batch.set(runId, { dueMs, fresh: false });
     }
   }
 
-  private async refill(): Promise<void> {
-    try {
-      await this.wakeDue();
-    } catch (error) {
-      if (!this.stopped) this.log.error('the table of open runs could not be read', { err: error });
-    }
-    if (!this.stopped) this.cancelRefill = this.clock.after(REFILL_EVERY_MS, () => void this.refill());
+  private refillLater(): void {
+    if (this.stopped) return;
+    this.cancelRefill = this.clock.after(REFILL_EVERY_MS, () => {
+      void this.wakeDue([...this.shards], false)
+        .catch((error: unknown) => this.unreadable(error))
+        .then(() => this.refillLater());
+    });
+  }
+
+  private unreadable(error: unknown): void {
+    if (!this.stopped) this.log.error('the table of open runs could not be read', { err: error });
   }
 
   /** Goes through the rows due within the horizon: sets timers, wakes what is due and in nobody's hand. */
-  private async wakeDue(): Promise<void> {
+  private async wakeDue(shards: readonly Shard[], first: boolean): Promise<void> {
     const nowMs = this.clock.nowMs();
     const untilMs = nowMs + HORIZON_MS;
     let after: OpenRun | null = null;
-    const first = this.cancelRefill === null;
     // A timer that is far off says nothing of what is due now.
     const isKept = (runId: RunId): boolean =>
       (this.timers.get(runId)?.dueMs ?? Infinity) < untilMs || this.batch.has(runId) || this.wakes.isInHand(runId);
-    for (;;) {
-      const page: readonly OpenRun[] = await this.table.due(untilMs, after, PAGE_RUNS);
-      const due = page.filter(({ runId }) => !isKept(runId));
+    while (shards.length > 0 && !this.stopped) {
+      const page: readonly OpenRun[] = await this.table.due(shards, untilMs, after, PAGE_RUNS);
+      // Of shards gained just now nobody has anything in hand, whatever is still in memory of an earlier time.
+      const due = page.filter(({ runId }) => this.shards.has(shardOf(runId)) && (first || !isKept(runId)));
       for (const { runId, dueMs } of due) if (dueMs > nowMs) this.keepTimer(runId, dueMs);
       const late = due.filter(({ dueMs }) => dueMs <= nowMs);
       if (!first) this.overdue += late.filter(({ dueMs }) => dueMs < nowMs - OVERDUE_MS).length;
       await this.wakeAll(late);
       const last = page.at(-1);
-      if (last === undefined || page.length < PAGE_RUNS || this.stopped) return;
+      if (last === undefined || page.length < PAGE_RUNS) return;
       after = last;
     }
   }
 
   private async wakeAll(runs: readonly OpenRun[]): Promise<void> {
-    for (let from = 0; from < runs.length && !this.stopped; from += WAKES_AT_ONCE) {
-      const some = runs.slice(from, from + WAKES_AT_ONCE);
-      await Promise.all(some.map(({ runId }) => new Promise<void>((resolve) => this.wake(runId, resolve))));
-    }
+    if (this.stopped) return;
+    await Promise.all(
+      runs.map(({ runId }) => new Promise<void>((resolve) => this.wakeQueue.push(runId, true, resolve))),
+    );
   }
 }
 

@@ -2,7 +2,8 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodeRunEvent, MemoryEventStore, runStream, type Position, type Revision } from '#event-store';
+import { ALL_SHARDS, encodeRunEvent, MemoryEventStore, runStream } from '#event-store';
+import type { Position, Revision } from '#event-store';
 import { silentLog } from '#runtime';
 import { runIdOf as engineRunIdOf, start } from '../../engine/src/testing/engine-world.js';
 import { appendRun } from '../../engine/src/testing/finished-runs.js';
@@ -26,7 +27,7 @@ const sqliteTable = (): OpenRuns => {
   return table;
 };
 
-const all = (table: OpenRuns): Promise<readonly OpenRun[]> => table.due(Infinity, null, 100);
+const all = (table: OpenRuns): Promise<readonly OpenRun[]> => table.due(ALL_SHARDS, Infinity, null, 100);
 const FAR_MS = 3_600_000;
 
 describe.each([
@@ -35,19 +36,42 @@ describe.each([
 ])('the table of open runs, %s', (_name, make) => {
   it('pages through what is due in order, and keeps rows and checkpoint together', async () => {
     const table = make();
-    expect(await table.start()).toBeNull();
+    await table.start();
+    expect((await table.checkpoints(ALL_SHARDS)).size).toBe(0);
     const rows = [5, 3, 9, 3].map((dueMs, index) => ({ runId: runIdOf(`r${index}`), dueMs }));
-    await table.write({ open: rows, ended: [], checkpoint: 7 as Position });
+    await table.write({ open: rows, ended: [], checkpoint: 7 as Position, shards: ALL_SHARDS });
     const sorted = [...rows].sort((a, b) => a.dueMs - b.dueMs || (a.runId < b.runId ? -1 : 1));
-    expect(await table.due(9, null, 2)).toEqual(sorted.slice(0, 2));
-    expect(await table.due(9, sorted[1]!, 2)).toEqual(sorted.slice(2, 3));
+    expect(await table.due(ALL_SHARDS, 9, null, 2)).toEqual(sorted.slice(0, 2));
+    expect(await table.due(ALL_SHARDS, 9, sorted[1]!, 2)).toEqual(sorted.slice(2, 3));
     await table.write({
       open: [{ runId: rows[0]!.runId, dueMs: 1 }],
       ended: [rows[2]!.runId],
       checkpoint: 8 as Position,
+      shards: ALL_SHARDS,
     });
-    expect(await table.count()).toBe(3);
+    expect(await table.count(ALL_SHARDS)).toBe(3);
     expect((await all(table))[0]).toEqual({ runId: rows[0]!.runId, dueMs: 1 });
+  });
+
+  it('takes no checkpoint back, and gives a row once however often it was written', async () => {
+    const table = make();
+    await table.start();
+    const runId = runIdOf('a');
+    for (const [dueMs, checkpoint] of [
+      [5, 9],
+      [7, 4],
+      [5, 6],
+    ] as const) {
+      await table.write({
+        open: [{ runId, dueMs }],
+        ended: [],
+        checkpoint: checkpoint as Position,
+        shards: ALL_SHARDS,
+      });
+      await table.due(ALL_SHARDS, 9, null, 9);
+    }
+    expect(new Set((await table.checkpoints(ALL_SHARDS)).values())).toEqual(new Set([9]));
+    expect(await all(table)).toEqual([{ runId, dueMs: 5 }]);
   });
 
   it('is made anew from the log: open runs with their dues, none that ended', async () => {
@@ -66,7 +90,8 @@ describe.each([
     const retryAt = (await later.engine.load(runIdOf('a')))!.run.steps.get('only')!.retryAt!;
     await later.dispatcher.stop();
     const table = make();
-    await takeOver(later.store, table, silentLog);
+    await table.start();
+    await takeOver(later.store, table, silentLog, ALL_SHARDS);
     expect(await all(table)).toEqual([{ runId: runIdOf('a'), dueMs: Date.parse(retryAt) }]);
   });
 
@@ -96,20 +121,20 @@ describe('takeOver', () => {
     const store = new MemoryEventStore();
     await appendRun(store, 'a', { events: 4 });
     const table = new MemoryOpenRuns();
-    await table.write({ open: [], ended: [], checkpoint: await store.head() });
+    await table.write({ open: [], ended: [], checkpoint: await store.head(), shards: ALL_SHARDS });
     const { timeoutMs: _timeoutMs, type: _type, ...known } = start('a');
     const ended = { status: 'completed', startedAt: '', finishedAt: '', events: 4, file: 'f' } as const;
     const envelope = { commandId: '1', recordedAt: '2026-01-01T00:00:00.000Z', actor: null, traceparent: null };
     const stub = encodeRunEvent({ type: 'RunArchived', ...known, ...ended });
     const outcome = await store.archive(runStream(engineRunIdOf('a')), 3 as Revision, stub, envelope);
     expect(outcome.status).toBe('appended');
-    await takeOver(store, table, silentLog);
-    expect(await table.count()).toBe(0);
+    await takeOver(store, table, silentLog, ALL_SHARDS);
+    expect(await table.count(ALL_SHARDS)).toBe(0);
   });
 
   it('refuses a table that is ahead of the log', async () => {
     const table = new MemoryOpenRuns();
-    await table.write({ open: [], ended: [], checkpoint: 900 as Position });
-    await expect(takeOver(new MemoryEventStore(), table, silentLog)).rejects.toThrow('ahead of the log');
+    await table.write({ open: [], ended: [], checkpoint: 900 as Position, shards: ALL_SHARDS });
+    await expect(takeOver(new MemoryEventStore(), table, silentLog, ALL_SHARDS)).rejects.toThrow('ahead of the log');
   });
 });

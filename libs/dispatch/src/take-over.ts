@@ -1,6 +1,16 @@
 import { toMs } from '#domain';
 import type { RunId } from '#engine';
-import { LOG_START, runIdOf, unpack, type Commit, type EventStore, type Position } from '#event-store';
+import {
+  LOG_START,
+  prefixesOf,
+  runIdOf,
+  shardOf,
+  unpack,
+  type Commit,
+  type EventStore,
+  type Position,
+  type Shard,
+} from '#event-store';
 import type { Log } from '#runtime';
 import type { OpenRun, OpenRuns } from './open-runs/open-runs.js';
 
@@ -9,21 +19,29 @@ const ROWS_A_BATCH = 20_000;
 const PROGRESS_EVERY_COMMITS = 100_000;
 
 /**
- * Brings the table of open runs up to the head of the log: from its checkpoint, or from the start when it was lost.
- * Only past this head may the owner act. Returns the head.
+ * Brings the rows of some shards in the table of open runs up to the head of the log: from their checkpoints, or from
+ * the start where there is none. Only past this head may the owner act for them. Returns the head.
  */
-export const takeOver = async (store: EventStore, table: OpenRuns, log: Log): Promise<Position> => {
-  const checkpoint = await table.start();
+export const takeOver = async (
+  store: EventStore,
+  table: OpenRuns,
+  log: Log,
+  shards: readonly Shard[],
+): Promise<Position> => {
+  const checkpoints = await table.checkpoints(shards);
   const head = await store.head();
-  if (checkpoint !== null && checkpoint > head) {
+  const checkpointOf = (shard: Shard): Position => checkpoints.get(shard) ?? LOG_START;
+  let from = head;
+  for (const shard of shards) if (checkpointOf(shard) < from) from = checkpointOf(shard);
+  if (shards.some((shard) => checkpointOf(shard) > head)) {
     throw new Error(
-      'the table of open runs is ahead of the log: the log was replaced by an older one. Remove open-runs.sqlite*; it is made anew from the log.',
+      'the table of open runs is ahead of the log: the log was replaced by an older one. Remove open-runs.sqlite* (or empty the table); it is made anew from the log.',
     );
   }
-  const scan = new OpenRunScan((checkpoint ?? LOG_START) === LOG_START);
+  const scan = new OpenRunScan(checkpointOf);
   let read = 0;
-  for (let after = checkpoint ?? LOG_START; after < head;) {
-    const page = await store.readAll(after, { limit: PAGE_COMMITS, filter: { prefixes: ['run-'] } });
+  for (let after = from; after < head;) {
+    const page = await store.readAll(after, { limit: PAGE_COMMITS, filter: { prefixes: prefixesOf(shards) } });
     for (const commit of page) scan.note(commit);
     const last = page.at(-1);
     if (last === undefined) break;
@@ -32,18 +50,23 @@ export const takeOver = async (store: EventStore, table: OpenRuns, log: Log): Pr
     if (read % PROGRESS_EVERY_COMMITS < PAGE_COMMITS && read >= PROGRESS_EVERY_COMMITS)
       log.info('reading the log for open runs', { appends: read, open: scan.size });
   }
-  await writeRows(table, scan, checkpoint ?? LOG_START, head);
+  await writeRows(table, scan, head, shards);
   return head;
 };
 
-const writeRows = async (table: OpenRuns, scan: OpenRunScan, checkpoint: Position, head: Position): Promise<void> => {
+const writeRows = async (
+  table: OpenRuns,
+  scan: OpenRunScan,
+  head: Position,
+  shards: readonly Shard[],
+): Promise<void> => {
   const open = scan.open();
   const ended = scan.ended();
   for (let from = 0; from === 0 || from < Math.max(open.length, ended.length); from += ROWS_A_BATCH) {
     const isLast = from + ROWS_A_BATCH >= Math.max(open.length, ended.length);
-    // The checkpoint moves with the last rows only: a stop in between begins again where this began.
+    // The checkpoints move with the last rows only: a stop in between begins again where this began.
     const rows = { open: open.slice(from, from + ROWS_A_BATCH), ended: ended.slice(from, from + ROWS_A_BATCH) };
-    await table.write({ ...rows, checkpoint: isLast ? head : checkpoint });
+    await table.write({ ...rows, checkpoint: isLast ? head : LOG_START, shards });
   }
 };
 
@@ -55,11 +78,8 @@ type Seen = { openSteps: number; dueMs: number; limitMs: number };
 class OpenRunScan {
   private readonly runs = new Map<RunId, Seen | null>();
 
-  /**
-   * `whole`: of the log from its start. Every open run is known then from its first event, and those that have ended
-   * need not be remembered: there may be hundreds of millions.
-   */
-  constructor(private readonly whole: boolean) {}
+  /** What stands at or before the checkpoint of its shard is in the table already. */
+  constructor(private readonly checkpointOf: (shard: Shard) => Position) {}
 
   get size(): number {
     return this.runs.size;
@@ -69,12 +89,17 @@ class OpenRunScan {
     const id = runIdOf(commit.stream);
     if (id === null) return;
     const runId = id as RunId; // the name of a run's stream holds the run's id
+    const checkpoint = this.checkpointOf(shardOf(id));
+    if (commit.position <= checkpoint) return;
+    // From the start of the log every open run is known from its first event, and those that have ended need not be
+    // remembered: there may be hundreds of millions.
+    const whole = checkpoint === LOG_START;
     const seen = this.runs.get(runId);
-    if (seen === null || (seen === undefined && this.whole && commit.firstRevision > 0)) return;
+    if (seen === null || (seen === undefined && whole && commit.firstRevision > 0)) return;
     const next = seen ?? { openSteps: commit.firstRevision === 0 ? 0 : Infinity, dueMs: 0, limitMs: Infinity };
     for (const { type, data } of unpack(commit)) {
       if (ENDS.has(type)) {
-        if (this.whole) this.runs.delete(runId);
+        if (whole) this.runs.delete(runId);
         else this.runs.set(runId, null);
         return;
       }

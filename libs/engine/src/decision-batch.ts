@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { decide, evolve, isEnded, type RunEvent, type RunLimits } from '#domain';
 import { APPEND_BYTES_MAX, APPEND_EVENTS_MAX, encodeRunEvent, type NewEvent } from '#event-store';
 import type { Rejection, RunCommand } from '#domain';
-import type { Mailbox, Queued } from './mailbox.js';
+import { resultOf, type Mailbox, type Queued } from './mailbox.js';
 import type { Owner, StartedAttempt } from './owner.js';
+import type { LoadedRun } from './runs.js';
 
 // Room for the envelope and for the commas between events.
 const ENVELOPE_BYTES = 2048;
@@ -120,4 +121,21 @@ const startAttempts = (mailbox: Mailbox, batch: DecisionBatch, context: BatchCon
     if (!moveTokens(mailbox, batch, context)) return false;
   }
   return true;
+};
+
+/** Tells the senders of a batch what came of it, once it is committed. */
+export const answer = (batch: DecisionBatch, loaded: LoadedRun | null): void => {
+  for (const { queued, rejection, changed } of batch.answers) {
+    if (queued.done !== null) queued.done(resultOf(loaded, rejection, changed));
+  }
+};
+
+export const commandsOf = (batch: DecisionBatch): Queued[] => batch.answers.map(({ queued }) => queued);
+
+/** Gives back the slots of attempts that will not be made. */
+export const refundAttempts = (owner: Owner | null, mailbox: Mailbox, { attempts }: DecisionBatch): void => {
+  for (const { step } of attempts) {
+    const known = mailbox.state?.steps.get(step);
+    if (known !== undefined) owner?.refund(known);
+  }
 };

@@ -1,12 +1,15 @@
 export * from './runs.js';
-export type { Committed, Owner, StartedAttempt } from './owner.js';
+export type { Committed, Owner, RunNews, StartedAttempt } from './owner.js';
 export type { CommandResult } from './mailbox.js';
 export type { PlanSource } from './load-run.js';
+export { engineMetrics } from './engine-counts.js';
 export { RunEngine, type EngineOptions } from './run-engine.js';
+export type { SharedLog } from './several-writers.js';
+export { LogFollower } from './log-follower.js';
 export { Catalogue } from './catalogue/catalogue.js';
 export type * from './catalogue/catalogue-replies.js';
 export { CatalogueUnavailable } from './catalogue/append-surely.js';
-export { PlanMissing } from './catalogue/plan-store.js';
+export { PlanMissing, PlanStore } from './catalogue/plan-store.js';
 export { compileDefinition, type CompiledDefinition, type DefinitionBody } from './catalogue/compile-definition.js';
 export { Archiver, type ArchiverOptions } from './retention/archiver.js';
 export { ArchiveDamaged } from './retention/manifest.js';

@@ -1,5 +1,15 @@
 import { evolve, type Plan, type RunState } from '#domain';
-import { decodeRunEvent, type EventStore, type Position, type Revision, type StreamName } from '#event-store';
+import {
+  decodeRunEvent,
+  LOG_START,
+  unpack,
+  type Commit,
+  type EventStore,
+  type Position,
+  type RecordedEvent,
+  type Revision,
+  type StreamName,
+} from '#event-store';
 
 /** Where plans come from; a plan never changes. */
 export interface PlanSource {
@@ -8,33 +18,51 @@ export interface PlanSource {
   plan(hash: string): Promise<Plan>;
 }
 
+/** A run as far as it is known. Folding goes on in place. */
 export type FoldedRun = {
-  readonly state: RunState;
-  readonly plan: Plan;
-  readonly position: Position;
-  readonly traceparent: string | null;
+  state: RunState | null;
+  /** Of the last event folded, and of the last one that started an attempt. */
+  position: Position;
+  startedAt: Position;
+  traceparent: string | null;
 };
 
 /** Read at a time, so that a very long history does not hold the process. */
 const PAGE_EVENTS = 5_000;
 
-/** Folds a run from its stream, `null` when there is none. */
-export const loadRun = async (store: EventStore, plans: PlanSource, stream: StreamName): Promise<FoldedRun | null> => {
-  let state: RunState | null = null;
-  let position: Position | null = null;
-  let traceparent: string | null = null;
-  for (let from: Revision | null = null; ;) {
-    const page = await store.readStream(stream, from === null ? { limit: PAGE_EVENTS } : { from, limit: PAGE_EVENTS });
-    for (const event of page) {
-      if (state === null) traceparent = event.traceparent;
-      state = evolve(state, decodeRunEvent(event.type, event.v, event.data), event.recordedAt);
-      position = event.position;
-    }
-    const last = page.at(-1);
-    if (last === undefined || page.length < PAGE_EVENTS) break;
-    from = (last.revision + 1) as Revision; // the next revision of the same stream
+/** Folds what a run's stream holds past what is known, and gives the plan; `null` when there is no such run. */
+export const loadRun = async (
+  store: EventStore,
+  plans: PlanSource,
+  stream: StreamName,
+  folded: FoldedRun,
+): Promise<Plan | null> => {
+  for (;;) {
+    const { state } = folded;
+    // The next revision of the same stream.
+    const from = state === null ? undefined : { from: (state.revision + 1) as Revision };
+    const page = await store.readStream(stream, { ...from, limit: PAGE_EVENTS });
+    for (const event of page) fold(folded, event);
+    if (page.length < PAGE_EVENTS) break;
   }
-  if (state === null || position === null) return null;
-  const { plan: hash } = state.started;
-  return { state, plan: plans.cachedPlan(hash) ?? (await plans.plan(hash)), position, traceparent };
+  const { state } = folded;
+  if (state === null) return null;
+  return plans.cachedPlan(state.started.plan) ?? plans.plan(state.started.plan);
+};
+
+/** Folds an append that follows what is known; false when something is missing between them. */
+export const foldCommit = (folded: FoldedRun, commit: Commit): boolean => {
+  if (commit.firstRevision !== (folded.state?.revision ?? -1) + 1) return false;
+  for (const event of unpack(commit)) fold(folded, event);
+  return true;
+};
+
+const fold = (folded: FoldedRun, event: RecordedEvent): void => {
+  if (folded.state === null) {
+    folded.traceparent = event.traceparent;
+    folded.startedAt = LOG_START;
+  }
+  if (event.type === 'AttemptStarted') folded.startedAt = event.position;
+  folded.state = evolve(folded.state, decodeRunEvent(event.type, event.v, event.data), event.recordedAt);
+  folded.position = event.position;
 };

@@ -1,7 +1,12 @@
-import type { Plan, RunCommand, RunState } from '#domain';
-import type { Position, Revision, StreamName } from '#event-store';
-import type { LoadedRun, Origin, RunId } from './runs.js';
+import type { Plan, RunCommand } from '#domain';
+import { LOG_START, type Revision, type StreamName } from '#event-store';
+import type { FoldedRun } from './load-run.js';
+import type { LoadedRun, Origin, RunId, StartReply } from './runs.js';
 import type { Rejection } from '#domain';
+
+export const NOBODY: Origin = { actor: null, traceparent: null };
+
+export const DISOWNED = new Error('the shard of the run is not owned here any more');
 
 /** What became of a command. `done` is called after the commit; never before it. */
 export type CommandResult =
@@ -21,14 +26,10 @@ export type Queued = {
  * One run in memory: its folded state, and the commands that wait while an append of it is in flight. `state` runs ahead
  * of the log only while `busy`; nobody outside reads it then.
  */
-export type Mailbox = {
+export type Mailbox = FoldedRun & {
   readonly runId: RunId;
   readonly stream: StreamName;
-  state: RunState | null;
   plan: Plan | null;
-  /** Of the last event that is in the log and in `state`. */
-  position: Position;
-  traceparent: string | null;
   /** A decision, an append or a load is under way, or readers look at the state. */
   busy: boolean;
   /** Busy for readers only: what they see is committed, and others may look as well. */
@@ -39,6 +40,12 @@ export type Mailbox = {
   /** The last append was full: more is owed at once. */
   more: boolean;
   queue: Queued[];
+  /** On a shared log: the last revision that was met there. */
+  metRevision: number;
+  /** On a shared log: what was asked since the last read began, to be answered by a read that begins after it. */
+  asked: ((fault: Error | null) => void)[] | null;
+  /** The owner has let go of the run: what is under way changes nothing here any more. */
+  disowned: boolean;
   /** Called when not busy any more. */
   idle: (() => void)[];
   /** Called once the run has ended. */
@@ -50,7 +57,8 @@ export const newMailbox = (runId: RunId, stream: StreamName): Mailbox => ({
   stream,
   state: null,
   plan: null,
-  position: NOWHERE,
+  position: LOG_START,
+  startedAt: LOG_START,
   traceparent: null,
   busy: false,
   held: false,
@@ -58,12 +66,12 @@ export const newMailbox = (runId: RunId, stream: StreamName): Mailbox => ({
   conflicts: 0,
   more: false,
   queue: [],
+  metRevision: -1,
+  asked: null,
+  disowned: false,
   idle: [],
   ended: new Set(),
 });
-
-// Before every event: the brand of a position is given by the store alone, and this one is never shown.
-const NOWHERE = -1 as Position;
 
 /** What a reader of the run gets: as live as the state, and no less. */
 export const loadedOf = ({ state, plan, position }: Mailbox): LoadedRun | null =>
@@ -76,3 +84,28 @@ export const resultOf = (loaded: LoadedRun | null, rejection: Rejection | null, 
   if (loaded === null) return { status: 'rejected', rejection: { code: 'run-not-found' }, loaded };
   return { status: 'accepted', loaded, changed };
 };
+
+/** Records what other boots left without an outcome; again while there is more than fits one decision. */
+export const loseAttempts = (mailbox: Mailbox, boot: string): Queued => ({
+  command: { type: 'LoseAttempts', boot },
+  plan: null,
+  origin: NOBODY,
+  done: (result) => {
+    if (result.status === 'accepted' && result.changed) mailbox.queue.push(loseAttempts(mailbox, boot));
+  },
+});
+
+export const startReplyOf = (result: CommandResult): StartReply => {
+  if (result.status === 'unavailable') return result;
+  if (result.status === 'rejected') return { status: 'rejected', rejection: result.rejection };
+  const { run, position } = result.loaded;
+  const { started, startedAt } = run;
+  return { status: result.changed ? 'started' : 'replayed', started, startedAt, position };
+};
+
+/** Whether work on the run is under way. Of a run that is only looked at or waited for it is not: nobody would wake it. */
+export const hasWork = ({ state, queue, busy }: Mailbox): boolean =>
+  queue.length > 0 || (state !== null && (busy || state.obligations.inFlight.size > 0));
+
+export const whenIdle = (mailbox: Mailbox): Promise<null> =>
+  new Promise((resolve) => mailbox.idle.push(() => resolve(null)));

@@ -5,8 +5,8 @@ import type { RunId } from './runs.js';
 /** An attempt whose start is in the log: now, and only now, its first byte may be sent. */
 export type StartedAttempt = { readonly step: StepKey; readonly attempt: number };
 
-/** What the engine tells the owner of a run after each commit. The run is the owner's to read until it returns. */
-export type Committed = {
+/** What the engine tells the owner of a run's news. The run is the owner's to read until it returns. */
+export type RunNews = {
   readonly runId: RunId;
   readonly run: Run;
   readonly plan: Plan;
@@ -14,19 +14,28 @@ export type Committed = {
   readonly position: Position;
   /** True when this commit is the run's first. */
   readonly fresh: boolean;
-  readonly attempts: readonly StartedAttempt[];
 };
+
+/** News of our own making, told after each commit. */
+export type Committed = RunNews & { readonly attempts: readonly StartedAttempt[] };
 
 /**
  * Who holds the run's shard: gives grants, performs attempts, keeps time. The dispatcher is one; an engine without an
  * owner decides and appends, and leaves every attempt owed.
  */
 export interface Owner {
-  /** Fresh at each start of the process: attempts of another boot have no known outcome. */
-  readonly boot: string;
+  /** Under which boot attempts of this run are made here now; `null` when the run is not this owner's. */
+  bootOf(runId: RunId): string | null;
+  /**
+   * Whether attempts of other boots may be recorded as lost: only when it is sure that whoever made them is gone.
+   * `startedAt`: of the last start of an attempt in the log.
+   */
+  inherits(runId: RunId, startedAt: Position): boolean;
   /** A slot for one attempt of this step now, or `null`: then the run is woken when a slot is free. */
   grant(runId: RunId, step: Step): Grant | null;
   /** Gives back a slot whose attempt was not committed. */
   refund(step: Step): void;
   committed(commit: Committed): void;
+  /** The run as its stream has it now: on a shared log others may have appended to it. */
+  met(news: RunNews): void;
 }

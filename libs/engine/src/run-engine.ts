@@ -1,31 +1,47 @@
 import { isEnded, type Plan, type RunCommand, type RunLimits, type StartRun } from '#domain';
-import { NO_STREAM, runStream, type Append, type AppendOutcome, type EventStore, type Revision } from '#event-store';
+import {
+  AppendRefused,
+  NO_STREAM,
+  runStream,
+  type Append,
+  type AppendOutcome,
+  type EventStore,
+  type Revision,
+} from '#event-store';
 import { ChurnMap, type Clock, type Entropy, type Log } from '#runtime';
-import { decideBatch, type DecisionBatch } from './decision-batch.js';
+import { answer, commandsOf, decideBatch, refundAttempts, type DecisionBatch } from './decision-batch.js';
 import { DuplicateStarts } from './duplicate-starts.js';
+import { EngineCounts } from './engine-counts.js';
+import { IdleRuns } from './idle-runs.js';
 import { loadRun, type PlanSource } from './load-run.js';
-import { loadedOf, newMailbox, resultOf, type CommandResult, type Mailbox, type Queued } from './mailbox.js';
+import { DISOWNED, hasWork, loadedOf, loseAttempts, newMailbox, NOBODY, startReplyOf, whenIdle } from './mailbox.js';
+import type { CommandResult, Mailbox, Queued } from './mailbox.js';
 import type { Owner } from './owner.js';
 import { Runs, type CancelReply, type LoadedRun, type Origin, type RunId, type StartReply } from './runs.js';
+import { SharedLog, type Inside } from './several-writers.js';
 
 const CONFLICTS_MAX = 10;
 const REPEAT_UNKNOWN_AFTER_MS = 100;
-/** Runs that wait for something far away, or were only looked at, are kept this many at most; others are folded anew. */
-const IDLE_MAX = 512;
-const NOBODY: Origin = { actor: null, traceparent: null };
 
-export type EngineOptions = { readonly limits: RunLimits };
+export type EngineOptions = {
+  readonly limits: RunLimits;
+  /** Other processes append to the same runs: what is in memory is never taken for current. */
+  readonly sharedLog?: boolean;
+};
 
 /**
  * One handler for all commands of all runs: load, fold, decide, append. Commands for a run that arrive while an append
  * of it is in flight queue, and are decided together into the next; a conflict reads the stream again and decides anew.
  */
 export class RunEngine extends Runs {
+  readonly counts = new EngineCounts();
   private readonly mailboxes = new ChurnMap<RunId, Mailbox>();
-  private readonly idleRuns = new Set<RunId>();
+  private readonly idleRuns = new IdleRuns(this.mailboxes);
   private readonly duplicates: DuplicateStarts;
+  /** `null` where this process alone appends to runs. */
+  readonly shared: SharedLog | null;
   private owner: Owner | null = null;
-  private appending = 0;
+  private underWay = 0;
   private drained: (() => void)[] = [];
   private stopping = false;
 
@@ -38,6 +54,7 @@ export class RunEngine extends Runs {
     private readonly options: EngineOptions,
   ) {
     super();
+    this.shared = options.sharedLog === true ? new SharedLog(this.inside(), plans, store, clock, log) : null;
     this.duplicates = new DuplicateStarts(clock, (runId, count, done) =>
       this.submit(runId, { type: 'NoteDuplicateStarts', count }, NOBODY, done),
     );
@@ -61,16 +78,8 @@ export class RunEngine extends Runs {
       plan,
       origin,
       done: (result) => {
-        if (result.status === 'unavailable') return settle(result);
-        if (result.status === 'rejected') return settle({ status: 'rejected', rejection: result.rejection });
-        const { run, position } = result.loaded;
-        if (!result.changed) this.duplicates.note(runId);
-        settle({
-          status: result.changed ? 'started' : 'replayed',
-          started: run.started,
-          startedAt: run.startedAt,
-          position,
-        });
+        if (result.status === 'accepted' && !result.changed) this.duplicates.note(runId);
+        settle(startReplyOf(result));
       },
     });
   }
@@ -92,19 +101,15 @@ export class RunEngine extends Runs {
     this.enqueue(this.mailboxOf(runId), { command, plan: null, origin, done });
   }
 
-  /** Looks at what the run owes by now: timeouts, due retries, steps that waited for a slot. */
-  wake(runId: RunId): void {
-    this.submit(runId, { type: 'WakeUp' }, NOBODY, null);
-  }
-
   async load(runId: RunId): Promise<LoadedRun | null> {
+    if (this.shared !== null) return this.shared.load(runId);
     for (;;) {
       const mailbox = this.mailboxOf(runId);
       if (mailbox.loaded && (mailbox.held || !mailbox.busy)) {
         this.hold(mailbox);
         return loadedOf(mailbox);
       }
-      const fault = mailbox.busy ? await this.whenIdle(mailbox) : await this.read(mailbox);
+      const fault = mailbox.busy ? await whenIdle(mailbox) : await this.read(mailbox);
       if (fault !== null) throw fault;
     }
   }
@@ -112,19 +117,20 @@ export class RunEngine extends Runs {
   whenEnded(runId: RunId, call: (loaded: LoadedRun | null) => void): () => void {
     const mailbox = this.mailboxOf(runId);
     mailbox.ended.add(call);
-    if (!mailbox.busy && mailbox.loaded) this.settled(mailbox);
+    if (this.shared !== null) this.shared.awaitEnd(mailbox);
+    else if (!mailbox.busy && mailbox.loaded) this.settled(mailbox);
     else if (!mailbox.busy) void this.read(mailbox).then(() => this.settled(mailbox));
     return () => {
-      if (mailbox.ended.delete(call) && !mailbox.busy) this.settled(mailbox);
+      if (!mailbox.ended.delete(call)) return;
+      this.shared?.waitNoMore(1);
+      if (!mailbox.busy) this.settled(mailbox);
     };
   }
 
-  /** Whether work on the run is under way here. A run that is only looked at or waited for is not: nobody would wake it. */
+  /** Whether work on the run is under way here. */
   isActive(runId: RunId): boolean {
     const mailbox = this.mailboxes.get(runId);
-    if (mailbox === undefined) return false;
-    const { state, queue, busy } = mailbox;
-    return queue.length > 0 || (state !== null && (busy || state.obligations.inFlight.size > 0));
+    return mailbox !== undefined && hasWork(mailbox);
   }
 
   /** How many runs are in memory. */
@@ -132,15 +138,47 @@ export class RunEngine extends Runs {
     return this.mailboxes.size;
   }
 
-  /** Resolves when no append is under way and counted duplicates are noted. Submit nothing after it. */
+  /** Resolves when no append and no read is under way and counted duplicates are noted. Submit nothing after it. */
   async stop(): Promise<void> {
     this.stopping = true;
     await this.duplicates.stop();
-    if (this.appending > 0) await new Promise<void>((resolve) => this.drained.push(resolve));
+    while (this.underWay > 0) {
+      await new Promise<void>((resolve) => this.drained.push(resolve));
+      // What was read may lead to an append.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await this.shared?.stop();
   }
 
-  private whenIdle(mailbox: Mailbox): Promise<null> {
-    return new Promise((resolve) => mailbox.idle.push(() => resolve(null)));
+  private inside(): Inside {
+    return {
+      mailboxes: this.mailboxes,
+      mailboxOf: (runId) => this.mailboxOf(runId),
+      read: (mailbox) => this.read(mailbox),
+      told: (mailbox, fresh) => this.told(mailbox, fresh),
+      isOwner: () => this.owner !== null,
+      drain: (mailbox) => this.drain(mailbox),
+      settled: (mailbox) => this.settled(mailbox),
+      hold: (mailbox) => this.hold(mailbox),
+      submit: (runId, command, done) => this.submit(runId, command, NOBODY, done),
+      forget: (mailbox) => this.forget(mailbox),
+      dismiss: (mailbox, cause) => this.dismiss(mailbox, cause),
+      drop: (mailbox, cause) => this.drop(mailbox, [], cause),
+    };
+  }
+
+  /** Tells the owner what a shared log says of the run, and takes over what another boot left. */
+  private told(mailbox: Mailbox, fresh: boolean): void {
+    const { owner } = this;
+    const { runId, state, plan, traceparent, position } = mailbox;
+    if (owner === null || state === null || plan === null || mailbox.disowned) return;
+    if (this.shared !== null) owner.met({ runId, run: state, plan, traceparent, position, fresh });
+    const { inFlight } = state.obligations;
+    const boot = inFlight.size === 0 ? null : owner.bootOf(runId);
+    const lost = boot === null ? 0 : [...inFlight.values()].filter((other) => other !== boot).length;
+    if (boot === null || lost === 0 || !owner.inherits(runId, mailbox.startedAt)) return;
+    this.counts.unknown += lost;
+    mailbox.queue.unshift(loseAttempts(mailbox, boot));
   }
 
   /**
@@ -180,6 +218,7 @@ export class RunEngine extends Runs {
 
   private drain(mailbox: Mailbox): void {
     if (mailbox.busy) return;
+    if (mailbox.disowned) return this.dismiss(mailbox, DISOWNED);
     // Until all is answered: a slot that is given back may wake this very run, and an answer may ask something of it.
     mailbox.busy = true;
     const { queue } = mailbox;
@@ -197,11 +236,11 @@ export class RunEngine extends Runs {
     mailbox.queue.unshift(...batch.left);
     mailbox.more = batch.more;
     if (batch.events.length === 0) {
-      this.answer(mailbox, batch);
+      answer(batch, loadedOf(mailbox));
       return this.release(mailbox);
     }
     const origin = queue[0]?.origin ?? NOBODY;
-    this.appending += 1;
+    this.underWay += 1;
     this.append(mailbox, batch, {
       stream: mailbox.stream,
       expected,
@@ -217,12 +256,16 @@ export class RunEngine extends Runs {
 
   private append(mailbox: Mailbox, batch: DecisionBatch, append: Append): void {
     try {
-      this.store.append(append, (outcome) => this.appended(mailbox, batch, append, outcome));
+      const sinceMs = this.clock.monotonicMs();
+      this.store.append(append, (outcome) => {
+        this.counts.appended(outcome.status, this.clock.monotonicMs() - sinceMs);
+        this.appended(mailbox, batch, append, outcome);
+      });
     } catch (cause) {
       // What no append can hold will not fit by trying again: the run stays as it was.
-      this.refund(mailbox, batch);
+      refundAttempts(this.owner, mailbox, batch);
       this.drop(mailbox, commandsOf(batch), cause);
-      this.appendEnded();
+      this.workEnded();
     }
   }
 
@@ -232,32 +275,34 @@ export class RunEngine extends Runs {
         mailbox.conflicts = 0;
         mailbox.position = outcome.position;
         this.committed(mailbox, batch, append.expected === NO_STREAM);
-        return this.appendEnded();
+        return this.workEnded();
       case 'conflict':
         void this.decideAnew(mailbox, batch);
-        return this.appendEnded();
+        return this.workEnded();
       case 'unknown': {
         const { cause } = outcome;
-        this.log.warn('the outcome of an append is unknown; repeating it', { stream: append.stream, err: cause });
-        if (!this.stopping) {
-          this.clock.after(REPEAT_UNKNOWN_AFTER_MS, () => this.append(mailbox, batch, append));
-          return;
-        }
+        // What the store will never take is not asked for again.
+        const repeats = !this.stopping && !mailbox.disowned && !(cause instanceof AppendRefused);
+        this.log.warn('the outcome of an append is unknown', { runId: mailbox.runId, repeats, err: cause });
+        if (repeats) return void this.clock.after(REPEAT_UNKNOWN_AFTER_MS, () => this.append(mailbox, batch, append));
+        refundAttempts(this.owner, mailbox, batch);
         this.drop(mailbox, commandsOf(batch), cause);
-        return this.appendEnded();
+        return this.workEnded();
       }
     }
   }
 
-  private appendEnded(): void {
-    this.appending -= 1;
-    if (this.appending === 0) for (const resolve of this.drained.splice(0)) resolve();
+  private workEnded(): void {
+    this.underWay -= 1;
+    if (this.underWay === 0) for (const resolve of this.drained.splice(0)) resolve();
   }
 
   private committed(mailbox: Mailbox, batch: DecisionBatch, fresh: boolean): void {
-    this.answer(mailbox, batch);
+    this.counts.committed(mailbox.state, batch.events, fresh);
+    answer(batch, loadedOf(mailbox));
     const { state, plan } = mailbox;
-    if (this.owner !== null && state !== null && plan !== null) {
+    if (mailbox.disowned) refundAttempts(this.owner, mailbox, batch);
+    else if (this.owner !== null && state !== null && plan !== null) {
       const { runId, traceparent, position } = mailbox;
       this.owner.committed({ runId, run: state, plan, traceparent, position, fresh, attempts: batch.attempts });
     }
@@ -266,94 +311,72 @@ export class RunEngine extends Runs {
 
   /** The stream has moved on: what was decided is void. Reads it again and decides the same commands on what it says. */
   private async decideAnew(mailbox: Mailbox, batch: DecisionBatch): Promise<void> {
-    this.refund(mailbox, batch);
+    refundAttempts(this.owner, mailbox, batch);
     mailbox.conflicts += 1;
     const again = commandsOf(batch);
     if (mailbox.conflicts > CONFLICTS_MAX) {
       const cause = new Error(`the run's stream moved ${CONFLICTS_MAX} times while a command was decided`);
       for (const { done } of again) done?.({ status: 'unavailable', cause });
     } else mailbox.queue.unshift(...again);
+    // It ran ahead of the log.
+    mailbox.state = null;
     await this.read(mailbox);
     this.drain(mailbox);
   }
 
-  private refund(mailbox: Mailbox, batch: DecisionBatch): void {
-    for (const { step } of batch.attempts) {
-      const known = mailbox.state?.steps.get(step);
-      if (known !== undefined) this.owner?.refund(known);
-    }
-  }
-
   private async read(mailbox: Mailbox): Promise<Error | null> {
     mailbox.busy = true;
+    this.underWay += 1;
+    const { metRevision } = mailbox;
     let fault: Error | null = null;
     try {
-      const found = await loadRun(this.store, this.plans, mailbox.stream);
-      mailbox.state = found?.state ?? null;
-      mailbox.plan = found?.plan ?? mailbox.plan;
-      mailbox.traceparent = found === null ? mailbox.traceparent : found.traceparent;
-      mailbox.position = found?.position ?? mailbox.position;
+      mailbox.plan = (await loadRun(this.store, this.plans, mailbox.stream, mailbox)) ?? mailbox.plan;
       mailbox.loaded = true;
-      const { state } = mailbox;
-      const { owner } = this;
-      if (
-        owner !== null &&
-        state !== null &&
-        [...state.obligations.inFlight.values()].some((boot) => boot !== owner.boot)
-      ) {
-        mailbox.queue.unshift(this.loseAttempts(mailbox, owner.boot));
-      }
+      // What was met meanwhile may have come too late for this read.
+      if (mailbox.metRevision === metRevision) mailbox.metRevision = -1;
+      this.told(mailbox, false);
     } catch (cause) {
       fault = cause instanceof Error ? cause : new Error(String(cause));
       this.drop(mailbox, [], cause);
     }
     mailbox.busy = false;
     for (const resolve of mailbox.idle.splice(0)) resolve();
+    this.workEnded();
     return fault;
   }
 
   /** Tells everyone that it failed and forgets the run: the next to ask has it read again. */
   private drop(mailbox: Mailbox, commands: readonly Queued[], cause: unknown): void {
-    this.log.error('a run could not be read or written', { stream: mailbox.stream, err: cause });
+    this.log.error('a run could not be read or written', { runId: mailbox.runId, err: cause });
     this.forget(mailbox);
     mailbox.state = null;
     mailbox.busy = false;
-    for (const { done } of [...commands, ...mailbox.queue.splice(0)]) done?.({ status: 'unavailable', cause });
+    mailbox.queue.unshift(...commands);
+    this.dismiss(mailbox, cause instanceof Error ? cause : new Error(String(cause)));
+  }
+
+  private dismiss(mailbox: Mailbox, cause: Error): void {
+    for (const { done } of mailbox.queue.splice(0)) done?.({ status: 'unavailable', cause });
+    const asked = mailbox.asked ?? [];
+    mailbox.asked = null;
+    for (const call of asked) call(cause);
     this.tellEnded(mailbox);
     for (const resolve of mailbox.idle.splice(0)) resolve();
   }
 
   private forget(mailbox: Mailbox): void {
     if (this.mailboxes.get(mailbox.runId) === mailbox) this.mailboxes.delete(mailbox.runId);
-    this.idleRuns.delete(mailbox.runId);
+    this.idleRuns.remove(mailbox.runId);
   }
 
   /** None of them is there any more when they are called: each may take itself back, and thousands may wait. */
   private tellEnded(mailbox: Mailbox): void {
     if (mailbox.ended.size === 0) return;
-    const loaded = loadedOf(mailbox);
+    const loaded = mailbox.state !== null && isEnded(mailbox.state) ? loadedOf(mailbox) : null;
     const waiting = [...mailbox.ended];
     mailbox.ended.clear();
+    this.shared?.waitNoMore(waiting.length);
     for (const call of waiting) call(loaded);
-  }
-
-  /** Records what another boot left without an outcome; again while there is more than fits one decision. */
-  private loseAttempts(mailbox: Mailbox, boot: string): Queued {
-    return {
-      command: { type: 'LoseAttempts', boot },
-      plan: null,
-      origin: NOBODY,
-      done: (result) => {
-        if (result.status === 'accepted' && result.changed) mailbox.queue.push(this.loseAttempts(mailbox, boot));
-      },
-    };
-  }
-
-  private answer(mailbox: Mailbox, batch: DecisionBatch): void {
-    const loaded = loadedOf(mailbox);
-    for (const { queued, rejection, changed } of batch.answers) {
-      if (queued.done !== null) queued.done(resultOf(loaded, rejection, changed));
-    }
   }
 
   /** Not busy any more: goes on with what came in meanwhile, tells who waits for the end, or lets go of the run. */
@@ -364,28 +387,17 @@ export class RunEngine extends Runs {
       return void setImmediate(() => this.settled(mailbox));
     }
     if (mailbox.busy) return;
+    if (mailbox.disowned) return this.dismiss(mailbox, DISOWNED);
     const { state } = mailbox;
     if (mailbox.queue.length > 0 || mailbox.more) return this.drain(mailbox);
+    if (this.shared !== null && (mailbox.asked !== null || mailbox.metRevision > (state?.revision ?? -1)))
+      return void this.shared.refresh(mailbox);
     if (state === null || isEnded(state)) {
       this.tellEnded(mailbox);
       return this.forget(mailbox);
     }
     const waits = state.obligations.inFlight.size === 0 && mailbox.ended.size === 0;
-    if (waits) this.keepIdle(mailbox);
-    else this.idleRuns.delete(mailbox.runId);
-  }
-
-  private keepIdle(mailbox: Mailbox): void {
-    this.idleRuns.delete(mailbox.runId);
-    this.idleRuns.add(mailbox.runId);
-    if (this.idleRuns.size <= IDLE_MAX) return;
-    for (const oldest of this.idleRuns) {
-      this.idleRuns.delete(oldest);
-      const dropped = this.mailboxes.get(oldest);
-      if (dropped !== undefined && !dropped.busy && dropped.queue.length === 0) this.mailboxes.delete(oldest);
-      return;
-    }
+    if (waits) this.idleRuns.keep(mailbox);
+    else this.idleRuns.remove(mailbox.runId);
   }
 }
-
-const commandsOf = (batch: DecisionBatch): Queued[] => batch.answers.map(({ queued }) => queued);

@@ -20,9 +20,12 @@ export {
 export { envelopeOf, firstTypeOf, recordedAtOf, storedEvents, unpack, type StoredEvent } from './packed.js';
 export { eventText } from './event-text.js';
 export {
+  ALL_SHARDS,
   CATALOGUE,
   isRunId,
   planStream,
+  prefixesOf,
+  RUN_STREAMS,
   runIdOf,
   runStream,
   shardOf,
@@ -43,6 +46,7 @@ export {
   EventStoreUnreachable,
   type EventStoreDbOptions,
 } from './eventstoredb/eventstoredb-event-store.js';
+export { openEventStore, type EventStoreConfig } from './store-of-config.js';
 export { openSqliteLogReader, type SqliteLogReader } from './sqlite/log-reader.js';
 export { LogUnusable } from './sqlite/log-file.js';
 export { LogLocked } from './sqlite/log-writer.js';

@@ -8,6 +8,8 @@ import {
   runStream,
   shardOf,
   shardPrefixes,
+  prefixesOf,
+  ALL_SHARDS,
   SHARDS,
   type Shard,
 } from './stream-names.js';
@@ -32,6 +34,17 @@ describe('names of streams', () => {
         shardPrefixes(shard).some((prefix) => runStream(runId).startsWith(prefix)),
       );
       expect(matching).toEqual([shardOf(runId)]);
+    }
+  });
+
+  it('name several shards by few prefixes, and none of the others', () => {
+    expect(prefixesOf(ALL_SHARDS)).toEqual(['run-']);
+    const shards = [1, 4, 5, 6, 7, 62, 63].map((shard) => shard as Shard);
+    const prefixes = prefixesOf(shards);
+    expect(prefixes).toHaveLength(13);
+    for (const shard of ALL_SHARDS) {
+      const covered = shardPrefixes(shard).map((own) => prefixes.some((prefix) => own.startsWith(prefix)));
+      expect(new Set(covered)).toEqual(new Set([shards.includes(shard)]));
     }
   });
 

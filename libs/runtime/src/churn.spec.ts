@@ -18,6 +18,7 @@ describe('ChurnMap', () => {
             expect(map.delete(key)).toBe(model.delete(key));
           }
           expect(map.size).toBe(model.size);
+          expect(new Set(map.values())).toEqual(new Set(model.values()));
           for (const each of ['a', 'b', 'c', 'd']) expect(map.get(each)).toBe(model.get(each));
         });
       }),

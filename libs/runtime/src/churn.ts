@@ -16,6 +16,11 @@ export class ChurnMap<Key extends string, Value extends object> {
     return this.#places.size;
   }
 
+  /** All that is in now: what is set or deleted meanwhile changes nothing of it. */
+  values(): readonly Value[] {
+    return this.#values.filter((value) => value !== undefined);
+  }
+
   get(key: Key): Value | undefined {
     const place = this.#places.get(key);
     return place === undefined ? undefined : this.#values[place];

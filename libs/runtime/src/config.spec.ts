@@ -37,6 +37,8 @@ describe('the configuration', () => {
       STEPWELL_DATA_DIR: '/elsewhere',
       STEPWELL_EVENT_STORE: 'memory',
       STEPWELL_EVENTSTOREDB_URL: 'esdb://node',
+      STEPWELL_VIEWS_URL: 'postgres://db/views',
+      STEPWELL_OTLP_URL: 'http://collector:4318/v1/traces',
       STEPWELL_RETENTION_HOURS: '24',
       STEPWELL_ARCHIVE_DIR: 'elsewhere',
       STEPWELL_LOG_LEVEL: 'warn',
@@ -62,6 +64,21 @@ describe('the configuration', () => {
     expect(problemOf('stepwell_host', 'x')).toContain('the nearest is STEPWELL_HOST');
     expect(problemOf('STEPWELL_DATADIR', 'x')).toContain('the nearest is STEPWELL_DATA_DIR');
     expect(problemOf('STEPWELL_KAFKA_BROKERS', 'x')).toMatch(/the nearest is STEPWELL_\w+$/);
+  });
+
+  it('takes a Postgres for the views, and never shows its password', () => {
+    const url = 'postgres://me:secret@db:5432/views';
+    expect(loadConfig({ STEPWELL_VIEWS_URL: url }).views.url).toBe(url);
+    expect(loadConfig({}).views.url).toBeNull();
+    for (const wrong of ['mysql://me:secret@db/views', 'postgres://', 'secret', 'postgres:secret']) {
+      const problem = problemOf('STEPWELL_VIEWS_URL', wrong);
+      expect(problem).toContain('must be a URL like postgres://');
+      expect(problem).not.toContain('secret');
+    }
+  });
+
+  it('lets what the tests are told by the environment pass', () => {
+    expect(loadConfig({ STEPWELL_TEST_POSTGRES_URL: 'postgres://db' })).toEqual(loadConfig({}));
   });
 
   it.each(['', ' 1', '1e3', '-1', '1.5', '65536', '0x10', '９', '9'.repeat(400)])('refuses the port %j', (port) => {
@@ -92,6 +109,12 @@ describe('the configuration', () => {
   it('shows no password of a connection string that it refuses', () => {
     const problem = problemOf('STEPWELL_EVENTSTOREDB_URL', 'http://admin:changeit@node');
     expect(problem).toBe('is not shown, but must begin with esdb://, esdb+discover:// or kurrentdb://');
+  });
+
+  it('takes the URL of a collector, and nothing that is none', () => {
+    expect(loadConfig({}).traces.otlpUrl).toBe(null);
+    expect(loadConfig({ STEPWELL_OTLP_URL: 'http://c:4318/v1/traces' }).traces.otlpUrl).toBe('http://c:4318/v1/traces');
+    expect(problemOf('STEPWELL_OTLP_URL', 'collector:4318')).toContain('must be an http:// or https:// URL');
   });
 
   it('leaves variables of the tests alone', () => {

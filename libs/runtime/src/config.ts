@@ -11,10 +11,13 @@ export type Config = {
   /** Not null when `eventStore` is `eventstoredb`. The URL may hold a password. */
   readonly eventStoreDb: { readonly url: string } | null;
   readonly log: LogConfig;
+  /** `otlpUrl` null: nothing is traced. */
+  readonly traces: { readonly otlpUrl: string | null };
   readonly limits: Limits;
   readonly dispatch: DispatchConfig;
   readonly shutdown: { readonly graceMs: number };
-  readonly views: { readonly minPositionWaitMs: number };
+  /** The URL may hold a password; `null` means SQLite in the data folder. */
+  readonly views: { readonly url: string | null; readonly minPositionWaitMs: number };
   readonly retention: RetentionConfig;
 };
 
@@ -74,6 +77,7 @@ const shown = (text: string): string =>
 
 const unknownNames = (env: Environment): readonly ConfigProblem[] => {
   const known = Object.keys(SETTINGS);
+  // What says to the tests which servers to use is inherited by the processes that they start.
   const unknown = Object.keys(env).filter((name) => /^STEPWELL_(?!TEST_)/i.test(name) && !known.includes(name));
   return unknown.map((name) => {
     const [nearest] = nearestNames(name, known, { limit: 1, differing: 1 });
@@ -99,6 +103,7 @@ const together = (values: SettingValues): Config => ({
   dataDir: values.STEPWELL_DATA_DIR,
   eventStore: values.STEPWELL_EVENT_STORE,
   eventStoreDb: values.STEPWELL_EVENTSTOREDB_URL === null ? null : { url: values.STEPWELL_EVENTSTOREDB_URL },
+  traces: { otlpUrl: values.STEPWELL_OTLP_URL },
   log: { level: values.STEPWELL_LOG_LEVEL, format: values.STEPWELL_LOG_FORMAT },
   limits: {
     payloadMaxBytes: values.STEPWELL_PAYLOAD_MAX_BYTES,
@@ -117,7 +122,7 @@ const together = (values: SettingValues): Config => ({
     connectionsPerOriginMax: values.STEPWELL_CONNECTIONS_PER_ORIGIN_MAX,
   },
   shutdown: { graceMs: values.STEPWELL_SHUTDOWN_GRACE_MS },
-  views: { minPositionWaitMs: values.STEPWELL_VIEWS_MIN_POSITION_WAIT_MS },
+  views: { url: values.STEPWELL_VIEWS_URL, minPositionWaitMs: values.STEPWELL_VIEWS_MIN_POSITION_WAIT_MS },
   retention: retention(values),
 });
 

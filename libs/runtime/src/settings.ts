@@ -4,13 +4,13 @@ import { z } from 'zod';
 
 /** One environment variable: how its text becomes a value, and all that its page says about it. */
 export type Setting<Value> = {
-  readonly group: 'Serving' | 'Storage' | 'Logs' | 'Limits' | 'Dispatcher' | 'Stopping';
+  readonly group: 'Serving' | 'Storage' | 'Logs' | 'Traces' | 'Limits' | 'Dispatcher' | 'Stopping';
   readonly unit: string;
   /** As one would write it in the environment: it goes through the same schema. */
   readonly default: string;
   readonly description: string;
   /** Its value may hold a password, and is not shown. */
-  readonly secret?: true;
+  readonly secret?: boolean;
   readonly schema: z.ZodType<Value, string>;
 };
 
@@ -42,6 +42,21 @@ const CONNECTION_STRING = /^(esdb|kurrentdb)(\+discover)?:\/\/\S+$/;
 const eventStoreDbUrl = z.string().transform((text, ctx): string | null => {
   if (text === 'none') return null;
   return CONNECTION_STRING.test(text) ? text : refuse(ctx, 'must begin with esdb://, esdb+discover:// or kurrentdb://');
+});
+
+const POSTGRES = /^postgres(ql)?:$/;
+const viewsUrl = z.string().transform((text, ctx): string | null => {
+  if (text === 'none') return null;
+  const url = URL.parse(text);
+  return url !== null && POSTGRES.test(url.protocol) && url.hostname !== ''
+    ? text
+    : refuse(ctx, 'must be a URL like postgres://user:password@host:5432/database');
+});
+
+const collectorUrl = z.string().transform((text, ctx): string | null => {
+  if (text === 'none') return null;
+  const isHttp = /^https?:\/\/\S+$/.test(text) && URL.canParse(text);
+  return isHttp ? text : refuse(ctx, 'must be an http:// or https:// URL');
 });
 
 const dataDir = z.string().transform((text) => resolve(text));
@@ -87,6 +102,16 @@ export const SETTINGS = {
     './data',
     'Folder of the embedded store and its views; made when it is missing.',
   ),
+  STEPWELL_VIEWS_URL: {
+    ...setting(
+      'Storage',
+      'URL',
+      viewsUrl,
+      'none',
+      'Postgres that keeps the views, as `postgres://user:password@host:5432/database`; its user may create schemas there. Without it they are in SQLite in the data folder, for one process.',
+    ),
+    secret: true,
+  },
   STEPWELL_VIEWS_MIN_POSITION_WAIT_MS: setting(
     'Storage',
     'ms',
@@ -130,6 +155,14 @@ export const SETTINGS = {
     oneOf(['auto', 'json', 'pretty']),
     'auto',
     '`auto` is pretty on a terminal and one JSON object a line elsewhere.',
+  ),
+
+  STEPWELL_OTLP_URL: setting(
+    'Traces',
+    'URL',
+    collectorUrl,
+    'none',
+    'Where spans are sent by OTLP over HTTP, as `http://collector:4318/v1/traces`. Without it nothing is traced, and nothing of OpenTelemetry is loaded.',
   ),
 
   STEPWELL_PAYLOAD_MAX_BYTES: setting(

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { JsonText, Plan, StartRun } from '#domain';
 import type { LoadedRun, Origin, RunId, Runs, StartReply } from '#engine';
-import { Bag, canonicalJson, sha256Hex, type Clock, type Log } from '#runtime';
+import { Bag, canonicalJson, sha256Hex, type Clock, type Log, type Tracer } from '#runtime';
 import { parseIdempotencyKey } from '../http/idempotency-key.js';
 import { parseJsonText, parseValue } from '../http/json-body.js';
 import { parsePreferWait } from '../http/prefer.js';
@@ -13,6 +13,7 @@ import { parseTraceparent } from '../http/traceparent.js';
 import { requireWithin } from './payload-limit.js';
 import { runText } from './run-json.js';
 import { startRunId } from './run-id.js';
+import { startSpan } from './start-span.js';
 import { StartRequest } from './start-request.js';
 import { startedText } from './started-json.js';
 import { toStartable, type StartablePlans, type Startable } from './startable.js';
@@ -22,6 +23,7 @@ export type StartParts = {
   readonly plans: StartablePlans;
   readonly clock: Clock;
   readonly log: Log;
+  readonly tracer: Tracer | null;
   readonly limits: { readonly payloadMaxBytes: number; readonly tagsMax: number };
 };
 
@@ -63,13 +65,17 @@ export class StartRunRoute {
 
   handle(headers: IncomingHttpHeaders, body: Uint8Array | undefined, response: ServerResponse): void {
     if (this.#stopping) return sendProblem(response, STOPPING);
+    const { tracer, limits, log } = this.#parts;
+    const span = tracer === null ? null : startSpan(tracer, headers, response);
+    let start: Start | null = null;
     try {
-      const start = parseStart(headers, body, this.#parts.limits.payloadMaxBytes);
+      start = parseStart(headers, body, limits.payloadMaxBytes, span?.traceparent ?? null);
+      if (span !== null) span.runId = start.runId;
       const startable = toStartable(start.request, this.#parts.plans);
       if (startable instanceof Promise) this.#startLater(start, startable, response);
       else this.#start(start, startable, response);
     } catch (error) {
-      answerFailure(response, error, this.#parts.log);
+      answerFailure(response, error, log, start?.runId);
     }
   }
 
@@ -83,7 +89,7 @@ export class StartRunRoute {
     startable
       .catch((refusal: unknown) => this.#replayable(start, refusal))
       .then((found) => this.#start(start, found, response))
-      .catch((error: unknown) => answerFailure(response, error, this.#parts.log));
+      .catch((error: unknown) => answerFailure(response, error, this.#parts.log, start.runId));
   }
 
   /** A start that was accepted once is answered for as long as its run is kept, even when its workflow is archived by now. */
@@ -99,7 +105,7 @@ export class StartRunRoute {
       try {
         this.#answer(start, startable.plan, reply, response);
       } catch (error) {
-        answerFailure(response, error, this.#parts.log);
+        answerFailure(response, error, this.#parts.log, start.runId);
       }
     });
   }
@@ -144,7 +150,7 @@ export class StartRunRoute {
             ? sendProblem(response, STORAGE_UNAVAILABLE)
             : send(loaded.run.status === 'running' ? 202 : 200, loaded),
         )
-        .catch((error: unknown) => answerFailure(response, error, log));
+        .catch((error: unknown) => answerFailure(response, error, log, runId));
     };
     const wait: Wait = { giveUp, place: -1 };
     const takeBack = clock.after(waitMs, giveUp);
@@ -160,7 +166,13 @@ export class StartRunRoute {
   }
 }
 
-const parseStart = (headers: IncomingHttpHeaders, body: Uint8Array | undefined, payloadMaxBytes: number): Start => {
+/** `traceparent`: of the span that the request has here; else it is the caller's. */
+const parseStart = (
+  headers: IncomingHttpHeaders,
+  body: Uint8Array | undefined,
+  payloadMaxBytes: number,
+  traceparent: string | null,
+): Start => {
   const media = parseMediaType(headers, JSON_TYPES);
   if ('problem' in media) throw new HttpProblem(media.problem);
   // Node gives this header as one string, lines that were repeated joined.
@@ -186,7 +198,7 @@ const parseStart = (headers: IncomingHttpHeaders, body: Uint8Array | undefined, 
         ? EMPTY_OBJECT
         : requireWithin(payloadMaxBytes, '/variables', JSON.stringify(request.variables) as JsonText),
     waitSeconds: prefer.waitSeconds,
-    origin: { actor: null, traceparent: parseTraceparent(headers['traceparent']) },
+    origin: { actor: null, traceparent: traceparent ?? parseTraceparent(headers['traceparent']) },
   };
 };
 

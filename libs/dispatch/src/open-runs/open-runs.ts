@@ -1,5 +1,5 @@
-import type { Position } from '#event-store';
 import type { RunId } from '#engine';
+import { shardOf, type Position, type Shard } from '#event-store';
 
 /** A run that is not ended, and when it next owes something: milliseconds since the epoch, 0 for now. */
 export type OpenRun = { readonly runId: RunId; readonly dueMs: number };
@@ -7,52 +7,105 @@ export type OpenRun = { readonly runId: RunId; readonly dueMs: number };
 export type OpenRunsBatch = {
   readonly open: readonly OpenRun[];
   readonly ended: readonly RunId[];
-  /** The rows tell of every event up to here, once this batch is in. */
+  /** The rows of `shards` tell of every event up to here, once this batch is in. They may tell more. */
   readonly checkpoint: Position;
+  /** All whose checkpoint moves; every run of the batch is in one of them. */
+  readonly shards: readonly Shard[];
 };
 
 /**
- * The table of open runs, which an owner keeps for itself, so that a start need not fold the log: rows and checkpoint
- * change in one transaction. Not a source of truth: a lost table is made anew from the log.
+ * The table of open runs, which the owners of shards keep for themselves, so that a take-over need not fold the log:
+ * rows and checkpoints change in one transaction. Not a source of truth: a lost table is made anew from the log.
  */
 export interface OpenRuns {
-  /** The checkpoint of the last batch, `null` when there is none. */
-  start(): Promise<Position | null>;
+  start(): Promise<void>;
   stop(): Promise<void>;
+  /** The checkpoint of the last batch of each shard; absent where there is none. */
+  checkpoints(shards: readonly Shard[]): Promise<ReadonlyMap<Shard, Position>>;
+  /** Batches land in the order of the calls; a checkpoint never goes back. */
   write(batch: OpenRunsBatch): Promise<void>;
-  /** Runs due before an instant, in the order (due, id), after a row of an earlier page. */
-  due(beforeMs: number, after: OpenRun | null, limit: number): Promise<readonly OpenRun[]>;
-  count(): Promise<number>;
+  /** Runs of the shards that are due before an instant, in the order (due, id), after a row of an earlier page. */
+  due(shards: readonly Shard[], beforeMs: number, after: OpenRun | null, limit: number): Promise<readonly OpenRun[]>;
+  count(shards: readonly Shard[]): Promise<number>;
 }
 
-/** Keeps the table as long as the process lives: beside a log in memory. */
+/** Keeps the table as long as the process lives: beside a log in memory, and for tests. */
 export class MemoryOpenRuns implements OpenRuns {
   private readonly rows = new Map<RunId, number>();
-  private checkpoint: Position | null = null;
+  /** Rows as they were written, old ones among them, sorted when somebody asks: nearly sorted is cheap to sort. */
+  private order: OpenRun[] = [];
+  private unsorted = false;
+  private readonly positions = new Map<Shard, Position>();
 
-  start(): Promise<Position | null> {
-    return Promise.resolve(this.checkpoint);
+  start(): Promise<void> {
+    return Promise.resolve();
   }
 
   stop(): Promise<void> {
     return Promise.resolve();
   }
 
-  write(batch: OpenRunsBatch): Promise<void> {
-    for (const { runId, dueMs } of batch.open) this.rows.set(runId, dueMs);
-    for (const runId of batch.ended) this.rows.delete(runId);
-    this.checkpoint = batch.checkpoint;
+  checkpoints(shards: readonly Shard[]): Promise<ReadonlyMap<Shard, Position>> {
+    const found = new Map<Shard, Position>();
+    for (const shard of shards) {
+      const position = this.positions.get(shard);
+      if (position !== undefined) found.set(shard, position);
+    }
+    return Promise.resolve(found);
+  }
+
+  write({ open, ended, checkpoint, shards }: OpenRunsBatch): Promise<void> {
+    for (const row of open) {
+      if (this.rows.get(row.runId) === row.dueMs) continue;
+      this.rows.set(row.runId, row.dueMs);
+      this.order.push(row);
+      this.unsorted = true;
+    }
+    for (const runId of ended) this.rows.delete(runId);
+    for (const shard of shards) {
+      if (checkpoint > (this.positions.get(shard) ?? -Infinity)) this.positions.set(shard, checkpoint);
+    }
     return Promise.resolve();
   }
 
-  due(beforeMs: number, after: OpenRun | null, limit: number): Promise<readonly OpenRun[]> {
-    const rows = [...this.rows].map(([runId, dueMs]) => ({ runId, dueMs })).filter(({ dueMs }) => dueMs < beforeMs);
-    rows.sort(byDue);
-    return Promise.resolve(rows.filter((row) => after === null || byDue(row, after) > 0).slice(0, limit));
+  due(shards: readonly Shard[], beforeMs: number, after: OpenRun | null, limit: number): Promise<readonly OpenRun[]> {
+    this.sort();
+    const wanted = new Set(shards);
+    const page: OpenRun[] = [];
+    for (let index = after === null ? 0 : this.indexAfter(after); index < this.order.length; index++) {
+      const row = this.order[index]!;
+      if (row.dueMs >= beforeMs || page.length === limit) break;
+      if (this.rows.get(row.runId) === row.dueMs && wanted.has(shardOf(row.runId))) page.push(row);
+    }
+    return Promise.resolve(page);
   }
 
-  count(): Promise<number> {
-    return Promise.resolve(this.rows.size);
+  count(shards: readonly Shard[]): Promise<number> {
+    const wanted = new Set(shards);
+    let count = 0;
+    for (const runId of this.rows.keys()) if (wanted.has(shardOf(runId))) count += 1;
+    return Promise.resolve(count);
+  }
+
+  private sort(): void {
+    if (!this.unsorted) return;
+    this.unsorted = false;
+    this.order.sort(byDue);
+    // A row that went away and came back stands here twice.
+    this.order = this.order.filter(
+      (row, index, all) => this.rows.get(row.runId) === row.dueMs && (index === 0 || byDue(all[index - 1]!, row) !== 0),
+    );
+  }
+
+  private indexAfter(row: OpenRun): number {
+    let low = 0;
+    let high = this.order.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (byDue(this.order[middle]!, row) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 }
 

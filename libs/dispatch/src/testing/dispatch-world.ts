@@ -13,6 +13,7 @@ import { RunEngine, type LoadedRun, type PlanSource, type RunId, type StartReply
 import { MemoryEventStore, type EventStore } from '#event-store';
 import { sha256Base32, silentLog, systemClock, systemEntropy } from '#runtime';
 import { Dispatcher, type DispatcherOptions } from '../dispatcher.js';
+import { SingleOwner } from '../shards/single-owner.js';
 import { MemoryOpenRuns, type OpenRuns } from '../open-runs/open-runs.js';
 
 export const NOBODY = { actor: null, traceparent: null };
@@ -97,6 +98,8 @@ export class DispatchWorld {
   readonly engine: RunEngine;
   readonly dispatcher: Dispatcher;
 
+  readonly ownership = new SingleOwner();
+
   constructor(
     readonly plan: Plan,
     parts: { store?: EventStore; openRuns?: OpenRuns; options?: Partial<DispatcherOptions> } = {},
@@ -107,15 +110,24 @@ export class DispatchWorld {
     this.engine = new RunEngine(this.store, plans, systemClock, systemEntropy, silentLog, {
       limits: DEFAULT_RUN_LIMITS,
     });
-    this.dispatcher = new Dispatcher(this.store, this.engine, this.openRuns, systemClock, systemEntropy, silentLog, {
-      attemptsMax: 1_024,
-      attemptsPerOriginMax: 512,
-      connectionsPerOriginMax: 128,
-      payloadMaxBytes: 64 * 1024,
-      graceMs: 200,
-      name: 'd1',
-      ...parts.options,
-    });
+    this.dispatcher = new Dispatcher(
+      this.store,
+      this.engine,
+      this.openRuns,
+      this.ownership,
+      systemClock,
+      systemEntropy,
+      silentLog,
+      {
+        attemptsMax: 1_024,
+        attemptsPerOriginMax: 512,
+        connectionsPerOriginMax: 128,
+        payloadMaxBytes: 64 * 1024,
+        graceMs: 200,
+        name: 'd1',
+        ...parts.options,
+      },
+    );
   }
 
   async start(): Promise<this> {
@@ -149,7 +161,7 @@ export class DispatchWorld {
 
 export const runIdOf = (key: string): RunId => sha256Base32(`start\ndefault\ntest\n${key}`, 128) as RunId;
 
-const startCommand = (key: string, input: unknown, change: Partial<StartRun>): StartRun => ({
+export const startCommand = (key: string, input: unknown, change: Partial<StartRun>): StartRun => ({
   type: 'StartRun',
   id: runIdOf(key),
   key,

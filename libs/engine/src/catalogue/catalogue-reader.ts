@@ -9,23 +9,20 @@ import {
   type Revision,
 } from '#event-store';
 import type { Clock, Log } from '#runtime';
+import { LogFollower } from '../log-follower.js';
 import { decodeCatalogueEvent } from './catalogue-event-codec.js';
 
 /** Documents come with the events, up to 512 KiB each. */
 const PAGE_EVENTS = 64;
-const FOLLOW_AGAIN_AFTER_MS = 1_000;
 
 /** The catalogue as this process knows it: loaded once, then kept by following the stream. */
 export class CatalogueReader {
   private readonly folded = newCatalogue();
   private lastPosition = LOG_START;
-  /** Of the log, not of the stream: where following begins. */
-  private followed = LOG_START;
   private names: readonly string[] = [];
   private reading: Promise<void> | null = null;
   private nextReading: Promise<void> | null = null;
-  private following: Promise<void> | null = null;
-  private readonly stopping = new AbortController();
+  private follower: LogFollower | null = null;
 
   constructor(
     private readonly store: EventStore,
@@ -34,16 +31,21 @@ export class CatalogueReader {
   ) {}
 
   async start(): Promise<void> {
-    if (this.following !== null) return;
+    if (this.follower !== null) return;
     // The head first: what is appended while the stream is read is then met twice, not missed.
-    this.followed = await this.store.head();
+    const head = await this.store.head();
     await this.refresh();
-    this.following ??= this.follow();
+    this.follower ??= new LogFollower(this.store, this.clock, this.log, {
+      after: head,
+      filter: { stream: CATALOGUE },
+      onCommits: async (commits) => {
+        for (const commit of commits) for (const event of unpack(commit)) await this.meet(event);
+      },
+    });
   }
 
   async stop(): Promise<void> {
-    this.stopping.abort();
-    await this.following;
+    await this.follower?.stop();
   }
 
   get state(): CatalogueState {
@@ -120,46 +122,10 @@ export class CatalogueReader {
     if (this.folded.workflows.size > known) this.names = [];
   }
 
-  private async follow(): Promise<void> {
-    const { signal } = this.stopping;
-    while (!signal.aborted) {
-      try {
-        for await (const message of this.store.subscribe(this.followed, { filter: { stream: CATALOGUE }, signal })) {
-          if (message.type === 'caught-up') {
-            this.followed = message.position;
-          } else {
-            for (const commit of message.commits) {
-              for (const event of unpack(commit)) await this.meet(event);
-              this.followed = commit.position;
-            }
-          }
-        }
-      } catch (cause) {
-        this.log.error('the catalogue could not be followed; trying again', { err: cause });
-      }
-      await this.pause(signal);
-    }
-  }
-
   /** An event past the next one shows that some were missed: the stream has them. */
   private async meet(event: RecordedEvent): Promise<void> {
     if (event.revision > this.folded.revision + 1) await this.refresh();
     else this.apply(event);
-  }
-
-  private pause(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal.aborted) return resolve();
-      const cancel = this.clock.after(FOLLOW_AGAIN_AFTER_MS, () => {
-        signal.removeEventListener('abort', leave);
-        resolve();
-      });
-      const leave = () => {
-        cancel();
-        resolve();
-      };
-      signal.addEventListener('abort', leave, { once: true });
-    });
   }
 
   private sortedNames(): readonly string[] {

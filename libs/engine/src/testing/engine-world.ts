@@ -1,7 +1,7 @@
 import { DEFAULT_RETRY, DEFAULT_RUN_LIMITS, type JsonText, type Plan, type StartRun } from '#domain';
 import { MemoryEventStore, runStream, type Append, type AppendOutcome, type EventStore } from '#event-store';
 import { sha256Base32, silentLog, systemClock, systemEntropy, type Clock } from '#runtime';
-import { RunEngine, type Committed, type Owner, type RunId, type StartReply } from '../index.js';
+import { RunEngine, type Committed, type Owner, type RunId, type RunNews, type StartReply } from '../index.js';
 
 export const NOBODY = { actor: null, traceparent: null };
 export const runIdOf = (key: string) => sha256Base32(key, 128) as RunId;
@@ -63,6 +63,13 @@ export class Recorder implements Owner {
   committed(commit: Committed) {
     this.commits.push(commit);
   }
+  bootOf(): string | null {
+    return this.boot;
+  }
+  inherits(): boolean {
+    return true;
+  }
+  met(_news: RunNews): void {}
 }
 
 /** A store whose appends a test may answer otherwise. */

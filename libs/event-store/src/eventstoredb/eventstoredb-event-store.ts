@@ -58,6 +58,7 @@ export class EventStoreDbEventStore extends EventStore {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #options: EventStoreDbOptions;
+  #serverVersion: string | null = null;
   #parts: Parts | null = null;
   #connectors: readonly Connector[] = [];
   #starting: Promise<void> | null = null;
@@ -147,6 +148,11 @@ export class EventStoreDbEventStore extends EventStore {
     this.#parts = { driver, appender: new driver.Appender(appends, this.#clock, appendTimeoutMs), reader };
   }
 
+  /** Of the server that was found at the start; `null` before. */
+  get serverVersion(): string | null {
+    return this.#serverVersion;
+  }
+
   async #untilReady(connector: Connector, reader: Parts['reader']): Promise<void> {
     const { url, startTimeoutMs = START_TIMEOUT_MS } = this.#options;
     const untilMs = this.#clock.monotonicMs() + startTimeoutMs;
@@ -154,7 +160,9 @@ export class EventStoreDbEventStore extends EventStore {
       // Not caught: a connection string that is not understood stays so.
       const { current } = connector;
       try {
-        refuseOldServer(await current.version(this.#clock.nowMs() + VERSION_WITHIN_MS));
+        const version = await current.version(this.#clock.nowMs() + VERSION_WITHIN_MS);
+        refuseOldServer(version);
+        this.#serverVersion = version;
         await reader.head();
         return;
       } catch (error) {

@@ -58,7 +58,7 @@ const serve = (file: string, answer: (message: OpenRunsAnswer) => void) => {
   );
   const remove = database.prepare('delete from open_runs where run_id = ?');
   const mark = database.prepare(
-    'insert into checkpoint (only, position) values (1, ?) on conflict (only) do update set position = excluded.position',
+    'insert into checkpoint (only, position) values (1, ?) on conflict (only) do update set position = max(position, excluded.position)',
   );
   // Index: open_runs_by_due.
   const due = database.prepare(

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import type { Position } from '#event-store';
+import { ALL_SHARDS, type Position } from '#event-store';
+import { openRunsContract } from '../../testing/open-runs-contract.js';
 import { SqliteOpenRuns } from './sqlite-open-runs.js';
 
 let folder = '';
@@ -14,15 +15,28 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
+openRunsContract('SqliteOpenRuns', async () => {
+  let table = new SqliteOpenRuns(file);
+  const reopen = async () => {
+    await table.stop();
+    table = new SqliteOpenRuns(file);
+    await table.start();
+    return table;
+  };
+  return { table, reopen, dispose: () => table.stop() };
+});
+
 describe('SqliteOpenRuns', () => {
   it('begins anew on a file that is no database, as if the table were lost', async () => {
     writeFileSync(file, 'what a torn disk left'.repeat(1_000));
     const table = new SqliteOpenRuns(file);
-    expect(await table.start()).toBeNull();
-    await table.write({ open: [], ended: [], checkpoint: 7 as Position });
+    await table.start();
+    expect((await table.checkpoints(ALL_SHARDS)).size).toBe(0);
+    await table.write({ open: [], ended: [], checkpoint: 7 as Position, shards: ALL_SHARDS });
     await table.stop();
     const again = new SqliteOpenRuns(file);
-    expect(await again.start()).toBe(7);
+    await again.start();
+    expect(new Set((await again.checkpoints(ALL_SHARDS)).values())).toEqual(new Set([7]));
     await again.stop();
   });
 
@@ -30,10 +44,10 @@ describe('SqliteOpenRuns', () => {
     const table = new SqliteOpenRuns(file);
     await table.start();
     const { worker } = table as unknown as { worker: Worker };
-    const asked = table.count();
+    const asked = table.count(ALL_SHARDS);
     await worker.terminate();
     await Promise.allSettled([asked]);
-    await expect(table.count()).rejects.toThrow('closed');
+    await expect(table.count(ALL_SHARDS)).rejects.toThrow('closed');
     await table.stop();
   });
 });

@@ -1,12 +1,16 @@
+import assert from 'node:assert/strict';
 import { Worker } from 'node:worker_threads';
-import type { Position } from '#event-store';
+import { SHARDS, type Position, type Shard } from '#event-store';
 import type { OpenRun, OpenRuns, OpenRunsBatch } from '../open-runs.js';
 import type { OpenRunsAnswer, OpenRunsQuestion } from './open-runs-thread.js';
 
 type Question = OpenRunsQuestion extends infer Q ? (Q extends { id: number } ? Omit<Q, 'id'> : never) : never;
 type Waiting = { readonly resolve: (result: never) => void; readonly reject: (error: Error) => void };
 
-/** The table of open runs in a SQLite file of its own, on a thread of its own. */
+/**
+ * The table of open runs in a SQLite file of its own, on a thread of its own. Beside the embedded log, which has one
+ * owner of all shards: so one checkpoint serves them all, and rows are not told apart by shard.
+ */
 export class SqliteOpenRuns implements OpenRuns {
   private worker: Worker | null = null;
   private readonly waiting = new Map<number, Waiting>();
@@ -14,7 +18,7 @@ export class SqliteOpenRuns implements OpenRuns {
 
   constructor(private readonly file: string) {}
 
-  start(): Promise<Position | null> {
+  async start(): Promise<void> {
     const worker = new Worker(new URL('./open-runs-thread.js', import.meta.url), {
       workerData: this.file,
       name: 'open-runs',
@@ -27,7 +31,8 @@ export class SqliteOpenRuns implements OpenRuns {
       this.failAll(new Error('the thread of the open-runs table has ended'));
     });
     this.worker = worker;
-    return this.ask({ ask: 'checkpoint' });
+    // A file that cannot be opened is told of now.
+    await this.ask({ ask: 'checkpoint' });
   }
 
   async stop(): Promise<void> {
@@ -38,15 +43,24 @@ export class SqliteOpenRuns implements OpenRuns {
     await exited;
   }
 
+  async checkpoints(shards: readonly Shard[]): Promise<ReadonlyMap<Shard, Position>> {
+    requireAll(shards);
+    const position = await this.ask<Position | null>({ ask: 'checkpoint' });
+    return new Map(position === null ? [] : shards.map((shard) => [shard, position]));
+  }
+
   write(batch: OpenRunsBatch): Promise<void> {
+    requireAll(batch.shards);
     return this.ask({ ask: 'write', batch });
   }
 
-  due(beforeMs: number, after: OpenRun | null, limit: number): Promise<readonly OpenRun[]> {
+  due(shards: readonly Shard[], beforeMs: number, after: OpenRun | null, limit: number): Promise<readonly OpenRun[]> {
+    requireAll(shards);
     return this.ask({ ask: 'due', beforeMs, after, limit });
   }
 
-  count(): Promise<number> {
+  count(shards: readonly Shard[]): Promise<number> {
+    requireAll(shards);
     return this.ask({ ask: 'count' });
   }
 
@@ -73,3 +87,6 @@ export class SqliteOpenRuns implements OpenRuns {
     this.waiting.clear();
   }
 }
+
+const requireAll = (shards: readonly Shard[]): void =>
+  assert(shards.length === SHARDS, 'the embedded table of open runs belongs to one owner of all shards');

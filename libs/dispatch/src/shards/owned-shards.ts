@@ -1,0 +1,330 @@
+import type { Grant } from '#domain';
+import { LogFollower, type Committed, type RunEngine, type RunId } from '#engine';
+import {
+  ALL_SHARDS,
+  prefixesOf,
+  runIdOf,
+  shardOf,
+  type Commit,
+  type EventStore,
+  type Position,
+  type Revision,
+  type Shard,
+} from '#event-store';
+import type { Clock, Entropy, Log } from '#runtime';
+import type { OpenRuns } from '../open-runs/open-runs.js';
+import type { RunDues } from '../run-dues.js';
+import { takeOver } from '../take-over.js';
+import type { ShardHolder, ShardOwnership } from './shard-ownership.js';
+
+const TAKE_OVER_AGAIN_MS = 1_000;
+const MAY_START_CHECK_MS = 1_000;
+/**
+ * An attempt that another has started since our take-over: either its maker had an append on the way when it lost the
+ * shard, or we have lost it and do not know yet. By then we do: who has not shown for so long that he lives starts nothing.
+ */
+const DOUBT_MS = 10_000;
+/** Attempts in flight may end in so long before their shard goes to another, who waits for it. */
+const RELEASE_GRACE_MS = 2_000;
+
+/** A shard that is ours. What it is to us goes with this object: gained again it is another. */
+type Owned = {
+  readonly shard: Shard;
+  /** Fresh each time: attempts that were made before a loss have no outcome known here. */
+  readonly granted: Grant;
+  /** Of the log at the take-over; past it we act. `null` until it is done. */
+  head: Position | null;
+  /** Commits up to here are known, whatever the subscription says again. */
+  followed: Position;
+  releasing: boolean;
+};
+
+/** About the start of an attempt: whether its maker or we are the owner. */
+type Doubt = { readonly startedAt: Position; over: boolean };
+
+/** What the dispatcher does with the attempts of shards that go. */
+export interface Flights {
+  /** Waits for those in flight, a while, then hands them in as interrupted. */
+  land(isOurs: (runId: RunId) => boolean, graceMs: number): Promise<void>;
+  /** Cuts them off; nobody records what comes of them. */
+  abandon(isOurs: (runId: RunId) => boolean): void;
+}
+
+export type OwnedShardsParts = {
+  readonly store: EventStore;
+  readonly engine: RunEngine;
+  readonly openRuns: OpenRuns;
+  readonly ownership: ShardOwnership;
+  readonly dues: RunDues;
+  readonly flights: Flights;
+  /** Of this dispatcher, in its grants. */
+  readonly name: string;
+};
+
+/**
+ * The shards that this process owns, from gain to loss: takes their runs over from the table, follows the log for them
+ * by one subscription, says which of their runs may be given attempts, and lets go of them.
+ */
+export class OwnedShards implements ShardHolder {
+  /** By shard. */
+  private readonly owned: (Owned | null)[] = ALL_SHARDS.map(() => null);
+  private follower: LogFollower | null = null;
+  /** Our own commits that the subscription has not brought yet: it need not look at them then. */
+  private readonly unseen = new Map<RunId, Revision>();
+  private readonly doubts = new Map<RunId, Doubt>();
+  /** Refused an attempt because we have not shown of late that we live. */
+  private readonly refused = new Set<RunId>();
+  private cancelCheck: (() => void) | null = null;
+  private takingOver: Promise<unknown> = Promise.resolve();
+  private started = false;
+  private stopped = false;
+
+  constructor(
+    private readonly parts: OwnedShardsParts,
+    private readonly clock: Clock,
+    private readonly entropy: Entropy,
+    private readonly log: Log,
+  ) {}
+
+  /** Resolves when the shards that were to be had at once are taken over; fails when they cannot be. */
+  async start(): Promise<void> {
+    await this.parts.ownership.start(this);
+    await this.takingOver;
+    this.started = true;
+  }
+
+  /** The log is followed no more: what comes in from now on is the next owner's. */
+  async unfollow(): Promise<void> {
+    this.stopped = true;
+    this.cancelCheck?.();
+    await this.follower?.stop();
+  }
+
+  /** Gives all back, rows and checkpoints written. */
+  stop(): Promise<void> {
+    return this.parts.ownership.stop();
+  }
+
+  /** How many are ours, and how many of them we act for. */
+  get counts(): { readonly owned: number; readonly acting: number } {
+    const owned = this.all();
+    return { owned: owned.length, acting: owned.filter(isActing).length };
+  }
+
+  gained(shards: readonly Shard[]): void {
+    const gained = shards.map((shard): Owned => {
+      const granted = { dispatcher: this.parts.name, boot: this.entropy.hex(8) };
+      return { shard, granted, head: null, followed: -1 as Position, releasing: false };
+    });
+    for (const own of gained) this.owned[own.shard] = own;
+    this.takingOver = Promise.all([this.takingOver, this.takeOver(gained)]);
+    // The start hears of a failure; later ones are tried again until they succeed.
+    if (this.started) this.takingOver.catch(() => undefined);
+  }
+
+  async release(shards: readonly Shard[]): Promise<void> {
+    const going = this.ownedOf(shards);
+    for (const own of going) own.releasing = true;
+    const isOurs = inOneOf(new Set(going.map(({ shard }) => shard)));
+    await this.parts.flights.land(isOurs, RELEASE_GRACE_MS);
+    // A store that does not answer holds nothing up: what is under way then is fenced, like a zombie's.
+    await this.atMost(RELEASE_GRACE_MS, this.parts.engine.shared?.settle(isOurs));
+    await this.parts.dues.flush();
+    this.letGo(going.filter((own) => this.owned[own.shard] === own));
+  }
+
+  lost(shards: readonly Shard[]): void {
+    this.letGo(this.ownedOf(shards));
+  }
+
+  /** Ours, though perhaps about to go: what comes of its attempts is recorded. */
+  holds(runId: RunId): boolean {
+    return this.ownOf(runId) !== null;
+  }
+
+  bootOf(runId: RunId): string | null {
+    const own = this.ownOf(runId);
+    return own !== null && isActing(own) ? own.granted.boot : null;
+  }
+
+  /** The grant under which attempts of the run are made now; `null` when none may be. */
+  grantFor(runId: RunId): Grant | null {
+    const own = this.ownOf(runId);
+    if (own === null || !isActing(own)) return null;
+    if (this.doubts.size > 0 && this.doubts.get(runId)?.over === false) return null;
+    return this.mayStart(runId) ? own.granted : null;
+  }
+
+  inherits(runId: RunId, startedAt: Position): boolean {
+    const head = this.ownOf(runId)?.head ?? null;
+    if (head === null || !this.mayStart(runId)) return false;
+    const known = this.doubts.get(runId);
+    if (startedAt <= head || (known?.startedAt === startedAt && known.over)) {
+      this.doubts.delete(runId);
+      return true;
+    }
+    if (known?.startedAt === startedAt) return false;
+    this.log.warn('another dispatcher has started an attempt of a run of ours; waiting until it is sure whose it is', {
+      runId,
+    });
+    const doubt: Doubt = { startedAt, over: false };
+    this.doubts.set(runId, doubt);
+    this.clock.after(DOUBT_MS, () => {
+      doubt.over = true;
+      if (this.doubts.get(runId) === doubt) this.parts.dues.wakeSoon(runId);
+    });
+    return false;
+  }
+
+  /** A commit of our own making. */
+  committed({ runId, run, position }: Committed): void {
+    const { follower } = this;
+    // Alone on the log, our own commits are all there is to follow.
+    if (follower === null) this.parts.dues.reached(position);
+    // A run's revisions are the store's; the domain counts them as plain numbers.
+    else if (position > follower.position) this.unseen.set(runId, run.revision as Revision);
+  }
+
+  private ownOf(runId: RunId): Owned | null {
+    return this.owned[shardOf(runId)] ?? null;
+  }
+
+  private ownedOf(shards: readonly Shard[]): Owned[] {
+    return shards.map((shard) => this.owned[shard] ?? null).filter((own) => own !== null);
+  }
+
+  private all(): Owned[] {
+    return this.owned.filter((own) => own !== null);
+  }
+
+  private mayStart(runId: RunId): boolean {
+    if (this.parts.ownership.mayStart) return true;
+    this.refused.add(runId);
+    this.cancelCheck ??= this.clock.after(MAY_START_CHECK_MS, () => this.offerAgain());
+    return false;
+  }
+
+  private offerAgain(): void {
+    this.cancelCheck = null;
+    if (this.stopped || this.refused.size === 0) return;
+    if (!this.parts.ownership.mayStart) {
+      this.cancelCheck = this.clock.after(MAY_START_CHECK_MS, () => this.offerAgain());
+      return;
+    }
+    const refused = [...this.refused];
+    this.refused.clear();
+    for (const runId of refused) if (this.holds(runId)) this.parts.dues.wakeSoon(runId);
+  }
+
+  private async takeOver(gained: readonly Owned[]): Promise<void> {
+    for (;;) {
+      const ours = gained.filter((own) => this.owned[own.shard] === own && !own.releasing);
+      if (ours.length === 0 || this.stopped) return;
+      try {
+        const head = await takeOver(
+          this.parts.store,
+          this.parts.openRuns,
+          this.log,
+          ours.map(({ shard }) => shard),
+        );
+        return this.act(ours, head);
+      } catch (error) {
+        if (!this.started) throw error;
+        this.log.error('shards could not be taken over; trying again', { shards: ours.length, err: error });
+      }
+      await new Promise<void>((resolve) => this.clock.after(TAKE_OVER_AGAIN_MS, resolve));
+    }
+  }
+
+  /** The table tells of everything up to the head: from here on the log is followed, and the runs are acted for. */
+  private act(taken: readonly Owned[], head: Position): void {
+    const ours = taken.filter((own) => this.owned[own.shard] === own && !own.releasing);
+    if (ours.length === 0 || this.stopped) return;
+    for (const own of ours) {
+      own.head = head;
+      own.followed = head;
+    }
+    const from = this.follow(head, ours);
+    const shards = ours.map(({ shard }) => shard);
+    this.parts.dues.gained(shards, from);
+    this.log.info('shards are taken over', { shards: shards.length, owned: this.all().length });
+  }
+
+  /** One subscription for all that are followed, from where the one that is behind stands; the others skip what they know. */
+  private follow(head: Position | null, joining: readonly Owned[]): Position {
+    const { follower } = this;
+    const reached = follower?.position ?? head ?? (-1 as Position); // with neither, nothing is followed
+    if (this.parts.engine.shared === null || this.stopped) return reached;
+    void follower?.stop();
+    const followed = this.all().filter((own) => own.head !== null);
+    if (follower !== null) {
+      for (const own of followed)
+        if (!joining.includes(own) && own.followed < follower.position) own.followed = follower.position;
+    }
+    const from = head !== null && head < reached ? head : reached;
+    this.follower =
+      followed.length === 0
+        ? null
+        : new LogFollower(this.parts.store, this.clock, this.log, {
+            after: from,
+            filter: { prefixes: prefixesOf(followed.map(({ shard }) => shard)) },
+            onCommits: (commits) => this.meet(commits),
+            onCaughtUp: () => this.parts.dues.reached(this.follower?.position ?? from),
+          });
+    return from;
+  }
+
+  private meet(commits: readonly Commit[]): void {
+    for (const commit of commits) {
+      // A reason for the cast: the filter lets runs through alone, and the names of their streams hold their ids.
+      const runId = runIdOf(commit.stream) as RunId;
+      if (this.isOurOwn(runId, commit)) continue;
+      const own = this.ownOf(runId);
+      if (own === null || own.head === null || commit.position <= own.followed) continue;
+      // Until somebody has looked at it the run is due now: the checkpoint may pass it.
+      this.parts.dues.unread(runId, commit.firstRevision === 0);
+      this.parts.engine.shared?.met(runId, commit);
+    }
+    const last = commits.at(-1);
+    if (last !== undefined) this.parts.dues.reached(last.position);
+  }
+
+  private isOurOwn(runId: RunId, commit: Commit): boolean {
+    const revision = this.unseen.get(runId);
+    if (revision === undefined) return false;
+    const last = commit.firstRevision + commit.count - 1;
+    if (last >= revision) this.unseen.delete(runId);
+    return last <= revision;
+  }
+
+  private atMost(ms: number, work: Promise<void> | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.clock.after(ms, resolve);
+      void (work ?? Promise.resolve()).then(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
+  /** Nothing of them is ours any more, from this very turn on. */
+  private letGo(going: readonly Owned[]): void {
+    if (going.length === 0) return;
+    const shards = new Set(going.map(({ shard }) => shard));
+    const isOurs = inOneOf(shards);
+    for (const shard of shards) this.owned[shard] = null;
+    this.parts.flights.abandon(isOurs);
+    this.parts.engine.shared?.disown(isOurs);
+    this.parts.dues.drop(shards);
+    for (const runs of [this.unseen, this.doubts, this.refused])
+      for (const runId of runs.keys()) if (isOurs(runId)) runs.delete(runId);
+    this.follow(null, []);
+  }
+}
+
+const isActing = (own: Owned): boolean => own.head !== null && !own.releasing;
+
+const inOneOf =
+  (shards: ReadonlySet<Shard>) =>
+  (runId: RunId): boolean =>
+    shards.has(shardOf(runId));

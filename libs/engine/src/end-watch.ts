@@ -1,0 +1,96 @@
+import { runIdOf, RUN_STREAMS, type Commit, type EventStore, type Position } from '#event-store';
+import type { Clock, Log } from '#runtime';
+import { LogFollower } from './log-follower.js';
+import type { RunId } from './runs.js';
+
+/** Kept open so long after the last one has stopped waiting: between two requests that wait it need not be made anew. */
+const LINGER_MS = 10_000;
+
+/** What the watch tells: commits of runs as the log brings them, and that some may have been missed. */
+export interface Watching {
+  met(runId: RunId, commit: Commit): void;
+  /** The subscription was interrupted: whoever waits has its run looked at again. */
+  lookAgain(): void;
+}
+
+/**
+ * One subscription on the runs of all processes, open while somebody here waits for an end. Not always: a process that
+ * only starts runs would take in the whole log for nothing. From the head, since what lies before it a waiter reads.
+ */
+export class EndWatch {
+  private waiting = 0;
+  private opening: Promise<Position> | null = null;
+  private follower: LogFollower | null = null;
+  private cancelClose: (() => void) | null = null;
+  private stopped = false;
+  /** Every commit past this is met; `null` while nothing is followed. */
+  since: Position | null = null;
+
+  constructor(
+    private readonly store: EventStore,
+    private readonly clock: Clock,
+    private readonly log: Log,
+    private readonly watching: Watching,
+  ) {}
+
+  /** One more waits. Resolves once everything that is appended from then on will be met. */
+  enter(): Promise<Position> {
+    this.waiting += 1;
+    this.cancelClose?.();
+    this.cancelClose = null;
+    this.opening ??= this.open();
+    return this.opening;
+  }
+
+  /** So many wait no more. */
+  leave(count: number): void {
+    this.waiting -= count;
+    if (this.waiting > 0 || this.stopped) return;
+    this.cancelClose?.();
+    this.cancelClose = this.clock.after(LINGER_MS, () => void this.close());
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.cancelClose?.();
+    await this.opening?.catch(() => undefined);
+    await this.close();
+  }
+
+  private async open(): Promise<Position> {
+    try {
+      const head = await this.store.head();
+      let caughtUp = false;
+      this.since = head;
+      this.follower = new LogFollower(this.store, this.clock, this.log, {
+        after: head,
+        filter: { prefixes: [RUN_STREAMS] },
+        onCommits: (commits) => this.meet(commits),
+        onCaughtUp: () => {
+          if (caughtUp) this.watching.lookAgain();
+          caughtUp = true;
+        },
+      });
+      return head;
+    } catch (cause) {
+      this.opening = null;
+      throw cause;
+    }
+  }
+
+  private meet(commits: readonly Commit[]): void {
+    for (const commit of commits) {
+      const runId = runIdOf(commit.stream);
+      // A reason for the cast: the name of a run's stream holds the run's id.
+      if (runId !== null) this.watching.met(runId as RunId, commit);
+    }
+  }
+
+  private async close(): Promise<void> {
+    const { follower } = this;
+    this.follower = null;
+    this.opening = null;
+    this.since = null;
+    await follower?.stop();
+  }
+}

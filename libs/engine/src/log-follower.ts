@@ -1,0 +1,77 @@
+import type { Commit, EventStore, Filter, Position } from '#event-store';
+import type { Clock, Log } from '#runtime';
+
+const FOLLOW_AGAIN_AFTER_MS = 1_000;
+
+export type Follower = {
+  readonly after: Position;
+  readonly filter: Filter;
+  /** What happens to each commit; the position moves past them when it is done. */
+  readonly onCommits: (commits: readonly Commit[]) => void | Promise<void>;
+  /** Everything up to the position was delivered: at the beginning, and again whenever the subscription was made anew. */
+  readonly onCaughtUp?: () => void;
+};
+
+/** Follows the log from a position on until it is stopped: what breaks is taken up again where it was. */
+export class LogFollower {
+  private reached: Position;
+  private readonly stopping = new AbortController();
+  private readonly following: Promise<void>;
+
+  constructor(
+    private readonly store: EventStore,
+    private readonly clock: Clock,
+    private readonly log: Log,
+    private readonly follower: Follower,
+  ) {
+    this.reached = follower.after;
+    this.following = this.follow();
+  }
+
+  /** Everything up to here was met. */
+  get position(): Position {
+    return this.reached;
+  }
+
+  /** Nothing is met from now on; resolves when the subscription has ended. */
+  stop(): Promise<void> {
+    this.stopping.abort();
+    return this.following;
+  }
+
+  private async follow(): Promise<void> {
+    const { signal } = this.stopping;
+    const { filter, onCommits, onCaughtUp } = this.follower;
+    while (!signal.aborted) {
+      try {
+        for await (const message of this.store.subscribe(this.reached, { filter, signal })) {
+          if (signal.aborted) return;
+          if (message.type === 'commits') {
+            const done = onCommits(message.commits);
+            // Not across a turn when it is done: who stops here goes on elsewhere from exactly this position.
+            if (done !== undefined) await done;
+            this.reached = message.commits.at(-1)?.position ?? this.reached;
+          } else {
+            if (message.position > this.reached) this.reached = message.position;
+            onCaughtUp?.();
+          }
+        }
+      } catch (cause) {
+        this.log.error('the log could not be followed; trying again', { filter, err: cause });
+      }
+      await pause(this.clock, FOLLOW_AGAIN_AFTER_MS, signal);
+    }
+  }
+}
+
+const pause = (clock: Clock, ms: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const leave = (): void => {
+      cancel();
+      signal.removeEventListener('abort', leave);
+      resolve();
+    };
+    const cancel = clock.after(ms, leave);
+    signal.addEventListener('abort', leave, { once: true });
+  });
