@@ -6,6 +6,7 @@ import { MetricsPage, OpsServer, readinessOf, systemClock } from '#runtime';
 import type { Config, Log, Readiness } from '#runtime';
 import { PostgresLeaderLock, sharedProjector, sharedViews, viewMetrics, type ViewStore } from '#views';
 import { ProjectorModule } from './projector.module.js';
+import { retain } from './retention.js';
 
 /** Runs a projector as one of several: it writes the views, or stands by until the one that does is gone. The result stops it. */
 export const runProjector = async (config: Config, log: Log): Promise<() => Promise<void>> => {
@@ -24,6 +25,7 @@ export const runProjector = async (config: Config, log: Log): Promise<() => Prom
     logger: false,
     abortOnError: false,
   });
+  const retention = retain(config, store, log);
   let leaving = false;
   const readiness = async () =>
     readinessOf({
@@ -47,6 +49,7 @@ export const runProjector = async (config: Config, log: Log): Promise<() => Prom
     await relaying?.stop();
     await app.close();
     await ops.stop();
+    await retention?.stop();
     await store.stop();
     log.info('stopped');
   };

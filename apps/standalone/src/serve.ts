@@ -17,6 +17,7 @@ export const serve = async (config: Config, log: Log): Promise<() => Promise<voi
     abortOnError: false,
   });
   await app.listen(config.http.port, config.http.host);
+  parts.archiver?.start();
   const { port } = app.getHttpServer().address() as AddressInfo; // a TCP server has no other kind of address
   const host = config.http.host.includes(':') ? `[${config.http.host}]` : config.http.host;
   const url = `http://${host}:${port}`;
@@ -36,6 +37,7 @@ export const serve = async (config: Config, log: Log): Promise<() => Promise<voi
     await trigger?.stop();
     await app.close();
     await relay?.stop();
+    await parts.archiver?.stop();
     await parts.tracer?.stop();
     await parts.catalogue.stop();
     await parts.store.stop();

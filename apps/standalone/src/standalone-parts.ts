@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Dispatcher, dispatcherMetrics, MemoryOpenRuns, SingleOwner, SqliteOpenRuns } from '#dispatch';
-import { Catalogue, engineMetrics, RunEngine } from '#engine';
+import { Archiver, Catalogue, engineMetrics, RunEngine } from '#engine';
 import { EventStoreDbEventStore, openEventStore, SHARDS, SqliteEventStore, type EventStore } from '#event-store';
 import { openTracer, readinessOf, systemClock, systemEntropy, VERSION } from '#runtime';
 import type { Config, Log, MetricSources, Readiness } from '#runtime';
@@ -14,6 +14,8 @@ import type { ProjectorParts } from '../../projector/src/projector.module.js';
 export type StandaloneParts = WorkflowApiParts &
   DispatcherParts &
   ProjectorParts & {
+    /** `null`: runs are kept for ever. */
+    readonly archiver: Archiver | null;
     /** Readiness goes false: new work is better sent elsewhere. */
     readonly leave: () => void;
   };
@@ -59,6 +61,9 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
   };
   let leaving = false;
   const health: Health = { readiness: () => readiness(dispatcher, projector, views, leaving) };
+  const { ageMs, archiveDir, runsPerSecond } = config.retention;
+  const archiver =
+    ageMs === null ? null : new Archiver(store, clock, entropy, log, { folder: archiveDir, ageMs, runsPerSecond });
   const node = nodeInfo(config, store, dispatcher, projector);
   const leave = () => {
     leaving = true;
@@ -78,6 +83,7 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
     dispatcher,
     projector,
     views,
+    archiver,
     leave,
   };
 };

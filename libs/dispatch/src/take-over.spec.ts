@@ -2,8 +2,11 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ALL_SHARDS, MemoryEventStore, type Position } from '#event-store';
+import { ALL_SHARDS, encodeRunEvent, MemoryEventStore, runStream } from '#event-store';
+import type { Position, Revision } from '#event-store';
 import { silentLog } from '#runtime';
+import { runIdOf as engineRunIdOf, start } from '../../engine/src/testing/engine-world.js';
+import { appendRun } from '../../engine/src/testing/finished-runs.js';
 import { MemoryOpenRuns, type OpenRun, type OpenRuns } from './open-runs/open-runs.js';
 import { SqliteOpenRuns } from './open-runs/sqlite/sqlite-open-runs.js';
 import { takeOver } from './take-over.js';
@@ -114,6 +117,21 @@ describe.each([
 });
 
 describe('takeOver', () => {
+  it('finds nothing open in a run that was archived since the checkpoint', async () => {
+    const store = new MemoryEventStore();
+    await appendRun(store, 'a', { events: 4 });
+    const table = new MemoryOpenRuns();
+    await table.write({ open: [], ended: [], checkpoint: await store.head(), shards: ALL_SHARDS });
+    const { timeoutMs: _timeoutMs, type: _type, ...known } = start('a');
+    const ended = { status: 'completed', startedAt: '', finishedAt: '', events: 4, file: 'f' } as const;
+    const envelope = { commandId: '1', recordedAt: '2026-01-01T00:00:00.000Z', actor: null, traceparent: null };
+    const stub = encodeRunEvent({ type: 'RunArchived', ...known, ...ended });
+    const outcome = await store.archive(runStream(engineRunIdOf('a')), 3 as Revision, stub, envelope);
+    expect(outcome.status).toBe('appended');
+    await takeOver(store, table, silentLog, ALL_SHARDS);
+    expect(await table.count(ALL_SHARDS)).toBe(0);
+  });
+
   it('refuses a table that is ahead of the log', async () => {
     const table = new MemoryOpenRuns();
     await table.write({ open: [], ended: [], checkpoint: 900 as Position, shards: ALL_SHARDS });

@@ -70,7 +70,7 @@ const writeRows = async (
   }
 };
 
-const ENDS = new Set(['RunCompleted', 'RunFailed', 'RunCancelled', 'RunTimedOut']);
+const ENDS = new Set(['RunCompleted', 'RunFailed', 'RunCancelled', 'RunTimedOut', 'RunArchived']);
 
 type Seen = { openSteps: number; dueMs: number; limitMs: number };
 

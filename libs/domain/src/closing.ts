@@ -16,11 +16,19 @@ const goesOn = (step: Step, plan: Plan): boolean => {
   return node?.type === 'parallel' && node.onError === 'continue';
 };
 
-/** Ends every open step below a container (`null`: of the whole run), attempts in flight included. At most one event. */
-export const cancelOpenSteps = (run: Run, below: StepKey | null, reason: string): RunEvent[] => {
+/**
+ * Ends every open step below a container (`null`: of the whole run), attempts in flight included; `spared` is ended by an
+ * event of its own. At most one event.
+ */
+export const cancelOpenSteps = (
+  run: Run,
+  below: StepKey | null,
+  reason: string,
+  spared: StepKey | null = null,
+): RunEvent[] => {
   const steps: { step: StepKey; attempt: number | null }[] = [];
   for (const step of run.steps.values()) {
-    if (isStepEnded(step) || !isBelow(run, step, below)) continue;
+    if (isStepEnded(step) || step.key === spared || !isBelow(run, step, below)) continue;
     const last = step.attempts.at(-1);
     steps.push({ step: step.key, attempt: last?.outcome === 'running' ? last.number : null });
   }

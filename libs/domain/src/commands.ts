@@ -79,6 +79,7 @@ export const DEFAULT_RUN_LIMITS: RunLimits = {
 export type Rejection =
   | { readonly code: 'run-not-found' }
   | { readonly code: 'run-ended'; readonly status: string }
+  | { readonly code: 'run-archived'; readonly file: string }
   | { readonly code: 'key-reused'; readonly first: string; readonly given: string }
   | { readonly code: 'unknown-step'; readonly step: StepKey }
   | { readonly code: 'not-owed'; readonly step: StepKey }

@@ -1,7 +1,7 @@
 import { advance } from './advance.js';
 import { cancelOpenSteps, failStep } from './closing.js';
 import type { Context, FailAttempt, RunCommand, Rejection, StartRun } from './commands.js';
-import type { ErrorInfo, RunEvent, StepKey } from './events.js';
+import type { ErrorInfo, RunArchived, RunEvent, StepKey } from './events.js';
 import { toInstant, toMs } from './instant.js';
 import type { Plan, StepNode } from './plan.js';
 import { findStepPath } from './step-path.js';
@@ -27,6 +27,7 @@ const reject = (rejection: Rejection): Decision => ({ accepted: false, rejection
  * appends all of it at once.
  */
 export const decide = (command: RunCommand, run: Run | null, context: Context): Decision => {
+  if (run !== null && run.archived !== null) return afterArchive(command, run.archived);
   if (command.type === 'StartRun') return startRun(command, run, context);
   if (run === null) return reject({ code: 'run-not-found' });
   if (command.type === 'NoteDuplicateStarts') return noteDuplicates(command.count, run, context);
@@ -82,9 +83,35 @@ const afterEnd = (command: RunCommand, run: Run): Decision => {
   }
 };
 
-const noteDuplicates = (count: number, run: Run, { atMs }: Context): Decision => {
+/**
+ * Nothing changes an archived run. A start with another payload is told what it would have been told before: that its key is
+ * taken is the caller's mistake, however old the run; the first payload sent again learns where the run has gone.
+ */
+const afterArchive = (command: RunCommand, stub: RunArchived): Decision => {
+  switch (command.type) {
+    case 'StartRun':
+      return stub.fingerprint === command.fingerprint
+        ? reject({ code: 'run-archived', file: stub.file })
+        : reject({ code: 'key-reused', first: stub.fingerprint, given: command.fingerprint });
+    case 'Advance':
+    case 'WakeUp':
+    case 'LoseAttempts':
+    case 'NoteDuplicateStarts':
+      return NOTHING;
+    default:
+      return reject({ code: 'run-archived', file: stub.file });
+  }
+};
+
+const noteDuplicates = (count: number, run: Run, { atMs, limits }: Context): Decision => {
   const { notedAt } = run.duplicates;
-  if (count < 1 || (notedAt !== null && atMs < toMs(notedAt) + DUPLICATES_NOTED_EVERY_MS)) return NOTHING;
+  // One a minute for a year would pass the limit of events too.
+  if (
+    count < 1 ||
+    run.revision + 1 >= limits.eventsMax ||
+    (notedAt !== null && atMs < toMs(notedAt) + DUPLICATES_NOTED_EVERY_MS)
+  )
+    return NOTHING;
   return accept({ type: 'DuplicateStartsSeen', count });
 };
 
@@ -97,10 +124,22 @@ const startAttempt = (command: RunCommand & { type: 'StartAttempt' }, run: Run, 
     (step.status === 'waiting-retry' && step.retryAt !== null && toMs(step.retryAt) <= atMs);
   const late = step.deadlineAt !== null && toMs(step.deadlineAt) <= atMs;
   if (!due || late) return reject({ code: 'not-owed', step: command.step });
+  if (run.revision + 1 >= context.limits.eventsMax) return tooManyEvents(step, run, context);
   const spent = spentBy(step, run, context);
   if (spent !== null) return accept(failStep(step, spent, context.plan));
   const { dispatcher, boot } = command.grant;
   return accept({ type: 'AttemptStarted', step: step.key, attempt: step.attempts.length + 1, dispatcher, boot });
+};
+
+/**
+ * Ends the run, past every `onError: continue`: what goes on after this error would go on past the limit. Every way to ever
+ * more events leads through a new attempt; all else is bounded by the nodes of the plan.
+ */
+const tooManyEvents = (step: Step, run: Run, { plan, limits }: Context): Decision => {
+  const cause = `the run has ${run.revision + 1} events, the limit is ${limits.eventsMax}`;
+  const error = { name: 'Stepwell.TooManyEvents', cause };
+  const others = cancelOpenSteps(run, null, cause, step.key);
+  return accept(failStep(step, error, plan), ...others, { type: 'RunFailed', step: step.key, error });
 };
 
 /** Why an owed attempt is not made but fails its step, or `null`. Only now is it known how long it waited for a grant. */
@@ -109,10 +148,6 @@ const spentBy = (step: Step, run: Run, { plan, atMs, limits }: Context): ErrorIn
   if (step.attempts.length >= limits.attemptsMax) {
     const cause = `the step was attempted ${limits.attemptsMax} times, the limit`;
     return { name: 'Stepwell.TooManyAttempts', cause };
-  }
-  if (run.revision + 1 >= limits.eventsMax) {
-    const cause = `the run has ${run.revision + 1} events, the limit is ${limits.eventsMax}`;
-    return { name: 'Stepwell.TooManyEvents', cause };
   }
   const { totalTimeoutMs } = stepNode(plan, step).retry;
   if (last === undefined || totalTimeoutMs === null || atMs < toMs(step.enteredAt) + totalTimeoutMs) return null;

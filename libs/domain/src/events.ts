@@ -39,7 +39,8 @@ export type RunEvent =
   | AttemptStarted
   | AttemptSucceeded
   | AttemptFailed
-  | { readonly type: 'AttemptOutcomeUnknown'; readonly step: StepKey; readonly attempt: number };
+  | { readonly type: 'AttemptOutcomeUnknown'; readonly step: StepKey; readonly attempt: number }
+  | RunArchived;
 
 export type RunStarted = {
   readonly type: 'RunStarted';
@@ -143,3 +144,24 @@ export type AttemptFailed = {
   /** Ended by our own shutdown: raises the number, not the budget. */
   readonly interrupted: boolean;
 };
+
+/**
+ * All that is left of a run in the log: its history is in a file. The first event of its stream, or, where the log hides
+ * old events late, the last. Says enough to judge a start that is sent again, and where the rest is.
+ */
+export type RunArchived = Pick<
+  RunStarted,
+  'id' | 'key' | 'workflow' | 'version' | 'plan' | 'namespace' | 'fingerprint'
+> & {
+  readonly type: 'RunArchived';
+  readonly status: EndStatus;
+  readonly startedAt: Instant;
+  readonly finishedAt: Instant;
+  /** How many events it stands for, and so its own revision. */
+  readonly events: number;
+  /** Name of the file, in the folder of archives. */
+  readonly file: string;
+};
+
+/** How a run may end. */
+export type EndStatus = 'completed' | 'failed' | 'cancelled' | 'timed-out';

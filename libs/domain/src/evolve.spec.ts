@@ -74,6 +74,7 @@ describe('evolve', () => {
       steps: new Map(),
       tokens: new Map([['', null]]),
       payloads: new Map([[0, json({ order: 7 })]]),
+      archived: null,
       duplicates: { count: 0, notedAt: null },
       obligations: { ...NONE, moves: new Set(['']), timeoutAt: after(60_000) },
     });

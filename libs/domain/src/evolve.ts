@@ -1,4 +1,12 @@
-import type { RunEvent, RunStarted, StepCancelled, StepCompleted, StepEntered, StepKey } from './events.js';
+import type {
+  RunArchived,
+  RunEvent,
+  RunStarted,
+  StepCancelled,
+  StepCompleted,
+  StepEntered,
+  StepKey,
+} from './events.js';
 import { arrayText, NULL_TEXT, type JsonText, type PayloadRef } from './payload.js';
 import {
   isStepEnded,
@@ -36,9 +44,11 @@ export type RunState = Mutable<Omit<Run, 'steps' | 'obligations' | 'tokens' | 'p
 
 /**
  * Folds one event into the run, which it owns and updates in place (a map over 10,000 items must not copy 10,000 times).
- * Total: it never refuses, never checks and never reads the plan. Before `RunStarted` there is no run: `null`.
+ * Total: it never refuses, never checks and never reads the plan. Before `RunStarted` there is no run: `null`. A stream
+ * that begins with `RunArchived` folds to what the whole history with it at its end folds to.
  */
 export const evolve = (run: RunState | null, event: RunEvent, at: string): RunState | null => {
+  if (event.type === 'RunArchived') return archived(event);
   if (run === null) return event.type === 'RunStarted' ? started(event, at) : null;
   run.revision += 1;
   apply(run, event, at);
@@ -57,6 +67,7 @@ const started = (event: RunStarted, at: string): RunState => ({
   steps: new Map(),
   tokens: new Map([['', null]]),
   payloads: new Map([[0, event.input]]),
+  archived: null,
   duplicates: { count: 0, notedAt: null },
   obligations: {
     moves: new Set(['']),
@@ -68,7 +79,27 @@ const started = (event: RunStarted, at: string): RunState => ({
   },
 });
 
-const apply = (run: RunState, event: RunEvent, at: string): void => {
+/** What the stub does not say is empty; `Run.archived` tells that it is. */
+const archived = (stub: RunArchived): RunState => {
+  const { type: _type, status, startedAt, finishedAt, events, file: _file, ...known } = stub;
+  const start: RunStarted = {
+    ...known,
+    type: 'RunStarted',
+    queue: '',
+    tags: {},
+    correlationId: null,
+    requestor: null,
+    fromStep: null,
+    timeoutAt: null,
+    variables: NULL_TEXT,
+    input: NULL_TEXT,
+  };
+  const run: RunState = { ...started(start, startedAt), revision: events, archived: stub };
+  endRun(run, status, finishedAt);
+  return run;
+};
+
+const apply = (run: RunState, event: Exclude<RunEvent, RunArchived>, at: string): void => {
   switch (event.type) {
     case 'RunStarted':
       return;

@@ -1,9 +1,9 @@
 import type { Obligations } from './obligations.js';
-import type { ErrorInfo, Instant, RunStarted, StepEntered, StepKey } from './events.js';
+import type { EndStatus, ErrorInfo, Instant, RunArchived, RunStarted, StepEntered, StepKey } from './events.js';
 import type { NodeId, NodeType } from './plan.js';
 import type { JsonText } from './payload.js';
 
-export type RunStatus = 'running' | 'completed' | 'failed' | 'cancelled' | 'timed-out';
+export type RunStatus = 'running' | EndStatus;
 export type StepStatus = 'scheduled' | 'running' | 'waiting-retry' | 'completed' | 'failed' | 'cancelled' | 'skipped';
 
 /** A run as folded from its events. `evolve` owns it and updates it in place; everyone else sees it read-only. */
@@ -25,6 +25,8 @@ export type Run = {
   readonly tokens: ReadonlyMap<ScopeKey, StepKey | null>;
   /** Payload texts by the revision of the event that stores them. */
   readonly payloads: ReadonlyMap<number, JsonText>;
+  /** Not null when the history is in a file: then this is all that is known, and `started` holds no more than it says. */
+  readonly archived: RunArchived | null;
 };
 
 /** A node as entered by the run. */

@@ -17,7 +17,8 @@ export {
   type StreamName,
   type SubscriptionMessage,
 } from './event-store.js';
-export { envelopeOf, recordedAtOf, storedEvents, unpack, type StoredEvent } from './packed.js';
+export { envelopeOf, firstTypeOf, recordedAtOf, storedEvents, unpack, type StoredEvent } from './packed.js';
+export { eventText } from './event-text.js';
 export {
   ALL_SHARDS,
   CATALOGUE,

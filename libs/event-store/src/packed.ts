@@ -125,6 +125,12 @@ export const storedEvents = (commit: Commit): readonly StoredEvent[] => {
   return whole.events.map(({ type, v, data }) => new StoredEvent(type, v, JSON.stringify(data)));
 };
 
+/** The type of the first event of an append, without a look at the rest. */
+export const firstTypeOf = ({ packed }: Commit): string => {
+  const from = packed.indexOf(EVENTS) + EVENTS.length;
+  return packed.slice(from, packed.indexOf('"', from));
+};
+
 /** When an append was recorded. */
 export const recordedAtOf = ({ packed }: Commit): string =>
   // What `pack` made.

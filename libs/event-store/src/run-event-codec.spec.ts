@@ -82,6 +82,20 @@ const EVENTS: Arbitraries = {
     interrupted: fc.boolean(),
   }),
   AttemptOutcomeUnknown: record(attempt),
+  RunArchived: record({
+    id: name,
+    key: name,
+    workflow: orNull(name),
+    version: fc.oneof(count, fc.constant('draft' as const), fc.constant(null)),
+    plan: name,
+    namespace: name,
+    fingerprint: name,
+    status: fc.constantFrom('completed', 'failed', 'cancelled', 'timed-out'),
+    startedAt: name,
+    finishedAt: name,
+    events: count,
+    file: name,
+  }),
 };
 const anyEvent: fc.Arbitrary<RunEvent> = fc.oneof(
   ...Object.entries(EVENTS).map(([type, members]) =>

@@ -75,7 +75,8 @@ const encoded = (event: RunEvent): string => {
     case 'StepFailed':
     case 'StepCancelled':
     case 'StepSkipped':
-    case 'AttemptFailed': {
+    case 'AttemptFailed':
+    case 'RunArchived': {
       const { type: _, ...plain } = event;
       return JSON.stringify(plain);
     }
@@ -146,6 +147,7 @@ const READERS_BY_TYPE: Readonly<Record<RunEvent['type'], Reader>> = {
     ({ type: 'AttemptSucceeded', ...stored, output: payloadText(stored['output']) }) as RunEvent,
   AttemptFailed: plain('AttemptFailed'),
   AttemptOutcomeUnknown: plain('AttemptOutcomeUnknown'),
+  RunArchived: plain('RunArchived'),
 };
 const READERS: ReadonlyMap<string, Reader> = new Map(Object.entries(READERS_BY_TYPE));
 

@@ -46,6 +46,8 @@ describe('the configuration', () => {
       STEPWELL_VIEWS_URL: 'postgres://db/views',
       STEPWELL_OTLP_URL: 'http://collector:4318/v1/traces',
       STEPWELL_LIMITS: '[{ kind: queue, name: a, concurrency: 1 }]',
+      STEPWELL_RETENTION_HOURS: '24',
+      STEPWELL_ARCHIVE_DIR: 'elsewhere',
       STEPWELL_LOG_LEVEL: 'warn',
       STEPWELL_LOG_FORMAT: 'json',
       STEPWELL_KAFKA_BROKERS: 'a:1',

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { FlowLimit } from './flow-limits.js';
 import { nearestNames } from './nearest-names.js';
 import { SETTINGS, type SettingName, type SettingValues } from './settings.js';
@@ -19,6 +20,15 @@ export type Config = {
   readonly shutdown: { readonly graceMs: number };
   /** The URL may hold a password; `null` means SQLite in the data folder. */
   readonly views: { readonly url: string | null; readonly minPositionWaitMs: number };
+  readonly retention: RetentionConfig;
+};
+
+export type RetentionConfig = {
+  /** How long a run is kept after its end; `null`: for ever. */
+  readonly ageMs: number | null;
+  /** Absolute. */
+  readonly archiveDir: string;
+  readonly runsPerSecond: number;
 };
 
 export type LogConfig = {
@@ -162,6 +172,15 @@ const together = (values: SettingValues): Config => ({
   },
   shutdown: { graceMs: values.STEPWELL_SHUTDOWN_GRACE_MS },
   views: { url: values.STEPWELL_VIEWS_URL, minPositionWaitMs: values.STEPWELL_VIEWS_MIN_POSITION_WAIT_MS },
+  retention: retention(values),
+});
+
+const MS_AN_HOUR = 3_600_000;
+
+const retention = (values: SettingValues): RetentionConfig => ({
+  ageMs: values.STEPWELL_RETENTION_HOURS === 0 ? null : values.STEPWELL_RETENTION_HOURS * MS_AN_HOUR,
+  archiveDir: resolve(values.STEPWELL_DATA_DIR, values.STEPWELL_ARCHIVE_DIR),
+  runsPerSecond: values.STEPWELL_ARCHIVE_RUNS_PER_SECOND,
 });
 
 /** What is wrong with settings of Kafka that are right each by itself. */

@@ -98,6 +98,7 @@ const workflowName = z.string().transform((name, ctx): string => {
 });
 
 const dataDir = z.string().transform((text) => resolve(text));
+const archiveDir = z.string().regex(/\S/, 'must be the name of a folder');
 
 const setting = <Value>(
   group: Setting<Value>['group'],
@@ -155,6 +156,28 @@ export const SETTINGS = {
     integer(0, 600_000),
     '5000',
     'How long a list with `Stepwell-Min-Position` waits for its view, before 503 with `Retry-After`.',
+  ),
+
+  STEPWELL_RETENTION_HOURS: setting(
+    'Storage',
+    'hours',
+    integer(0, 876_000),
+    '0',
+    'How long a run is kept after its end; then its history goes into a file, and its key answers 410. `0` keeps all for ever.',
+  ),
+  STEPWELL_ARCHIVE_DIR: setting(
+    'Storage',
+    'folder',
+    archiveDir,
+    'archive',
+    'Where archived runs go; a relative one is below the data folder. See `docs/retention.md`.',
+  ),
+  STEPWELL_ARCHIVE_RUNS_PER_SECOND: setting(
+    'Storage',
+    'runs a second',
+    integer(1, 100_000),
+    '200',
+    'Most runs archived in a second, so that archiving disturbs nobody.',
   ),
 
   STEPWELL_LOG_LEVEL: setting(

@@ -1,6 +1,6 @@
 import type { ErrorInfo, Instant, RunEvent, RunStarted, RunStatus, StepKey } from '#domain';
 import type { Commit, Position, Revision, StoredEvent, StreamName } from '#event-store';
-import { decodeRunEvent, recordedAtOf, runIdOf, storedEvents } from '#event-store';
+import { decodeRunEvent, firstTypeOf, recordedAtOf, runIdOf, storedEvents } from '#event-store';
 import { checkedError, checkedText, checkedTextOrNull } from './checked-values.js';
 import type { ParkedStream } from './view-store.js';
 
@@ -40,6 +40,12 @@ export type RunListChanges = {
   readonly unsettled: ReadonlyMap<StreamName, UnsettledRun>;
   /** Parked now, or parked before and skipped again. */
   readonly parked: readonly ParkedStream[];
+  /** Archived: these rows go, with all by which they are found. */
+  readonly removed: readonly RunRow[];
+  /** Archived, and parked until now. */
+  readonly unparked: readonly StreamName[];
+  /** The highest place given so far. Kept by the store, since the row that held it may go. */
+  readonly lastSeq: number;
 };
 
 /** A run whose steps are to be folded: its events after that revision, up to the row's. */
@@ -66,7 +72,8 @@ export const rowsNeeded = (commits: readonly Commit[]): ReadonlySet<string> => {
 
 /**
  * Folds commits of runs, in the order of the log, into the changes of the list. Total: an event that cannot be folded
- * parks its stream, and the rest goes on. How the log is cut into batches makes no difference to the rows.
+ * parks its stream, and the rest goes on. How the log is cut into batches makes no difference to the rows. The stub of an
+ * archived run settles all there is of it, also where part of the history is gone from the log and part is not yet.
  */
 export const foldRunList = (before: RunListBefore, commits: readonly Commit[]): RunListChanges => {
   const inserted: RunRow[] = [];
@@ -77,8 +84,18 @@ export const foldRunList = (before: RunListBefore, commits: readonly Commit[]): 
   const unsettled = new Map<StreamName, UnsettledRun>();
   const unevenStreams = new Set<StreamName>();
   const begun = new Map<StreamName, RunRow>();
+  const removed: RunRow[] = [];
+  const unparked: StreamName[] = [];
   let lastSeq = before.lastSeq;
   for (const commit of commits) {
+    if (commit.firstRevision > 0 && firstTypeOf(commit) === 'RunArchived') {
+      const row = rows.get(runIdIn(commit.stream));
+      if (row !== undefined) removed.push(row);
+      rows.delete(runIdIn(commit.stream));
+      parked.delete(commit.stream);
+      if (before.parked.has(commit.stream)) unparked.push(commit.stream);
+      continue;
+    }
     const held = parked.get(commit.stream) ?? before.parked.get(commit.stream);
     if (held !== undefined) {
       parked.set(commit.stream, { ...held, skipped: held.skipped + commit.count });
@@ -120,7 +137,18 @@ export const foldRunList = (before: RunListBefore, commits: readonly Commit[]): 
   for (const [stream, row] of begun) {
     if (row.status === 'running' || unevenStreams.has(stream)) unsettled.set(stream, { row, after: -1 });
   }
-  return { inserted, updated: [...updated], attempted, unsettled, parked: [...parked.values()] };
+  const gone = new Set(removed.map(({ seq }) => seq));
+  for (const [stream, { row }] of unsettled) if (gone.has(row.seq)) unsettled.delete(stream);
+  return {
+    inserted: inserted.filter(({ seq }) => !gone.has(seq)),
+    updated: [...updated].filter(({ seq }) => !gone.has(seq)),
+    attempted: attempted.filter(({ seq }) => !gone.has(seq)),
+    unsettled,
+    parked: [...parked.values()],
+    removed: removed.filter(({ seq }) => seq <= before.lastSeq),
+    unparked,
+    lastSeq,
+  };
 };
 
 /** Which event of which append. */
@@ -159,6 +187,8 @@ const USES: Readonly<Record<RunEvent['type'], Use>> = {
   AttemptSucceeded: 'passed over',
   AttemptFailed: 'passed over',
   AttemptOutcomeUnknown: 'passed over',
+  // The fold takes it before it comes here: it is no event of a row, but the end of one.
+  RunArchived: 'passed over',
 };
 const USES_BY_TYPE: ReadonlyMap<string, Use> = new Map(Object.entries(USES));
 

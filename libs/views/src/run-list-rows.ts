@@ -106,7 +106,10 @@ const text = (value: string | null): string => JSON.stringify(value);
  * Where the runs of a batch are found, sorted, since neighbours in the table are then written together. `byRunId`: also
  * by the run's name, for a database that has no index of them.
  */
-export const lookupsOf = ({ inserted, attempted }: RunListChanges, byRunId: boolean): RunLookupsTable[] => {
+export const lookupsOf = (
+  { inserted, attempted }: Pick<RunListChanges, 'inserted' | 'attempted'>,
+  byRunId: boolean,
+): RunLookupsTable[] => {
   const lookups: RunLookupsTable[] = [];
   const add = (hash: number, seq: number, step: string | null): void => {
     lookups.push({ bucket: bucketOf(seq), hash, seq, step });

@@ -65,7 +65,7 @@ export type ParkedStreamsTable = {
 };
 
 /** One row. */
-export type CheckpointTable = { one: number; position: number };
+export type CheckpointTable = { one: number; position: number; last_seq: number };
 
 /** The tables of a set of views, in every database. */
 export type ViewsSchema = {

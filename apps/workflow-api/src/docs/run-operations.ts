@@ -25,7 +25,7 @@ export const RUN_OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Runs',
     summary: 'Start a run',
     description:
-      'Starts a published workflow by name, or an inline definition. The Idempotency-Key names this one intent: the same key with the same body gives the same answer for ever, with another body 422. The run is in the log before the answer is sent.',
+      'Starts a published workflow by name, or an inline definition. The Idempotency-Key names this one intent: the same key with the same body gives the same answer for as long as the run is kept (then 410 with the file it is archived in), with another body 422. The run is in the log before the answer is sent.',
     parameters: {
       'Idempotency-Key': {
         in: 'header',
@@ -77,6 +77,7 @@ export const RUN_OPERATIONS: Readonly<Record<string, Operation>> = {
       'version-not-found',
       'draft-not-found',
       'workflow-archived',
+      'run-archived',
       'step-unknown',
       'payload-too-large',
       'unsupported-media-type',
@@ -112,7 +113,7 @@ export const RUN_OPERATIONS: Readonly<Record<string, Operation>> = {
     description: 'Folded from its events, so always current.',
     parameters: { id: runId() },
     answers: { 200: { description: 'The run with its steps as a tree.', schema: 'Run', headers: POSITION } },
-    problems: ['run-not-found'],
+    problems: ['run-not-found', 'run-archived'],
   },
   'get /v1/runs/{id}/events': {
     id: 'listRunEvents',
@@ -142,7 +143,7 @@ export const RUN_OPERATIONS: Readonly<Record<string, Operation>> = {
       },
       204: { description: 'The run has ended and its last event was seen; do not come back.' },
     },
-    problems: ['run-not-found', 'overloaded'],
+    problems: ['run-not-found', 'run-archived', 'overloaded'],
   },
   'get /v1/runs/{id}/steps/{key}': {
     id: 'getStep',
@@ -152,7 +153,7 @@ export const RUN_OPERATIONS: Readonly<Record<string, Operation>> = {
     answers: {
       200: { description: 'The step with its attempts, and the steps below it.', schema: 'Step', headers: POSITION },
     },
-    problems: ['run-not-found', 'step-not-found'],
+    problems: ['run-not-found', 'run-archived', 'step-not-found'],
   },
   'post /v1/runs/{id}/cancel': {
     id: 'cancelRun',
@@ -168,6 +169,6 @@ export const RUN_OPERATIONS: Readonly<Record<string, Operation>> = {
       examples: { held: { reason: 'no longer needed' } },
     },
     answers: { 200: { description: 'The cancelled run.', schema: 'Run', headers: POSITION } },
-    problems: ['run-not-found', 'run-ended', 'unsupported-media-type', 'storage-unavailable'],
+    problems: ['run-not-found', 'run-archived', 'run-ended', 'unsupported-media-type', 'storage-unavailable'],
   },
 };

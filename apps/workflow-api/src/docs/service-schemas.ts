@@ -16,6 +16,7 @@ export const ProblemShape = z
         column: z.int().nullable().optional(),
       }),
     ),
+    file: z.string().optional().describe('Of `run-archived`: the file that holds the run.'),
   })
   .describe('RFC 9457.');
 

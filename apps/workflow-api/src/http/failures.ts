@@ -19,6 +19,8 @@ export const rejectionProblem = (rejection: Rejection, plan: Plan | null = null)
       return { code: 'run-not-found', detail: 'There is no run with this id.' };
     case 'run-ended':
       return { code: 'run-ended', detail: `The run has ended as ${rejection.status}.` };
+    case 'run-archived':
+      return runArchived(rejection.file);
     case 'key-reused':
       return {
         code: 'idempotency-key-reused',
@@ -34,6 +36,13 @@ export const rejectionProblem = (rejection: Rejection, plan: Plan | null = null)
       return { code: 'conflict', detail: `The order is refused: ${rejection.code}.` };
   }
 };
+
+export const runArchived = (file: string, headers: Problem['headers'] = {}): Problem => ({
+  code: 'run-archived',
+  detail: `The run has ended and is archived in ${file}.`,
+  file,
+  headers,
+});
 
 const unknownStep = (step: string, plan: Plan | null): Problem => {
   const hint = didYouMean(nearestNames(step, plan === null ? [] : stepKeys(plan)));

@@ -78,6 +78,11 @@ export const PROBLEMS = {
   'workflow-archived': [409, 'The workflow is archived', 'Publish a version to bring it back.'],
   'workflow-in-use': [409, 'Another definition uses this workflow', 'The detail names the users.'],
   conflict: [409, 'The state does not allow this', 'The detail says what stands against it.'],
+  'run-archived': [
+    410,
+    'The run is archived',
+    'It ended long ago and its history is in `file`: `npm run archive:read -- <file> --run <id>` shows it. Nothing starts under its key again.',
+  ],
   'precondition-failed': [412, 'The version is not the one you saw', 'Read it again, and send its ETag in If-Match.'],
   'payload-too-large': [413, 'The body is larger than the limit', 'Keep large content elsewhere and send its address.'],
   'uri-too-long': [414, 'A part of the address is too long', 'Names are at most 64 characters, keys of steps 1,024.'],
@@ -120,6 +125,8 @@ export type Problem = {
   readonly code: ProblemCode;
   readonly detail: string;
   readonly errors?: readonly ProblemPlace[];
+  /** Of `run-archived`: where the run is. */
+  readonly file?: string;
   readonly headers?: Readonly<Record<string, string>>;
 };
 
@@ -141,9 +148,9 @@ export class HttpProblem extends Error {
 export const problemStatus = (code: ProblemCode): number => PROBLEMS[code][0];
 
 /** The body of RFC 9457; `type` is an address of this server that explains the problem. */
-export const problemText = ({ code, detail, errors }: Problem): string => {
+export const problemText = ({ code, detail, errors, file }: Problem): string => {
   const [status, title] = PROBLEMS[code];
-  return JSON.stringify({ type: `/problems/${code}`, title, status, detail, code, errors: errors ?? [] });
+  return JSON.stringify({ type: `/problems/${code}`, title, status, detail, code, errors: errors ?? [], file });
 };
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import type { LoadedRun } from '#engine';
-import { unpack, type EventStore, type Position, type RecordedEvent } from '#event-store';
+import { eventText, unpack, type EventStore, type Position, type RecordedEvent } from '#event-store';
 import type { Clock } from '#runtime';
-import { eventText, readEvents, streamOf } from './run-reads.js';
+import { readEvents, streamOf } from './run-reads.js';
 
 export type EventStreamLimits = {
   readonly heartbeatMs: number;
@@ -13,7 +13,7 @@ export type EventStreamLimits = {
 export const EVENT_STREAM_LIMITS: EventStreamLimits = { heartbeatMs: 15_000, stalledMs: 15_000 };
 
 const PAGE_EVENTS = 500;
-const ENDS = new Set(['RunCompleted', 'RunFailed', 'RunCancelled', 'RunTimedOut']);
+const ENDS = new Set(['RunCompleted', 'RunFailed', 'RunCancelled', 'RunTimedOut', 'RunArchived']);
 
 /**
  * Writes the events of a run as server-sent events from a revision on, those to come as they come, and ends after the

@@ -1,13 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { LoadedRun, Origin } from '#engine';
-import type { RecordedEvent } from '#event-store';
+import { eventText, type RecordedEvent } from '#event-store';
 import { rejectionProblem, STORAGE_UNAVAILABLE } from '../http/failures.js';
 import { HttpProblem } from '../http/problems.js';
 import { parseTraceparent } from '../http/traceparent.js';
 import type { WorkflowApiParts } from '../parts.js';
 import { pageAt, type Page } from './list-page.js';
 import { stepText } from './run-json.js';
-import { eventText, loadVisible, readEvents, runIdOf, stepNotFound } from './run-reads.js';
+import { loadVisible, readEvents, runIdOf, stepNotFound } from './run-reads.js';
 import type { EventsQuery, RunsQuery } from './run-queries.js';
 
 /** What the controllers of runs ask for, as text that is ready to send. Throws the problem to answer. */

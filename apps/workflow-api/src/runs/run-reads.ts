@@ -2,17 +2,20 @@ import type { Run } from '#domain';
 import type { LoadedRun, RunId, Runs } from '#engine';
 import { runStream, type EventStore, type Position, type RecordedEvent, type Revision } from '#event-store';
 import { nearestNames } from '#runtime';
+import { runArchived } from '../http/failures.js';
 import { HttpProblem } from '../http/problems.js';
 import { didYouMean } from '../http/validation.js';
 import { hashOf, parseRunId } from './run-id.js';
 
-/** The run of an id as people see it, always current. Throws the problem when there is none, or its suffix is another. */
+/** The run of an id as people see it, always current. Throws the problem when there is none, it is archived, or its suffix is another. */
 export const loadVisible = async (runs: Runs, id: string): Promise<LoadedRun> => {
   const runId = parseRunId(id);
   const loaded = runId === null ? null : await runs.load(runId);
   if (loaded === null || loaded.run.started.id !== id) {
     throw new HttpProblem({ code: 'run-not-found', detail: `There is no run ${JSON.stringify(id.slice(0, 80))}.` });
   }
+  const { archived } = loaded.run;
+  if (archived !== null) throw new HttpProblem(runArchived(archived.file, positionHeader(loaded.position)));
   return loaded;
 };
 
@@ -38,20 +41,6 @@ export const readEvents = (
 export const runIdOf = (run: Run): RunId => hashOf(run.started.id);
 
 export const streamOf = ({ run }: LoadedRun) => runStream(runIdOf(run));
-
-export const eventText = ({
-  id,
-  type,
-  v,
-  stream,
-  revision,
-  position,
-  recordedAt,
-  data,
-  actor,
-  traceparent,
-}: RecordedEvent): string =>
-  JSON.stringify({ id, type, v, stream, revision, position: String(position), recordedAt, data, actor, traceparent });
 
 export const positionHeader = (position: Position): Record<string, string> => ({
   'stepwell-position': String(position),

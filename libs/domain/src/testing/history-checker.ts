@@ -70,7 +70,7 @@ export class HistoryChecker {
     if (previous.type === 'AttemptFailed' && previous.retryAt === null && !previous.interrupted)
       this.require(event.type === 'StepFailed' && step === previous.step, event, 'the last failure fails its step');
     if (previous.type === 'StepCancelled') {
-      const ends = event.type === 'RunCancelled' || event.type === 'RunTimedOut';
+      const ends = event.type === 'RunCancelled' || event.type === 'RunTimedOut' || event.type === 'RunFailed';
       const closes =
         event.type === 'StepFailed' && previous.steps.every((entry) => entry.step.startsWith(`${event.step}.`));
       this.require(ends || closes, event, 'what cancels steps ends the container above them, or the run');
@@ -96,13 +96,16 @@ export class HistoryChecker {
       }
       case 'RunFailed': {
         const root = this.last.get('');
+        const full = event.error.name === 'Stepwell.TooManyEvents' && this.revision >= this.limits.eventsMax;
         return this.endRun(
           event,
-          root?.status === 'failed' && root.key === event.step && root.error === event.error.name,
+          full || (root?.status === 'failed' && root.key === event.step && root.error === event.error.name),
         );
       }
       case 'RunCancelled':
         return this.endRun(event, true);
+      case 'RunArchived':
+        return this.require(false, event, 'no decision archives a run');
       case 'RunTimedOut':
         return this.endRun(event, atMs >= this.timeoutAtMs);
       case 'StepEntered':

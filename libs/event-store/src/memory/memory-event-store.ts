@@ -54,11 +54,13 @@ export class MemoryEventStore extends EventStore {
     { from = 0 as Revision, limit = Infinity }: { from?: Revision; limit?: number } = {},
   ): Promise<readonly RecordedEvent[]> {
     const commits = this.#streams.get(stream) ?? [];
-    const wanted = commits.filter((commit) => commit.firstRevision + commit.count > from);
-    return wanted
-      .flatMap(unpack)
-      .filter((event) => event.revision >= from)
-      .slice(0, limit);
+    const events: RecordedEvent[] = [];
+    for (const commit of commits) {
+      if (events.length >= limit) break;
+      if (commit.firstRevision + commit.count <= from) continue;
+      for (const event of unpack(commit)) if (event.revision >= from && events.length < limit) events.push(event);
+    }
+    return events;
   }
 
   async readAll(

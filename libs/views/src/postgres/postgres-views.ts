@@ -49,10 +49,12 @@ export class PostgresViews {
     { served, lookupsGo }: { readonly served: boolean; readonly lookupsGo: LookupsGo },
   ): Promise<PostgresViews> {
     const writer = new RunListWriter(client, set, lookupsGo);
-    const { rows } = await client.query<{ position: Position }>(`select position from ${set}.checkpoint`);
+    const { rows } = await client.query<{ position: Position; last_seq: number }>(
+      `select position, last_seq from ${set}.checkpoint`,
+    );
     const state = {
       checkpoint: rows[0]!.position,
-      lastSeq: await writer.lastSeq(),
+      lastSeq: rows[0]!.last_seq,
       parked: await writer.parked(),
     };
     return new PostgresViews(client, set, writer, served, state);
@@ -75,9 +77,8 @@ export class PostgresViews {
 
   async #applyNew(commits: readonly Commit[], through: Position): Promise<void> {
     const fresh = commits.filter(({ position }) => position > this.#checkpoint);
-    const lastSeq = this.#lastSeq;
     const rows = await this.#writer.rows(rowsNeeded(fresh));
-    const changes = foldRunList({ rows, parked: this.#parked, lastSeq }, fresh);
+    const changes = foldRunList({ rows, parked: this.#parked, lastSeq: this.#lastSeq }, fresh);
     const before = await this.#steps.rows(stepsNeeded(changes.unsettled));
     const steps = foldStepList(changes.unsettled, before, fresh);
     await inTransaction(this.#client, async () => {
@@ -86,13 +87,14 @@ export class PostgresViews {
       await this.#writer.write(changes);
       await this.#steps.write(steps);
       afterRows();
-      await this.#moveCheckpoint(through);
+      await this.#moveCheckpoint(through, changes.lastSeq);
       afterCheckpoint();
     });
     afterCommit();
     this.#checkpoint = through;
-    this.#lastSeq = changes.inserted.at(-1)?.seq ?? lastSeq;
+    this.#lastSeq = changes.lastSeq;
     for (const parked of changes.parked) this.#parked.set(parked.stream, parked);
+    for (const stream of changes.unparked) this.#parked.delete(stream);
   }
 
   /**
@@ -112,8 +114,8 @@ export class PostgresViews {
       throw new Error(`the views stand at ${position}, not at ${this.#checkpoint}: who else writes them?`);
   }
 
-  async #moveCheckpoint(through: Position): Promise<void> {
-    await this.#client.query(`update ${this.#set}.checkpoint set position = $1`, [through]);
+  async #moveCheckpoint(through: Position, lastSeq: number): Promise<void> {
+    await this.#client.query(`update ${this.#set}.checkpoint set position = $1, last_seq = $2`, [through, lastSeq]);
     if (this.#served) await this.#client.query('select pg_notify($1, $2)', [CHECKPOINT_CHANNEL, String(through)]);
   }
 }

@@ -58,7 +58,7 @@ const fill = async (
   return rebuild(log, views, systemClock, { batchCommits: BATCH_COMMITS, ...options });
 };
 
-/** Sorted once, instead of each into its place. Statistics at once: the planner knows nothing of a new table. */
+/** Sorted once, instead of each into its place, without those of runs that are gone again. Statistics at once: the planner knows nothing of a new table. */
 const index = async (client: ClientBase, set: string): Promise<void> => {
   await inTransaction(client, async () => {
     await client.query(`
@@ -66,7 +66,8 @@ const index = async (client: ClientBase, set: string): Promise<void> => {
       set local work_mem to '128MB';
       set local maintenance_work_mem to '256MB';
       insert into run_lookups (hash, seq, step)
-        select distinct on (hash, seq) hash, seq, step from run_lookups_staging order by hash, seq;
+        select distinct on (hash, seq) hash, seq, step from run_lookups_staging
+        where seq in (select seq from runs) order by hash, seq;
       drop table run_lookups_staging;
       ${SET_INDEXES}`);
   });

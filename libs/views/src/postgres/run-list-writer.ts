@@ -1,6 +1,8 @@
+import { PLACES_A_RUN } from '../step-list-rows.js';
 import type { ClientBase } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { finished } from 'node:stream/promises';
+import type { StreamName } from '#event-store';
 import type { RunListChanges, RunRow } from '../run-list-projection.js';
 import { RUN_COLUMNS, bindRun, bucketTimes, lookupsOf, parkedStream, runRow } from '../run-list-rows.js';
 import type { ParkedStreamsTable, RunBucketsTable, RunLookupsTable, RunsTable } from '../run-list-tables.js';
@@ -24,13 +26,6 @@ export class RunListWriter {
     this.#lookupsGo = lookupsGo;
   }
 
-  async lastSeq(): Promise<number> {
-    const { rows } = await this.#client.query<{ seq: number }>(
-      `select coalesce(max(seq), 0) as seq from ${this.#set}.runs`,
-    );
-    return rows[0]!.seq;
-  }
-
   async parked(): Promise<Map<string, ParkedStream>> {
     const { rows } = await this.#client.query<ParkedStreamsTable>(`select * from ${this.#set}.parked_streams`);
     return new Map(rows.map((row) => [row.stream, parkedStream(restored(row))]));
@@ -47,13 +42,15 @@ export class RunListWriter {
   }
 
   async write(changes: RunListChanges): Promise<void> {
-    const { inserted, updated, parked } = changes;
+    const { inserted, updated, parked, removed, unparked } = changes;
     if (inserted.length > 0) await this.#copyRuns(inserted);
     if (updated.length > 0) await this.#update(updated);
     const lookups = lookupsOf(changes, false);
     if (lookups.length > 0) await this.#insertLookups(lookups);
     if (inserted.length > 0) await this.#widenBuckets(bucketTimes(inserted));
     for (const stream of parked) await this.#park(stream);
+    if (unparked.length > 0) await this.#unpark(unparked);
+    if (removed.length > 0) await this.#remove(removed);
   }
 
   #copyRuns(inserted: readonly RunRow[]): Promise<void> {
@@ -129,6 +126,35 @@ export class RunListWriter {
        values ($1, $2, $3, $4, $5, $6)
        on conflict (stream) do update set skipped = excluded.skipped`,
       [stream, position, revision, toStored(eventType), toStored(error), skipped],
+    );
+  }
+
+  async #unpark(streams: readonly StreamName[]): Promise<void> {
+    await this.#client.query(`delete from ${this.#set}.parked_streams where stream = any($1::text[])`, [
+      arrayOf(streams),
+    ]);
+  }
+
+  /** Primary keys, and index run_lookups_of_steps. What is in staging goes when that is sorted into its table. */
+  async #remove(removed: readonly RunRow[]): Promise<void> {
+    const seqs = arrayOf(removed.map(({ seq }) => seq));
+    await this.#client.query(`delete from ${this.#set}.runs where seq = any($1::bigint[])`, [seqs]);
+    // Primary key, a range for each run.
+    await this.#client.query(
+      `delete from ${this.#set}.steps using unnest($1::bigint[]) as gone (seq)
+       where place >= gone.seq * ${PLACES_A_RUN} and place < (gone.seq + 1) * ${PLACES_A_RUN}`,
+      [seqs],
+    );
+    if (this.#lookupsGo === 'into staging') return;
+    const lookups = lookupsOf({ inserted: removed, attempted: [] }, false);
+    await this.#client.query(
+      `delete from ${this.#set}.run_lookups as kept using unnest($1::bigint[], $2::bigint[]) as gone (hash, seq)
+       where kept.hash = gone.hash and kept.seq = gone.seq`,
+      [arrayOf(lookups.map(({ hash }) => hash)), arrayOf(lookups.map(({ seq }) => seq))],
+    );
+    await this.#client.query(
+      `delete from ${this.#set}.run_lookups where step is not null and seq = any($1::bigint[])`,
+      [seqs],
     );
   }
 

@@ -120,9 +120,18 @@ const STEP_LIST_INDEXES = `
   create index steps_by_workflow on steps (status, workflow, (place + 0));
   create index steps_by_target on steps (status, target, (place + 0))`;
 
+/** Rows of archived runs go, so that the last place given is no longer that of the last row. */
+const LAST_SEQ = `
+  alter table checkpoint add column last_seq bigint not null default 0;
+  update checkpoint set last_seq = coalesce((select max(seq) from runs), 0)`;
+
+/** By which steps a run is found does not stand in its row, and the primary key begins with the hash. */
+const STEPS_INDEX = `
+  create index run_lookups_of_steps on run_lookups (seq) where step is not null`;
+
 /** For a rebuild, which fills the tables before it indexes them; together they make what the migrations make. */
-export const SET_TABLES = `${RUN_LIST_TABLES};${STEP_LIST_TABLE}`;
-export const SET_INDEXES = `${RUN_LIST_INDEXES};${STEP_LIST_INDEXES}`;
+export const SET_TABLES = `${RUN_LIST_TABLES};${STEP_LIST_TABLE};${LAST_SEQ}`;
+export const SET_INDEXES = `${RUN_LIST_INDEXES};${STEP_LIST_INDEXES};${STEPS_INDEX}`;
 
 const runList = async (client: ClientBase): Promise<void> => {
   await client.query(RUN_LIST_TABLES);
@@ -139,10 +148,15 @@ const stepList = async (client: ClientBase): Promise<void> => {
   await client.query(`truncate runs, run_lookups, run_buckets, parked_streams; update checkpoint set position = -1`);
 };
 
+const lastSeq = async (client: ClientBase): Promise<void> => {
+  await client.query(`${LAST_SEQ};${STEPS_INDEX}`);
+};
+
 // In order, never edited and never reordered: what changes a table is a new entry.
 
 export const ROOT_MIGRATIONS: readonly Migration<ClientBase>[] = [{ name: 'sets-and-leaders', up: root }];
 export const SET_MIGRATIONS: readonly Migration<ClientBase>[] = [
   { name: 'run-list', up: runList },
   { name: 'step-list', up: stepList },
+  { name: 'last-seq', up: lastSeq },
 ];

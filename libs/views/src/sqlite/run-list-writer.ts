@@ -1,3 +1,4 @@
+import { PLACES_A_RUN } from '../step-list-rows.js';
 import type Database from 'better-sqlite3';
 import type { Kysely } from 'kysely';
 import { sql } from 'kysely';
@@ -19,6 +20,10 @@ export class RunListWriter {
   readonly #updateRun: Database.Statement;
   readonly #bucketTimes: Database.Statement;
   readonly #park: Database.Statement;
+  readonly #unpark: Database.Statement;
+  readonly #removeRun: Database.Statement;
+  readonly #removeSteps: Database.Statement;
+  readonly #removeLookups: Database.Statement;
   readonly #openRun: Database.Statement;
   readonly #endedRun: Database.Statement;
   readonly #lastSeq: Database.Statement;
@@ -64,6 +69,17 @@ export class RunListWriter {
           conflict.column('stream').doUpdateSet((eb) => ({ skipped: eb.ref('excluded.skipped') })),
         ),
     );
+    this.#unpark = prepare(db.deleteFrom('parked_streams').where('stream', '=', ''));
+    this.#removeRun = prepare(db.deleteFrom('runs').where('seq', '=', 0));
+    // Primary key.
+    this.#removeSteps = prepare(db.deleteFrom('steps').where('place', '>=', 0).where('place', '<', 0));
+    // Primary key, the whole bucket (some 5 ms): by which steps a run is found does not stand in its row.
+    this.#removeLookups = prepare(
+      db
+        .deleteFrom('run_lookups')
+        .where('bucket', '=', 0)
+        .where(sql<boolean>`seq in (select value from json_each(${''}))`),
+    );
     // Index runs_open_by_run_id, which is partial: the status must stand in the text.
     this.#openRun = prepare(
       db
@@ -82,12 +98,13 @@ export class RunListWriter {
         .where('hash', '=', 0)
         .where('run_id', '=', ''),
     );
-    this.#lastSeq = prepare(db.selectFrom('runs').select((eb) => eb.fn.max('seq').as('seq')));
+    this.#lastSeq = prepare(db.selectFrom('checkpoint').select('last_seq as seq'));
     this.#parked = prepare(db.selectFrom('parked_streams').selectAll());
   }
 
+  /** The highest place ever given: a run that is gone keeps its place. */
   lastSeq(): number {
-    return (this.#lastSeq.get() as { seq: number | null }).seq ?? 0;
+    return (this.#lastSeq.get() as { seq: number }).seq;
   }
 
   parked(): Map<string, ParkedStream> {
@@ -136,6 +153,20 @@ export class RunListWriter {
     for (const { stream, position, revision, eventType, error, skipped } of changes.parked) {
       this.#park.run(stream, position, revision, eventType, error, skipped);
     }
+    for (const stream of changes.unparked) this.#unpark.run(stream);
+    this.#remove(changes.removed);
+  }
+
+  #remove(rows: readonly RunRow[]): void {
+    const buckets = new Map<number, number[]>();
+    for (const { seq } of rows) {
+      this.#removeRun.run(seq);
+      this.#removeSteps.run(seq * PLACES_A_RUN, (seq + 1) * PLACES_A_RUN);
+      const bucket = buckets.get(bucketOf(seq));
+      if (bucket === undefined) buckets.set(bucketOf(seq), [seq]);
+      else bucket.push(seq);
+    }
+    for (const [bucket, seqs] of buckets) this.#removeLookups.run(bucket, JSON.stringify(seqs));
   }
 }
 

@@ -47,7 +47,9 @@ export class SqliteViews {
     this.#begin = database.prepare('begin immediate');
     this.#commit = database.prepare('commit');
     this.#readCheckpoint = database.prepare('select position from checkpoint where one = 1');
-    this.#writeCheckpoint = database.prepare('update checkpoint set position = ? where one = 1 and position < ?');
+    this.#writeCheckpoint = database.prepare(
+      'update checkpoint set position = ?, last_seq = ? where one = 1 and position < ?',
+    );
     this.#parked = this.#writer.parked();
     this.#lastSeq = this.#writer.lastSeq();
     this.#checkpoint = this.#storedCheckpoint();
@@ -93,15 +95,16 @@ export class SqliteViews {
     this.#writer.write(changes);
     this.#stepWriter.write(steps);
     afterRows();
-    const { changes: moved } = this.#writeCheckpoint.run(through, through);
+    const { changes: moved } = this.#writeCheckpoint.run(through, changes.lastSeq, through);
     if (moved !== 1)
       throw new Error(`the views stand at ${this.#storedCheckpoint()}, not before ${through}: who else writes them?`);
     afterCheckpoint();
     this.#commit.run();
     afterCommit();
     this.#checkpoint = through;
-    this.#lastSeq = changes.inserted.at(-1)?.seq ?? lastSeq;
+    this.#lastSeq = changes.lastSeq;
     for (const parked of changes.parked) this.#parked.set(parked.stream, parked);
+    for (const stream of changes.unparked) this.#parked.delete(stream);
   }
 
   listRuns(query: RunListQuery): RunListPage {

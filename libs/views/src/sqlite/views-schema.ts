@@ -73,7 +73,7 @@ const runList = async (db: Kysely<ViewsSchema>): Promise<void> => {
     .addColumn('position', 'integer', (column) => column.notNull())
     .modifyEnd(strict)
     .execute();
-  await db.insertInto('checkpoint').values({ one: 1, position: -1 }).execute();
+  await sql`insert into checkpoint (one, position) values (1, -1)`.execute(db);
 };
 
 /**
@@ -126,11 +126,18 @@ const stepList = async (db: Kysely<ViewsSchema>): Promise<void> => {
   await db.updateTable('checkpoint').set({ position: -1 }).execute();
 };
 
+/** Rows of archived runs go, so that the last place given is no longer that of the last row. */
+const lastSeq = async (db: Kysely<ViewsSchema>): Promise<void> => {
+  await sql`alter table checkpoint add column last_seq integer not null default 0`.execute(db);
+  await sql`update checkpoint set last_seq = coalesce((select max(seq) from runs), 0)`.execute(db);
+};
+
 /** In order, never edited and never reordered: what changes a table is a new entry. */
 export const MIGRATIONS: readonly Migration<Kysely<ViewsSchema>>[] = [
   { name: 'run-list', up: runList },
   { name: 'resolved-runs', up: resolvedRuns },
   { name: 'step-list', up: stepList },
+  { name: 'last-seq', up: lastSeq },
 ];
 
 export const VIEWS_SCHEMA_VERSION = MIGRATIONS.length;

@@ -43,7 +43,7 @@ export const openPostgresViews =
     await withClient(url(), (client) =>
       client.query(
         `delete from ${set}.runs; delete from ${set}.steps; delete from ${set}.run_lookups; delete from ${set}.run_buckets;
-         delete from ${set}.parked_streams; update ${set}.checkpoint set position = -1`,
+         delete from ${set}.parked_streams; update ${set}.checkpoint set position = -1, last_seq = 0`,
       ),
     );
     return {
