@@ -137,17 +137,28 @@ export const foldRunList = (before: RunListBefore, commits: readonly Commit[]): 
   for (const [stream, row] of begun) {
     if (row.status === 'running' || unevenStreams.has(stream)) unsettled.set(stream, { row, after: -1 });
   }
-  const gone = new Set(removed.map(({ seq }) => seq));
-  for (const [stream, { row }] of unsettled) if (gone.has(row.seq)) unsettled.delete(stream);
+  const changes = { inserted, updated: [...updated], attempted, unsettled, parked: [...parked.values()] };
+  return { ...withoutArchived(changes, removed, before.lastSeq), unparked, lastSeq };
+};
+
+type Changes = Pick<RunListChanges, 'inserted' | 'updated' | 'attempted' | 'unsettled' | 'parked'>;
+
+/** Of a run that was archived nothing is written; its row goes, if it was there before the batch. */
+const withoutArchived = (
+  changes: Changes,
+  archived: readonly RunRow[],
+  lastSeq: number,
+): Changes & Pick<RunListChanges, 'removed'> => {
+  if (archived.length === 0) return { ...changes, removed: [] };
+  const gone = new Set(archived.map(({ seq }) => seq));
+  const stays = ({ seq }: { readonly seq: number }): boolean => !gone.has(seq);
   return {
-    inserted: inserted.filter(({ seq }) => !gone.has(seq)),
-    updated: [...updated].filter(({ seq }) => !gone.has(seq)),
-    attempted: attempted.filter(({ seq }) => !gone.has(seq)),
-    unsettled,
-    parked: [...parked.values()],
-    removed: removed.filter(({ seq }) => seq <= before.lastSeq),
-    unparked,
-    lastSeq,
+    inserted: changes.inserted.filter(stays),
+    updated: changes.updated.filter(stays),
+    attempted: changes.attempted.filter(stays),
+    unsettled: new Map([...changes.unsettled].filter(([, { row }]) => stays(row))),
+    parked: changes.parked,
+    removed: archived.filter(({ seq }) => seq <= lastSeq),
   };
 };
 
