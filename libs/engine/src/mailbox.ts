@@ -1,5 +1,5 @@
 import type { Plan, RunCommand } from '#domain';
-import { LOG_START, type Position, type Revision, type StreamName } from '#event-store';
+import { LOG_START, type Revision, type StreamName } from '#event-store';
 import type { FoldedRun } from './load-run.js';
 import type { LoadedRun, Origin, RunId, StartReply } from './runs.js';
 import type { Rejection } from '#domain';

@@ -1,9 +1,11 @@
-import { DEFAULT_RUN_LIMITS, type Plan, type StartRun } from '#domain';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DEFAULT_RUN_LIMITS, type Plan, type Run, type StartRun, type StepNode } from '#domain';
 import { RunEngine, type LoadedRun, type PlanSource, type StartReply } from '#engine';
 import {
   EventStore,
   MemoryEventStore,
   runStream,
+  shardOf,
   type Append,
   type AppendOutcome,
   type Commit,
@@ -18,6 +20,7 @@ import {
   type SubscriptionMessage,
 } from '#event-store';
 import { silentLog, systemClock, systemEntropy, type Clock } from '#runtime';
+import { planOf, sequence, step } from '../../../domain/src/testing/tree-plans.js';
 import { Dispatcher } from '../dispatcher.js';
 import { MemoryOpenRuns, type OpenRuns } from '../open-runs/open-runs.js';
 import type { ShardHolder, ShardOwnership } from '../shards/shard-ownership.js';
@@ -242,5 +245,25 @@ export class SplitWorld {
     for (const part of this.parts.splice(0)) await part.stop();
   }
 }
+
+/** A run of three steps, one after the other, that are sent to `/one`, `/two` and `/three`. */
+export const threeSteps = (url: string): Plan => {
+  const plan = planOf(sequence(step('one'), step('two'), step('three')));
+  return { ...plan, nodes: plan.nodes.map((node) => (node.type === 'step' ? sentTo(node, url) : node)) };
+};
+
+export const sentTo = (node: StepNode, url: string): StepNode => ({
+  ...node,
+  url: `${url}/${node.name}`,
+  retry: { ...node.retry, initialIntervalMs: 20, jitter: 'none' },
+});
+
+export const until = async (holds: () => Promise<boolean> | boolean): Promise<void> => {
+  while (!(await holds())) await sleep(2);
+};
+
+export const keys = (count: number): string[] => Array.from({ length: count }, (_, index) => `k${index}`);
+export const shardOfKey = (key: string): Shard => shardOf(runIdOf(key));
+export const attemptsOf = (run: Run) => [...run.steps.values()].flatMap(({ attempts }) => attempts);
 
 const plansOf = (plan: Plan): PlanSource => ({ cachedPlan: () => plan, plan: () => Promise.resolve(plan) });
