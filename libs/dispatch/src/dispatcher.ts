@@ -196,7 +196,7 @@ export class Dispatcher implements Owner, Flights {
   private wake(runId: RunId, anew: boolean, done: (run: Run | null | undefined) => void): void {
     const told = (result: CommandResult): void =>
       done(result.status === 'unavailable' ? undefined : (result.loaded?.run ?? null));
-    if (anew && this.engine.sharing !== null) this.engine.sharing.wakeAnew(runId, told);
+    if (anew && this.engine.shared !== null) this.engine.shared.wakeAnew(runId, told);
     else this.engine.submit(runId, WAKE_UP, NOBODY, told);
   }
 

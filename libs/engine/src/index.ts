@@ -3,7 +3,7 @@ export type { Committed, Owner, RunNews, StartedAttempt } from './owner.js';
 export type { CommandResult } from './mailbox.js';
 export type { PlanSource } from './load-run.js';
 export { RunEngine, type EngineOptions } from './run-engine.js';
-export type { LogSharing } from './log-sharing.js';
+export type { SharedLog } from './several-writers.js';
 export { LogFollower } from './log-follower.js';
 export { Catalogue } from './catalogue/catalogue.js';
 export type * from './catalogue/catalogue-replies.js';

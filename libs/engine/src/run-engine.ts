@@ -9,7 +9,7 @@ import { DISOWNED, hasWork, loadedOf, loseAttempts, newMailbox, NOBODY, startRep
 import type { CommandResult, Mailbox, Queued } from './mailbox.js';
 import type { Owner } from './owner.js';
 import { Runs, type CancelReply, type LoadedRun, type Origin, type RunId, type StartReply } from './runs.js';
-import { LogSharing, type Inside } from './log-sharing.js';
+import { SharedLog, type Inside } from './several-writers.js';
 
 const CONFLICTS_MAX = 10;
 const REPEAT_UNKNOWN_AFTER_MS = 100;
@@ -29,7 +29,7 @@ export class RunEngine extends Runs {
   private readonly idleRuns = new IdleRuns(this.mailboxes);
   private readonly duplicates: DuplicateStarts;
   /** `null` where this process alone appends to runs. */
-  readonly sharing: LogSharing | null;
+  readonly shared: SharedLog | null;
   private owner: Owner | null = null;
   private underWay = 0;
   private drained: (() => void)[] = [];
@@ -44,7 +44,7 @@ export class RunEngine extends Runs {
     private readonly options: EngineOptions,
   ) {
     super();
-    this.sharing = options.sharedLog === true ? new LogSharing(this.inside(), plans, store, clock, log) : null;
+    this.shared = options.sharedLog === true ? new SharedLog(this.inside(), plans, store, clock, log) : null;
     this.duplicates = new DuplicateStarts(clock, (runId, count, done) =>
       this.submit(runId, { type: 'NoteDuplicateStarts', count }, NOBODY, done),
     );
@@ -92,7 +92,7 @@ export class RunEngine extends Runs {
   }
 
   async load(runId: RunId): Promise<LoadedRun | null> {
-    if (this.sharing !== null) return this.sharing.load(runId);
+    if (this.shared !== null) return this.shared.load(runId);
     for (;;) {
       const mailbox = this.mailboxOf(runId);
       if (mailbox.loaded && (mailbox.held || !mailbox.busy)) {
@@ -107,12 +107,12 @@ export class RunEngine extends Runs {
   whenEnded(runId: RunId, call: (loaded: LoadedRun | null) => void): () => void {
     const mailbox = this.mailboxOf(runId);
     mailbox.ended.add(call);
-    if (this.sharing !== null) this.sharing.awaitEnd(mailbox);
+    if (this.shared !== null) this.shared.awaitEnd(mailbox);
     else if (!mailbox.busy && mailbox.loaded) this.settled(mailbox);
     else if (!mailbox.busy) void this.read(mailbox).then(() => this.settled(mailbox));
     return () => {
       if (!mailbox.ended.delete(call)) return;
-      this.sharing?.waitNoMore(1);
+      this.shared?.waitNoMore(1);
       if (!mailbox.busy) this.settled(mailbox);
     };
   }
@@ -137,7 +137,7 @@ export class RunEngine extends Runs {
       // What was read may lead to an append.
       await new Promise((resolve) => setImmediate(resolve));
     }
-    await this.sharing?.stop();
+    await this.shared?.stop();
   }
 
   private inside(): Inside {
@@ -162,7 +162,7 @@ export class RunEngine extends Runs {
     const { owner } = this;
     const { runId, state, plan, traceparent, position } = mailbox;
     if (owner === null || state === null || plan === null || mailbox.disowned) return;
-    if (this.sharing !== null) owner.met({ runId, run: state, plan, traceparent, position, fresh });
+    if (this.shared !== null) owner.met({ runId, run: state, plan, traceparent, position, fresh });
     const { inFlight } = state.obligations;
     const boot = inFlight.size === 0 ? null : owner.bootOf(runId);
     if (boot === null || ![...inFlight.values()].some((other) => other !== boot)) return;
@@ -366,7 +366,7 @@ export class RunEngine extends Runs {
     const loaded = mailbox.state !== null && isEnded(mailbox.state) ? loadedOf(mailbox) : null;
     const waiting = [...mailbox.ended];
     mailbox.ended.clear();
-    this.sharing?.waitNoMore(waiting.length);
+    this.shared?.waitNoMore(waiting.length);
     for (const call of waiting) call(loaded);
   }
 
@@ -381,8 +381,8 @@ export class RunEngine extends Runs {
     if (mailbox.disowned) return this.dismiss(mailbox, DISOWNED);
     const { state } = mailbox;
     if (mailbox.queue.length > 0 || mailbox.more) return this.drain(mailbox);
-    if (this.sharing !== null && (mailbox.asked !== null || mailbox.metRevision > (state?.revision ?? -1)))
-      return void this.sharing.refresh(mailbox);
+    if (this.shared !== null && (mailbox.asked !== null || mailbox.metRevision > (state?.revision ?? -1)))
+      return void this.shared.refresh(mailbox);
     if (state === null || isEnded(state)) {
       this.tellEnded(mailbox);
       return this.forget(mailbox);

@@ -128,7 +128,7 @@ export class OwnedShards implements ShardHolder {
     const isOurs = inOneOf(new Set(going.map(({ shard }) => shard)));
     await this.parts.flights.land(isOurs, RELEASE_GRACE_MS);
     // A store that does not answer holds nothing up: what is under way then is fenced, like a zombie's.
-    await this.atMost(RELEASE_GRACE_MS, this.parts.engine.sharing?.settle(isOurs));
+    await this.atMost(RELEASE_GRACE_MS, this.parts.engine.shared?.settle(isOurs));
     await this.parts.dues.flush();
     this.letGo(going.filter((own) => this.owned[own.shard] === own));
   }
@@ -254,7 +254,7 @@ export class OwnedShards implements ShardHolder {
   private follow(head: Position | null, joining: readonly Owned[]): Position {
     const { follower } = this;
     const reached = follower?.position ?? head ?? (-1 as Position); // with neither, nothing is followed
-    if (this.parts.engine.sharing === null || this.stopped) return reached;
+    if (this.parts.engine.shared === null || this.stopped) return reached;
     void follower?.stop();
     const followed = this.all().filter((own) => own.head !== null);
     if (follower !== null) {
@@ -283,7 +283,7 @@ export class OwnedShards implements ShardHolder {
       if (own === null || own.head === null || commit.position <= own.followed) continue;
       // Until somebody has looked at it the run is due now: the checkpoint may pass it.
       this.parts.dues.unread(runId, commit.firstRevision === 0);
-      this.parts.engine.sharing?.met(runId, commit);
+      this.parts.engine.shared?.met(runId, commit);
     }
     const last = commits.at(-1);
     if (last !== undefined) this.parts.dues.reached(last.position);
@@ -314,7 +314,7 @@ export class OwnedShards implements ShardHolder {
     const isOurs = inOneOf(shards);
     for (const shard of shards) this.owned[shard] = null;
     this.parts.flights.abandon(isOurs);
-    this.parts.engine.sharing?.disown(isOurs);
+    this.parts.engine.shared?.disown(isOurs);
     this.parts.dues.drop(shards);
     for (const runs of [this.unseen, this.doubts, this.refused])
       for (const runId of runs.keys()) if (isOurs(runId)) runs.delete(runId);

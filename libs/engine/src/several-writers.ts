@@ -30,7 +30,7 @@ export type Inside = {
  * What the engine does where other processes append to the same runs. No answer rests on what is in memory alone: it is
  * fenced by an append, or by a read of the stream's tail that began after the question came.
  */
-export class LogSharing {
+export class SharedLog {
   private readonly ends: EndWatch;
   private stopping = false;
 

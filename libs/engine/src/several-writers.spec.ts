@@ -258,20 +258,20 @@ describe('an owner on a log that others append to', () => {
     await api.begin('x');
     const [begun] = await commitsOf(store);
     store.reads.length = 0;
-    owner.engine.sharing!.met(X, begun!);
+    owner.engine.shared!.met(X, begun!);
     expect(news.splice(0)).toMatchObject([{ runId: X, fresh: true }]);
     await until(() => store.seen.length === 2);
     expect(store.reads).toEqual([]);
     await turns();
     // Its own commit, as the log brings it again.
-    owner.engine.sharing!.met(X, (await commitsOf(store))[1]!);
+    owner.engine.shared!.met(X, (await commitsOf(store))[1]!);
     expect(news.splice(0)).toEqual([]);
     await api.begin('x');
     await until(() => store.seen.length === 4);
     await api.cancel('x');
     store.reads.length = 0;
     const commits = await commitsOf(store);
-    owner.engine.sharing!.met(X, commits[3]!);
+    owner.engine.shared!.met(X, commits[3]!);
     await until(() => news.length > 0);
     expect(news.splice(0).at(-1)?.run.status).toBe('cancelled');
     expect(store.reads).toEqual([3]);
@@ -296,11 +296,11 @@ describe('an owner on a log that others append to', () => {
       MemoryEventStore.prototype.append.call(store, append, (outcome) => held.push(() => settle(outcome)));
       return true;
     };
-    owner.engine.sharing!.met(X, (await commitsOf(store))[0]!);
+    owner.engine.shared!.met(X, (await commitsOf(store))[0]!);
     await until(() => held.length === 1);
     await api.cancel('x');
     news.length = 0;
-    owner.engine.sharing!.met(X, (await commitsOf(store))[2]!);
+    owner.engine.shared!.met(X, (await commitsOf(store))[2]!);
     await turns();
     expect(news).toEqual([]);
     held[0]!();
@@ -319,7 +319,7 @@ describe('an owner on a log that others append to', () => {
     await second.submit({ type: 'WakeUp' });
     expect(await typesOf(store, 'x')).toEqual(['RunStarted', 'StepEntered', 'AttemptStarted']);
     sure = true;
-    await new Promise((done) => second.engine.sharing!.wakeAnew(X, done));
+    await new Promise((done) => second.engine.shared!.wakeAnew(X, done));
     expect((await typesOf(store, 'x')).at(-1)).toBe('AttemptOutcomeUnknown');
   });
 
@@ -330,11 +330,11 @@ describe('an owner on a log that others append to', () => {
     store.hold = true;
     const woken = owner.submit({ type: 'WakeUp' });
     await until(() => store.heldReads.length === 1);
-    owner.engine.sharing!.disown(() => true);
+    owner.engine.shared!.disown(() => true);
     expect(await woken).toMatchObject({ status: 'unavailable' });
-    const wokenAnew = new Promise((done) => owner.engine.sharing!.wakeAnew(X, done));
+    const wokenAnew = new Promise((done) => owner.engine.shared!.wakeAnew(X, done));
     await until(() => store.heldReads.length === 2);
-    owner.engine.sharing!.disown(() => true);
+    owner.engine.shared!.disown(() => true);
     store.hold = false;
     for (const goOn of store.heldReads) goOn();
     expect(await wokenAnew).toMatchObject({ status: 'unavailable' });
