@@ -12,13 +12,23 @@ const LIBRARIES = {
   engine: ['domain', 'event-store', 'runtime'],
   dispatch: ['domain', 'event-store', 'engine', 'runtime'],
   views: ['domain', 'event-store', 'runtime'],
+  relay: ['domain', 'event-store', 'runtime'],
 };
 
 /** Each driver may be imported only in the folder or file of its adapter. */
 const DRIVERS = {
+  '@eventstore/db-client': ['^libs/event-store/src/eventstoredb/', '^test/'],
+  '@opentelemetry/api': ['^libs/runtime/src/tracing/opentelemetry/'],
+  '@opentelemetry/exporter-trace-otlp-http': ['^libs/runtime/src/tracing/opentelemetry/'],
+  '@opentelemetry/resources': ['^libs/runtime/src/tracing/opentelemetry/'],
+  '@opentelemetry/sdk-trace': ['^libs/runtime/src/tracing/opentelemetry/'],
   'better-sqlite3': ['^libs/.+/sqlite/', '^libs/[^/]+/src/.*sqlite-[^/]+[.]ts$', '^test/'],
+  kafkajs: ['^libs/relay/src/kafka/', '^test/'],
   kysely: ['^libs/views/src/'],
+  pg: ['^libs/.+/postgres/', '^libs/[^/]+/src/.*postgres-[^/]+[.]ts$', '^test/'],
+  'pg-copy-streams': ['^libs/.+/postgres/'],
   pino: ['^libs/runtime/src/log[.]ts$'],
+  'prom-client': ['^libs/runtime/src/metrics/prom-client/'],
   undici: ['^libs/dispatch/src/.*undici-[^/]+[.]ts$', '^libs/dispatch/src/undici/', '^apps/sample-app/', '^test/'],
 };
 

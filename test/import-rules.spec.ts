@@ -16,12 +16,33 @@ const PLANTED: Readonly<Record<string, readonly (readonly [file: string, specifi
   'engine-leans-on': [['libs/engine/src/a.ts', '#dispatch']],
   'dispatch-leans-on': [['libs/dispatch/src/a.ts', '#views']],
   'views-leans-on': [['libs/views/src/a.ts', '#engine']],
+  '@eventstore/db-client-only-in-its-adapter': [
+    ['libs/event-store/src/sqlite/d.ts', '@eventstore/db-client'],
+    ['apps/projector/src/d.ts', '@eventstore/db-client'],
+  ],
+  '@opentelemetry/api-only-in-its-adapter': [['apps/dispatcher/src/t.ts', '@opentelemetry/api']],
+  '@opentelemetry/exporter-trace-otlp-http-only-in-its-adapter': [
+    ['libs/runtime/src/t.ts', '@opentelemetry/exporter-trace-otlp-http'],
+  ],
+  '@opentelemetry/resources-only-in-its-adapter': [['libs/dispatch/src/t.ts', '@opentelemetry/resources']],
+  '@opentelemetry/sdk-trace-only-in-its-adapter': [['libs/runtime/src/tracing/t.ts', '@opentelemetry/sdk-trace']],
+  'relay-leans-on': [['libs/relay/src/a.ts', '#engine']],
   'better-sqlite3-only-in-its-adapter': [
     ['libs/event-store/src/memory/b.ts', 'better-sqlite3'],
     ['apps/projector/src/b.ts', 'better-sqlite3'],
   ],
+  'kafkajs-only-in-its-adapter': [
+    ['libs/relay/src/relay.ts', 'kafkajs'],
+    ['apps/projector/src/k.ts', 'kafkajs'],
+  ],
   'kysely-only-in-its-adapter': [['apps/workflow-api/src/b.ts', 'kysely']],
+  'pg-only-in-its-adapter': [['libs/views/src/sqlite/b.ts', 'pg']],
+  'pg-copy-streams-only-in-its-adapter': [['libs/views/src/b.ts', 'pg-copy-streams']],
   'pino-only-in-its-adapter': [['libs/engine/src/b.ts', 'pino']],
+  'prom-client-only-in-its-adapter': [
+    ['libs/runtime/src/metrics/m.ts', 'prom-client'],
+    ['apps/workflow-api/src/m.ts', 'prom-client'],
+  ],
   'undici-only-in-its-adapter': [['libs/dispatch/src/dispatcher.ts', 'undici']],
   'domain-is-pure': [
     ['libs/domain/src/b.ts', 'kysely'],
@@ -64,8 +85,11 @@ const ALLOWED: readonly (readonly [file: string, specifier: string])[] = [
   ['libs/engine/src/ok.ts', '#event-store'],
   ['libs/engine/src/ok.spec.ts', '../../event-store/src/testing/contract.js'],
   ['libs/runtime/src/ok.ts', 'node:fs'],
+  ['libs/event-store/src/eventstoredb/ok.ts', '@eventstore/db-client'],
   ['libs/event-store/src/sqlite/ok.ts', 'better-sqlite3'],
+  ['libs/relay/src/kafka/ok.ts', 'kafkajs'],
   ['libs/views/src/ok.ts', 'kysely'],
+  ['libs/views/src/postgres/ok.ts', 'pg'],
   ['libs/dispatch/src/undici-exchange.ts', 'undici'],
   ['libs/runtime/src/log.ts', 'pino'],
   ['libs/views/src/views.module.ts', '@nestjs/common'],
@@ -76,7 +100,7 @@ const ALLOWED: readonly (readonly [file: string, specifier: string])[] = [
 ];
 
 const EMPTY = [
-  ...['domain', 'runtime', 'event-store', 'engine', 'dispatch', 'views'].map(
+  ...['domain', 'runtime', 'event-store', 'engine', 'dispatch', 'views', 'relay'].map(
     (library) => `libs/${library}/src/index.ts`,
   ),
   'libs/domain/src/inner.ts',
@@ -85,7 +109,22 @@ const EMPTY = [
   'apps/dispatcher/src/inner.ts',
   'test/support.ts',
 ];
-const DEPENDENCIES = ['better-sqlite3', 'kysely', 'pino', 'undici', '@nestjs/common'];
+const DEPENDENCIES = [
+  '@eventstore/db-client',
+  '@opentelemetry/api',
+  '@opentelemetry/exporter-trace-otlp-http',
+  '@opentelemetry/resources',
+  '@opentelemetry/sdk-trace',
+  'better-sqlite3',
+  'kafkajs',
+  'kysely',
+  'pg',
+  'pg-copy-streams',
+  'prom-client',
+  'pino',
+  'undici',
+  '@nestjs/common',
+];
 
 let root: string;
 const write = (path: string, text: string): void => {

@@ -29,8 +29,8 @@ export type ThroughputRow = {
 };
 
 /** One side of the comparison: where to send, whose figures to read, how many appends it has made. */
-type Side = { readonly url: string; readonly pid: number; readonly appends: () => Promise<number | null> };
-type Sample = Omit<SideFigures, 'rounds'>;
+export type Side = { readonly url: string; readonly pid: number; readonly appends: () => Promise<number | null> };
+export type Sample = Omit<SideFigures, 'rounds'>;
 
 const WARM_SECONDS = 1;
 /** A JIT that has seen little is not what is measured: compiling goes on in the background for some 20,000 runs. */
@@ -109,7 +109,8 @@ export const measureThroughput = async (
 
 const whole = (value: number): string => Math.round(value).toLocaleString('en');
 
-const measure = async (
+/** One window of load on one side. */
+export const measure = async (
   side: Side,
   workflow: string,
   concurrency: number,
@@ -154,7 +155,7 @@ const measure = async (
   };
 };
 
-const medians = (samples: readonly Sample[]): SideFigures => {
+export const medians = (samples: readonly Sample[]): SideFigures => {
   const of = (pick: (sample: Sample) => number): number => median(samples.map(pick));
   const threads = new Set(samples.flatMap((sample) => Object.keys(sample.cpuUsPerRunByThread)));
   const byThread = [...threads].map((name) => [name, of((sample) => sample.cpuUsPerRunByThread[name] ?? 0)] as const);

@@ -15,6 +15,8 @@ export type Wish = {
   /** Bodies of the 201 answers; more than one is a violation. */
   readonly bodies: Set<string>;
   acknowledged: number;
+  /** Acknowledgements that were not marked as a replay; more than one is a violation. */
+  unmarked: number;
   replays: number;
   /** Tries that got no answer: the start may or may not have happened. */
   unanswered: number;
@@ -62,6 +64,7 @@ export const newWish = (key: string, workload: Workload, quiet: boolean): Wish =
   ids: new Set(),
   bodies: new Set(),
   acknowledged: 0,
+  unmarked: 0,
   replays: 0,
   unanswered: 0,
   refusedOtherPayload: 0,
@@ -94,8 +97,7 @@ const startUntilAcknowledged = async (field: Field, chance: Chance, wish: Wish, 
     );
   const run = JSON.parse(answer.text) as RunShape;
   if (answer.headers['idempotent-replayed'] === 'true') wish.replays++;
-  else if (wish.acknowledged > 0 && !wait)
-    complain(field, `start of ${wish.key} was acknowledged before, and is not marked as a replay`);
+  else if (++wish.unmarked > 1) complain(field, `start of ${wish.key} was acknowledged twice as the first`);
   wish.acknowledged++;
   wish.ids.add(run.id);
   if (answer.status === 201) wish.bodies.add(answer.text);

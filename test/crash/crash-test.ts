@@ -60,7 +60,7 @@ export const crashTest = async (options: CrashOptions): Promise<readonly Verdict
     await publishAll(victim.url, kinds);
     await quietPhase(options, field, kinds);
     await killingPhase(options, victim, field, kinds);
-    const evidence = await gather(options, victim, field, async () => {
+    const evidence = await gather({ ...options, url: victim.url }, field, async () => {
       const ledger = await readLedger(app.url);
       const requests = [...ledger.requests, ...trap.ledger.entries()];
       return { requests, dropped: ledger.dropped + trap.ledger.summary().dropped };
@@ -79,7 +79,8 @@ export const crashTest = async (options: CrashOptions): Promise<readonly Verdict
   }
 };
 
-const publishAll = async (url: string, kinds: readonly Workload[]): Promise<void> => {
+/** Publishes the definitions of all workloads. */
+export const publishAll = async (url: string, kinds: readonly Workload[]): Promise<void> => {
   for (const { name, definition } of kinds) {
     const answer = await httpCall('PUT', `${url}/v1/workflows/${name}`, { body: definition });
     if (answer.status !== 201) throw new Error(`publishing ${name} answered ${answer.status}: ${answer.text}`);
@@ -108,7 +109,7 @@ const killingPhase = async (
 };
 
 /** Clients that go on until the signal; without one they are the quiet ones, and have a number of runs each. */
-const runClients = async (
+export const runClients = async (
   seed: number,
   field: Field,
   kinds: readonly Workload[],
@@ -139,19 +140,22 @@ const killAgainAndAgain = async (options: CrashOptions, victim: Victim, field: F
   }
 };
 
-const idsOf = (field: Field): readonly string[] => [...new Set(field.wishes.flatMap((wish) => [...wish.ids]))];
+export const idsOf = (field: Field): readonly string[] => [...new Set(field.wishes.flatMap((wish) => [...wish.ids]))];
 
 type Ledgers = () => Promise<Pick<Evidence, 'requests' | 'dropped'>>;
 
 /** Everything is asked for anew, from the outside, after the server is left in peace. */
-const gather = async (options: CrashOptions, victim: Victim, field: Field, ledgers: Ledgers): Promise<Evidence> => {
-  const { url } = victim;
+export const gather = async (
+  { url, seed, progress }: Pick<CrashOptions, 'seed' | 'progress'> & { readonly url: string },
+  field: Field,
+  ledgers: Ledgers,
+): Promise<Evidence> => {
   const ids = idsOf(field);
   const runs = await readEndedRuns(url, ids, END_TIMEOUT_MS, (open) => {
-    options.progress(`  waiting for ${open} runs to end`, false);
+    progress(`  waiting for ${open} runs to end`, false);
   });
   // A last run, whose position lies past everything that the views must have seen.
-  const headers = { 'idempotency-key': `last-${options.seed}`, prefer: 'wait=10' };
+  const headers = { 'idempotency-key': `last-${seed}`, prefer: 'wait=10' };
   const last = await httpCall('POST', `${url}/v1/runs`, { headers, body: { workflow: 'values' } });
   const { id } = JSON.parse(last.text) as { readonly id: string };
   const position = (await httpCall('GET', `${url}/v1/runs/${id}`)).headers['stepwell-position'];

@@ -1,14 +1,14 @@
 import { Module, type DynamicModule, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { Projector, ViewStore } from '#views';
+import { ViewProjector, ViewStore } from '#views';
 
 /** What a projector leans on; the main of an app makes it and hands it in. */
-export type ProjectorParts = { readonly projector: Projector; readonly views: ViewStore };
+export type ProjectorParts = { readonly projector: ViewProjector; readonly views: ViewStore };
 
 /** Keeps the views: follows the log from the start of the app to its end. */
 @Module({})
 export class ProjectorModule implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(
-    private readonly projector: Projector,
+    private readonly projector: ViewProjector,
     private readonly views: ViewStore,
   ) {}
 
@@ -16,7 +16,7 @@ export class ProjectorModule implements OnApplicationBootstrap, OnApplicationShu
     return {
       module: ProjectorModule,
       providers: [
-        { provide: Projector, useValue: projector },
+        { provide: ViewProjector, useValue: projector },
         { provide: ViewStore, useValue: views },
       ],
     };

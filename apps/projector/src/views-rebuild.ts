@@ -1,10 +1,11 @@
+import { openSqliteLogReader } from '#event-store';
 import { loadConfigOrExit, onShutdown, systemClock } from '#runtime';
-import { rebuildSqliteViews } from '#views';
+import { rebuildPostgresViews, rebuildSqliteViews, type RebuildResult } from '#views';
 import { join } from 'node:path';
 import { rebuildProgress } from './rebuild-progress.js';
 
-// npm run views:rebuild: builds a new set of views from the log, beside the old one, and switches to it. A service may be
-// running on the same data; it notices the switch by itself.
+// npm run views:rebuild: builds a new set of views from the log, beside the old one, and switches to it. Services may be
+// running on the same data; they notice the switch by themselves.
 
 const config = loadConfigOrExit(process.env);
 if (config.eventStore !== 'sqlite') {
@@ -14,12 +15,24 @@ if (config.eventStore !== 'sqlite') {
 
 const viewsFolder = join(config.dataDir, 'views');
 const abort = new AbortController();
-process.stdout.write(`Rebuilding the views in ${viewsFolder} from the log in ${config.dataDir}\n`);
+const options = { onProgress: rebuildProgress(process.stdout, systemClock), signal: abort.signal };
+
+const rebuild = async (): Promise<RebuildResult> => {
+  const { url } = config.views;
+  const place = url === null ? viewsFolder : 'Postgres';
+  process.stdout.write(`Rebuilding the views in ${place} from the log in ${config.dataDir}\n`);
+  if (url === null) return rebuildSqliteViews(config.dataDir, viewsFolder, options);
+  const log = openSqliteLogReader(config.dataDir);
+  try {
+    return await rebuildPostgresViews({ head: () => log.head(), page: (after) => log.page(after, {}) }, url, options);
+  } finally {
+    log.close();
+  }
+};
 
 const main = async (): Promise<number> => {
-  const onProgress = rebuildProgress(process.stdout, systemClock);
   try {
-    const result = await rebuildSqliteViews(config.dataDir, viewsFolder, { onProgress, signal: abort.signal });
+    const result = await rebuild();
     if (result.status === 'interrupted') {
       process.stdout.write('\nInterrupted: the views are as they were.\n');
       return 130;

@@ -1,6 +1,7 @@
-import { createLog, loadConfigOrExit, onShutdown } from '#runtime';
+import { createLog, loadConfigOrExit, onShutdown, tuneCollector } from '#runtime';
 import { serve } from './serve.js';
 
+tuneCollector();
 const config = loadConfigOrExit(process.env);
 const log = createLog(config.log);
 

@@ -1,7 +1,9 @@
 import { NestFactory } from '@nestjs/core';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { FileRelayCheckpoint, relayOfConfig } from '#relay';
 import type { Config, Log } from '#runtime';
-import { createHttpAdapter } from '../../workflow-api/src/workflow-api.module.js';
+import { createHttpAdapter, openTrigger } from '../../workflow-api/src/workflow-api.module.js';
 import { createParts } from './standalone-parts.js';
 import { StandaloneModule } from './standalone.module.js';
 
@@ -23,10 +25,18 @@ export const serve = async (config: Config, log: Log): Promise<() => Promise<voi
     dataDir: config.dataDir,
     swaggerUi: `${url}/docs`,
   });
+  const checkpoint = new FileRelayCheckpoint(join(config.dataDir, 'relay-checkpoint.json'));
+  const relay = relayOfConfig(config.kafka, parts.store, checkpoint, log);
+  relay?.start();
+  const trigger = openTrigger(parts, config.kafka);
+  trigger?.start();
   return async () => {
     log.info('stopping: attempts in flight get a grace period', { graceMs: config.shutdown.graceMs });
     parts.leave();
+    await trigger?.stop();
     await app.close();
+    await relay?.stop();
+    await parts.tracer?.stop();
     await parts.catalogue.stop();
     await parts.store.stop();
     log.info('stopped');

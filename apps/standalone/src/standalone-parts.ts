@@ -1,17 +1,15 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { Dispatcher, MemoryOpenRuns, SingleOwner, SqliteOpenRuns } from '#dispatch';
-import { Catalogue, RunEngine } from '#engine';
-import { MemoryEventStore, SHARDS, SqliteEventStore, type EventStore } from '#event-store';
-import { systemClock, systemEntropy, type Config, type Log } from '#runtime';
-import { Projector, SqliteViewStore } from '#views';
-import type { Health, NodeInfo, Readiness, WorkflowApiParts } from '../../workflow-api/src/workflow-api.module.js';
+import { Dispatcher, dispatcherMetrics, MemoryOpenRuns, SingleOwner, SqliteOpenRuns } from '#dispatch';
+import { Catalogue, engineMetrics, RunEngine } from '#engine';
+import { EventStoreDbEventStore, openEventStore, SHARDS, SqliteEventStore, type EventStore } from '#event-store';
+import { openTracer, readinessOf, systemClock, systemEntropy, VERSION } from '#runtime';
+import type { Config, Log, MetricSources, Readiness } from '#runtime';
+import { openViews, viewMetrics, VIEWS_SCHEMA_VERSION, type ViewProjector, type ViewStore } from '#views';
+import type { Health, NodeInfo, WorkflowApiParts } from '../../workflow-api/src/workflow-api.module.js';
 import type { DispatcherParts } from '../../dispatcher/src/dispatcher.module.js';
 import type { ProjectorParts } from '../../projector/src/projector.module.js';
-
-const VERSION = '0.1.0';
-/** How many shards group the runs of a log; a standalone process owns them all. */
 
 export type StandaloneParts = WorkflowApiParts &
   DispatcherParts &
@@ -25,7 +23,7 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
   const clock = systemClock;
   const entropy = systemEntropy;
   mkdirSync(config.dataDir, { recursive: true });
-  const store = openStore(config, log);
+  const store = openEventStore(config, clock, log);
   await store.start();
   const catalogue = new Catalogue(store, clock, entropy, log, config.limits);
   await catalogue.start();
@@ -34,20 +32,29 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
     config.eventStore === 'memory'
       ? new MemoryOpenRuns()
       : new SqliteOpenRuns(join(config.dataDir, 'open-runs.sqlite'));
-  const dispatcher = new Dispatcher(store, engine, openRuns, new SingleOwner(), clock, entropy, log, {
+  const tracer = await openTracer(config.traces.otlpUrl, 'stepwell-standalone', log);
+  const ownership = new SingleOwner();
+  const dispatcher = new Dispatcher(store, engine, openRuns, ownership, clock, entropy, log, {
     ...config.dispatch,
     name: `${hostname()}-${process.pid}`,
     payloadMaxBytes: config.limits.payloadMaxBytes,
     graceMs: config.shutdown.graceMs,
+    tracer,
   });
-  const views = new SqliteViewStore(viewsFolder(config));
-  const projector = new Projector(store, views, clock, {
+  const opened = openViews(config, store, clock, {
+    folder: viewsFolder(config),
     onFault: (err, delayMs) =>
       log.warn('the views could not be written; starting again from their checkpoint', { err, delayMs }),
   });
-  const lists = {
-    listRuns: views.listRuns.bind(views),
-    waitFor: projector.waitFor.bind(projector),
+  const { store: views, projector } = opened;
+  const lists: WorkflowApiParts['lists'] = {
+    listRuns: (query) => views.listRuns(query),
+    waitFor: (position, timeoutMs) => opened.waitFor(position, timeoutMs),
+  };
+  const metrics: MetricSources = {
+    ...engineMetrics(engine.counts),
+    ...dispatcherMetrics(dispatcher, openRuns, ownership),
+    ...viewMetrics(projector, views),
   };
   let leaving = false;
   const health: Health = { readiness: () => readiness(dispatcher, projector, views, leaving) };
@@ -65,6 +72,8 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
     config,
     health,
     node,
+    metrics,
+    tracer,
     dispatcher,
     projector,
     views,
@@ -80,39 +89,24 @@ const viewsFolder = (config: Config): string => {
   return folder;
 };
 
-const openStore = (config: Config, log: Log): EventStore => {
-  if (config.eventStore === 'memory') return new MemoryEventStore();
-  return new SqliteEventStore({
-    folder: config.dataDir,
-    onFatal: (err) => {
-      // Nothing that was under way is acknowledged; a restart trusts only what the log holds.
-      log.error('the log cannot be trusted to this process any more; it ends', { err });
-      process.exit(1);
-    },
-  });
-};
-
 const readiness = async (
   dispatcher: Dispatcher,
-  projector: Projector,
-  views: SqliteViewStore,
+  projector: ViewProjector,
+  views: ViewStore,
   leaving: boolean,
 ): Promise<Readiness> => {
-  const parts: Record<string, Readiness['parts'][string]> = {
+  return readinessOf({
     process: leaving ? { status: 'not-ready', detail: 'The process is stopping.' } : READY,
     dispatcher: dispatcher.acting
       ? READY
       : { status: 'not-ready', detail: 'The open runs are being taken over, or let go.' },
     views: await viewsReadiness(projector, views),
-  };
-  const all = Object.values(parts).map(({ status }) => status);
-  const status = all.includes('not-ready') ? 'not-ready' : all.includes('degraded') ? 'degraded' : 'ready';
-  return { status, parts };
+  });
 };
 
 const READY = { status: 'ready', detail: null } as const;
 
-const viewsReadiness = async (projector: Projector, views: SqliteViewStore): Promise<Readiness['parts'][string]> => {
+const viewsReadiness = async (projector: ViewProjector, views: ViewStore): Promise<Readiness['parts'][string]> => {
   try {
     const parked = await views.parked();
     if (parked.length > 0) {
@@ -135,7 +129,7 @@ const viewsReadiness = async (projector: Projector, views: SqliteViewStore): Pro
 };
 
 /** Getters, so that every answer tells of its moment. */
-const nodeInfo = (config: Config, store: EventStore, dispatcher: Dispatcher, projector: Projector): NodeInfo => ({
+const nodeInfo = (config: Config, store: EventStore, dispatcher: Dispatcher, projector: ViewProjector): NodeInfo => ({
   product: 'stepwell',
   version: VERSION,
   runtime: `node ${process.versions.node}`,
@@ -145,6 +139,12 @@ const nodeInfo = (config: Config, store: EventStore, dispatcher: Dispatcher, pro
   eventStore: config.eventStore,
   startedAt: systemClock.now(),
   limits: config.limits,
+  versions: {
+    stepwell: VERSION,
+    node: process.versions.node,
+    eventStoreServer: store instanceof EventStoreDbEventStore ? store.serverVersion : null,
+    viewsSchema: VIEWS_SCHEMA_VERSION,
+  },
   shards: { owned: SHARDS, of: SHARDS },
   get lag() {
     return projector.lag;

@@ -1,7 +1,9 @@
+import { MetricsPage } from '#runtime';
 import { DocsController } from './docs/docs.controller.js';
 import { OpenApiText } from './docs/openapi-text.js';
 import { ProblemsController } from './docs/problems.controller.js';
 import { HealthController } from './node/health.controller.js';
+import { MetricsController } from './node/metrics.controller.js';
 import { NodeController } from './node/node.controller.js';
 import { Health, NodeInfo } from './parts.js';
 import { EventStreams } from './runs/event-streams.js';
@@ -18,6 +20,7 @@ export const CONTROLLERS = [
   RunsController,
   NodeController,
   HealthController,
+  MetricsController,
   ProblemsController,
   DocsController,
 ] as const;
@@ -31,5 +34,6 @@ export const CONTROLLER_NEEDS = [
   EventStreams,
   Health,
   NodeInfo,
+  MetricsPage,
   OpenApiText,
 ] as const;

@@ -1,5 +1,8 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
+import { MetricsPage } from '#runtime';
+import { triggerOfConfig, type KafkaTrigger } from '#relay';
+import type { Config } from '#runtime';
 import { CONTROLLERS } from './controllers.js';
 import { createOpenApiDocument } from './docs/openapi-document.js';
 import { OpenApiText } from './docs/openapi-text.js';
@@ -10,12 +13,13 @@ import { Health, NodeInfo, type WorkflowApiParts } from './parts.js';
 import { EventStreams } from './runs/event-streams.js';
 import { RunReader } from './runs/run-reader.js';
 import { StartRunRoute } from './runs/start-run.js';
+import { TriggeredRunStarts } from './runs/triggered-run-starts.js';
 import { startFastPath } from './runs/start-fast-path.js';
 import { CataloguePlans } from './workflows/catalogue-plans.js';
 import { WorkflowReader } from './workflows/workflow-reader.js';
 import { WorkflowWriter } from './workflows/workflow-writer.js';
 
-export type { Health, NodeInfo, Readiness, RunLists, WorkflowApiParts } from './parts.js';
+export type { Health, NodeInfo, NodeVersions, RunLists, WorkflowApiParts } from './parts.js';
 export type { HttpAdapter } from './http/fastify-adapter.js';
 
 const HEADER_TIMEOUT_MS = 10_000;
@@ -32,6 +36,13 @@ export const createHttpAdapter = ({ limits }: WorkflowApiParts['config']): HttpA
 const bodyMaxBytes = (limits: WorkflowApiParts['config']['limits']): number =>
   Math.max(2 * limits.payloadMaxBytes, limits.definitionMaxBytes) + ENVELOPE_MAX_BYTES;
 
+/** What starts runs for the messages of a topic; `null` where the settings name none. */
+export const openTrigger = (parts: WorkflowApiParts, kafka: Config['kafka']): KafkaTrigger | null => {
+  const { limits } = parts.config;
+  const plans = new CataloguePlans(parts.catalogue, limits);
+  return triggerOfConfig(kafka, new TriggeredRunStarts({ ...parts, plans, limits }, bodyMaxBytes(limits)), parts.log);
+};
+
 /** The HTTP edge as a Nest module. Everything it leans on is handed in. */
 @Module({})
 export class WorkflowApiModule {
@@ -39,7 +50,7 @@ export class WorkflowApiModule {
     const { catalogue, config } = parts;
     const plans = new CataloguePlans(catalogue, config.limits);
     const start = new StartRunRoute({ ...parts, plans, limits: config.limits });
-    http.setFastPath(startFastPath(start, bodyMaxBytes(parts.config.limits)));
+    http.setFastPath(startFastPath(start, bodyMaxBytes(parts.config.limits), http.counts));
     const streams = new EventStreams(parts.store, parts.clock, parts.log);
     const reader = new RunReader(parts);
     http.onClosing(() => {
@@ -59,6 +70,7 @@ export class WorkflowApiModule {
         { provide: EventStreams, useValue: streams },
         { provide: Health, useValue: parts.health },
         { provide: NodeInfo, useValue: parts.node },
+        { provide: MetricsPage, useValue: new MetricsPage({ ...parts.metrics, ...http.counts.sources }) },
         { provide: OpenApiText, useValue: new OpenApiText(createOpenApiDocument) },
       ],
     };

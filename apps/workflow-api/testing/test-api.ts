@@ -102,8 +102,18 @@ export const startTestApi = async (
       runtime: process.version,
       eventStore: 'memory',
       startedAt: systemClock.now(),
+      host: 'test',
+      pid: process.pid,
+      roles: ['workflow-api'],
+      shards: { owned: 0, of: 64 },
+      lag: { events: 0, seconds: 0, caughtUp: true },
+      attempts: {},
+      appends: null,
       limits: {},
+      versions: { stepwell: 'test', node: process.versions.node, eventStoreServer: null, viewsSchema: null },
     },
+    metrics: {},
+    tracer: null,
     ...change,
   } as unknown as WorkflowApiParts;
   const http = createHttpAdapter(parts.config);

@@ -1,14 +1,16 @@
 import type { Grant, Plan, Run, RunCommand, Step, StepKey } from '#domain';
 import type { CommandResult, Committed, Owner, RunEngine, RunId, RunNews, StartedAttempt } from '#engine';
 import type { EventStore, Position } from '#event-store';
-import type { Clock, DispatchConfig, Entropy, Log } from '#runtime';
+import { Bag, type Clock, type DispatchConfig, type Entropy, type Log, type Span, type Tracer } from '#runtime';
+import { AttemptCounts } from './attempt-counts.js';
+import { attemptSpan, endAttemptSpan } from './attempt-span.js';
 import { classifyAnswer, classifyFault, type Verdict } from './classify.js';
 import type { OpenRuns } from './open-runs/open-runs.js';
 import { RunDues } from './run-dues.js';
 import { OwnedShards, type Flights } from './shards/owned-shards.js';
 import type { ShardOwnership } from './shards/shard-ownership.js';
 import { Slots } from './slots.js';
-import { stepRequest, targetOf } from './step-request.js';
+import { parentOf, stepRequest, targetOf } from './step-request.js';
 import { TimerWheel, type Timer } from './timer-wheel.js';
 import { HttpExchanges, type Exchange, type ExchangeOutcome } from './undici/undici-exchange.js';
 
@@ -16,6 +18,8 @@ export type DispatcherOptions = DispatchConfig & {
   readonly name: string;
   readonly payloadMaxBytes: number;
   readonly graceMs: number;
+  /** `null` or absent: attempts are not traced. */
+  readonly tracer?: Tracer | null;
 };
 
 type OutcomeCommand = RunCommand & { readonly type: 'CompleteAttempt' | 'FailAttempt' | 'InterruptAttempt' };
@@ -25,9 +29,11 @@ type Flight = {
   readonly step: StepKey;
   readonly attempt: number;
   readonly origin: string;
+  readonly span: Span | null;
   exchange: Exchange | null;
   deadline: Timer | null;
   landed: (() => void) | null;
+  place: number;
 };
 
 const RECORD_AGAIN_MS = 1_000;
@@ -39,12 +45,13 @@ const WAKE_UP = { type: 'WakeUp' } as const;
  * attempt's first byte leaves after its start is committed, and what came of it is handed to the run as a command.
  */
 export class Dispatcher implements Owner, Flights {
+  readonly counts = new AttemptCounts();
   private readonly slots: Slots;
   private readonly wheel: TimerWheel;
   private readonly exchanges: HttpExchanges;
   private readonly dues: RunDues;
   private readonly shards: OwnedShards;
-  private readonly flights = new Set<Flight>();
+  private readonly flights = new Bag<Flight>();
   private started = false;
   private draining: Promise<void> | null = null;
   private stopping: Promise<void> | null = null;
@@ -154,7 +161,7 @@ export class Dispatcher implements Owner, Flights {
   }
 
   async land(isOurs: (runId: RunId) => boolean, graceMs: number): Promise<void> {
-    const mine = [...this.flights].filter(({ runId }) => isOurs(runId));
+    const mine = this.flights.items().filter(({ runId }) => isOurs(runId));
     if (mine.length === 0) return;
     await new Promise<void>((resolve) => {
       let left = mine.length;
@@ -169,18 +176,18 @@ export class Dispatcher implements Owner, Flights {
         };
       }
     });
-    for (const flight of this.flights) if (isOurs(flight.runId)) this.interrupt(flight);
+    for (const flight of this.flights.items()) if (isOurs(flight.runId)) this.interrupt(flight);
   }
 
   abandon(isOurs: (runId: RunId) => boolean): void {
-    for (const flight of this.flights) {
+    for (const flight of this.flights.items()) {
       if (isOurs(flight.runId)) this.abort(flight, 'the shard of the run is not owned here any more');
     }
   }
 
   /** Ends the exchanges of attempts that are over, as of a run that was cancelled. */
   private cutOff(runId: RunId, run: Run): void {
-    for (const flight of this.flights) {
+    for (const flight of this.flights.items()) {
       if (flight.runId !== runId) continue;
       const last = run.steps.get(flight.step)?.attempts.at(-1);
       if (last?.number !== flight.attempt || last.outcome !== 'running') this.abort(flight, 'the attempt is over');
@@ -206,8 +213,14 @@ export class Dispatcher implements Owner, Flights {
     if (step === undefined || timeouts === null) return;
     // The append that started it ended it too: a step beside it failed.
     if (step.attempts.at(-1)?.outcome !== 'running') return this.refund(step);
+    if (step.request === null) return;
+    const { tracer = null } = this.options;
+    const span =
+      tracer === null
+        ? null
+        : attemptSpan(tracer, { runId, step: key, attempt }, parentOf(traceparent, runId), step.request.url);
     const request = stepRequest(
-      { runId, run, step, attempt, traceparent, connectMs: timeouts.connectMs },
+      { runId, run, step, attempt, traceparent, span, connectMs: timeouts.connectMs },
       this.entropy,
     );
     if (request === null) return;
@@ -216,9 +229,11 @@ export class Dispatcher implements Owner, Flights {
       step: key,
       attempt,
       origin: request.origin,
+      span,
       exchange: null,
       deadline: null,
       landed: null,
+      place: -1,
     };
     this.flights.add(flight);
     // Its start was on its way to the log when the stop, or the release of its shard, began.
@@ -236,6 +251,8 @@ export class Dispatcher implements Owner, Flights {
         ? classifyAnswer(outcome.answer, this.clock.nowMs(), this.options.payloadMaxBytes)
         : classifyFault(outcome.fault);
     const { runId, step, attempt } = flight;
+    this.counts.count(flight.origin, verdict.succeeded ? 'succeeded' : verdict.class);
+    if (flight.span !== null) endAttemptSpan(flight.span, verdict);
     // The slot is free before the decision, so that the step that this answer readies may take it.
     this.slots.release(flight.origin);
     this.record(flight, commandOf(step, attempt, verdict, this.entropy), runId);
@@ -260,6 +277,8 @@ export class Dispatcher implements Owner, Flights {
     this.slots.release(flight.origin);
     const { runId, step, attempt } = flight;
     const failureClass = sent ? 'may-have-executed' : 'not-executed';
+    this.counts.count(flight.origin, failureClass);
+    flight.span?.end({ 'stepwell.outcome': failureClass }, 'Stepwell.Interrupted');
     this.record(flight, { type: 'InterruptAttempt', step, attempt, class: failureClass }, runId);
   }
 

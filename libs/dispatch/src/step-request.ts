@@ -1,6 +1,6 @@
 import type { Run, Step } from '#domain';
 import type { RunId } from '#engine';
-import { base32ToHex, stepIdempotencyKey, type Entropy } from '#runtime';
+import { base32ToHex, stepIdempotencyKey, type Entropy, type Span } from '#runtime';
 import type { ExchangeRequest } from './undici/undici-exchange.js';
 
 export type Target = { readonly origin: string; readonly path: string };
@@ -25,6 +25,8 @@ export type RequestSource = {
   readonly step: Step;
   readonly attempt: number;
   readonly traceparent: string | null;
+  /** Of this attempt, where attempts are traced. */
+  readonly span: Span | null;
   readonly connectMs: number;
 };
 
@@ -45,7 +47,7 @@ export const stepRequest = (source: RequestSource, entropy: Entropy): ExchangeRe
     'stepwell-attempt',
     String(source.attempt),
     'traceparent',
-    `00-${traceIdOf(source)}-${entropy.hex(8)}-01`,
+    source.span?.traceparent ?? `00-${traceIdOf(source)}-${entropy.hex(8)}-01`,
     'accept-encoding',
     'identity',
   ];
@@ -67,6 +69,13 @@ export const stepRequest = (source: RequestSource, entropy: Entropy): ExchangeRe
 /** The caller's trace when it sent one, else one that the run's id gives, the same for all its attempts. */
 const traceIdOf = ({ traceparent, runId }: RequestSource): string =>
   traceparent === null ? base32ToHex(runId) : traceparent.slice(3, 35);
+
+/** What the attempts of a run are below: the request that started it, else a span that nobody has seen. */
+export const parentOf = (traceparent: string | null, runId: RunId): string => {
+  if (traceparent !== null) return traceparent;
+  const traceId = base32ToHex(runId);
+  return `00-${traceId}-${traceId.slice(0, 16)}-01`;
+};
 
 /** Text of a caller as a header value: what is not visible ASCII is percent-encoded. */
 const headerText = (text: string): string => (/^[\x21-\x7e][\x20-\x7e]*$/.test(text) ? text : encodeURIComponent(text));

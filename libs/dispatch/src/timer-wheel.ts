@@ -1,4 +1,4 @@
-import type { Clock } from '#runtime';
+import { Bag, type Clock } from '#runtime';
 
 const TICK_MS = 8;
 const SLOTS = 4096;
@@ -12,7 +12,8 @@ export type Timer = {
   /** By the wall clock; `null` for a plain delay. */
   readonly dueMs: number | null;
   readonly call: () => void;
-  slot: Set<Timer> | null;
+  slot: Bag<Timer> | null;
+  place: number;
 };
 
 /**
@@ -21,7 +22,7 @@ export type Timer = {
  * when the wall clock jumps, what is due by it is placed anew within a second.
  */
 export class TimerWheel {
-  private readonly slots: Set<Timer>[] = Array.from({ length: SLOTS }, () => new Set<Timer>());
+  private readonly slots: Bag<Timer>[] = Array.from({ length: SLOTS }, () => new Bag<Timer>());
   private readonly byWallClock = new Set<Timer>();
   private size = 0;
   private lastTick: number;
@@ -36,11 +37,11 @@ export class TimerWheel {
   }
 
   after(delayMs: number, call: () => void): Timer {
-    return this.place({ tick: 0, dueMs: null, call, slot: null }, this.clock.monotonicMs() + delayMs);
+    return this.place({ tick: 0, dueMs: null, call, slot: null, place: -1 }, this.clock.monotonicMs() + delayMs);
   }
 
   at(dueMs: number, call: () => void): Timer {
-    const timer: Timer = { tick: 0, dueMs, call, slot: null };
+    const timer: Timer = { tick: 0, dueMs, call, slot: null, place: -1 };
     this.byWallClock.add(timer);
     return this.place(timer, this.clock.monotonicMs() + dueMs - this.clock.nowMs());
   }
@@ -93,7 +94,7 @@ export class TimerWheel {
     for (let passed = from; passed <= tick; passed++) {
       const slot = this.slots[passed % SLOTS];
       if (slot === undefined || slot.size === 0) continue;
-      for (const timer of slot) if (timer.tick <= tick) this.fire(timer);
+      for (const timer of slot.items()) if (timer.slot === slot && timer.tick <= tick) this.fire(timer);
     }
     if (this.size > 0 && this.stopPump === null) this.pumpLater();
   }

@@ -131,3 +131,11 @@ export const answer = (batch: DecisionBatch, loaded: LoadedRun | null): void => 
 };
 
 export const commandsOf = (batch: DecisionBatch): Queued[] => batch.answers.map(({ queued }) => queued);
+
+/** Gives back the slots of attempts that will not be made. */
+export const refundAttempts = (owner: Owner | null, mailbox: Mailbox, { attempts }: DecisionBatch): void => {
+  for (const { step } of attempts) {
+    const known = mailbox.state?.steps.get(step);
+    if (known !== undefined) owner?.refund(known);
+  }
+};

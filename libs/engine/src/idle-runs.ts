@@ -1,3 +1,4 @@
+import type { ChurnMap } from '#runtime';
 import type { Mailbox } from './mailbox.js';
 import type { RunId } from './runs.js';
 
@@ -8,7 +9,7 @@ const IDLE_MAX = 512;
 export class IdleRuns {
   private readonly ids = new Set<RunId>();
 
-  constructor(private readonly mailboxes: Map<RunId, Mailbox>) {}
+  constructor(private readonly mailboxes: ChurnMap<RunId, Mailbox>) {}
 
   keep({ runId }: Mailbox): void {
     this.ids.delete(runId);

@@ -2,6 +2,7 @@ export * from './runs.js';
 export type { Committed, Owner, RunNews, StartedAttempt } from './owner.js';
 export type { CommandResult } from './mailbox.js';
 export type { PlanSource } from './load-run.js';
+export { engineMetrics } from './engine-counts.js';
 export { RunEngine, type EngineOptions } from './run-engine.js';
 export type { SharedLog } from './several-writers.js';
 export { LogFollower } from './log-follower.js';

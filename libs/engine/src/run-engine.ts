@@ -1,8 +1,17 @@
 import { isEnded, type Plan, type RunCommand, type RunLimits, type StartRun } from '#domain';
-import { NO_STREAM, runStream, type Append, type AppendOutcome, type EventStore, type Revision } from '#event-store';
-import type { Clock, Entropy, Log } from '#runtime';
-import { answer, commandsOf, decideBatch, type DecisionBatch } from './decision-batch.js';
+import {
+  AppendRefused,
+  NO_STREAM,
+  runStream,
+  type Append,
+  type AppendOutcome,
+  type EventStore,
+  type Revision,
+} from '#event-store';
+import { ChurnMap, type Clock, type Entropy, type Log } from '#runtime';
+import { answer, commandsOf, decideBatch, refundAttempts, type DecisionBatch } from './decision-batch.js';
 import { DuplicateStarts } from './duplicate-starts.js';
+import { EngineCounts } from './engine-counts.js';
 import { IdleRuns } from './idle-runs.js';
 import { loadRun, type PlanSource } from './load-run.js';
 import { DISOWNED, hasWork, loadedOf, loseAttempts, newMailbox, NOBODY, startReplyOf, whenIdle } from './mailbox.js';
@@ -25,7 +34,8 @@ export type EngineOptions = {
  * of it is in flight queue, and are decided together into the next; a conflict reads the stream again and decides anew.
  */
 export class RunEngine extends Runs {
-  private readonly mailboxes = new Map<RunId, Mailbox>();
+  readonly counts = new EngineCounts();
+  private readonly mailboxes = new ChurnMap<RunId, Mailbox>();
   private readonly idleRuns = new IdleRuns(this.mailboxes);
   private readonly duplicates: DuplicateStarts;
   /** `null` where this process alone appends to runs. */
@@ -165,8 +175,10 @@ export class RunEngine extends Runs {
     if (this.shared !== null) owner.met({ runId, run: state, plan, traceparent, position, fresh });
     const { inFlight } = state.obligations;
     const boot = inFlight.size === 0 ? null : owner.bootOf(runId);
-    if (boot === null || ![...inFlight.values()].some((other) => other !== boot)) return;
-    if (owner.inherits(runId, mailbox.startedAt)) mailbox.queue.unshift(loseAttempts(mailbox, boot));
+    const lost = boot === null ? 0 : [...inFlight.values()].filter((other) => other !== boot).length;
+    if (boot === null || lost === 0 || !owner.inherits(runId, mailbox.startedAt)) return;
+    this.counts.unknown += lost;
+    mailbox.queue.unshift(loseAttempts(mailbox, boot));
   }
 
   /**
@@ -244,10 +256,14 @@ export class RunEngine extends Runs {
 
   private append(mailbox: Mailbox, batch: DecisionBatch, append: Append): void {
     try {
-      this.store.append(append, (outcome) => this.appended(mailbox, batch, append, outcome));
+      const sinceMs = this.clock.monotonicMs();
+      this.store.append(append, (outcome) => {
+        this.counts.appended(outcome.status, this.clock.monotonicMs() - sinceMs);
+        this.appended(mailbox, batch, append, outcome);
+      });
     } catch (cause) {
       // What no append can hold will not fit by trying again: the run stays as it was.
-      this.refund(mailbox, batch);
+      refundAttempts(this.owner, mailbox, batch);
       this.drop(mailbox, commandsOf(batch), cause);
       this.workEnded();
     }
@@ -265,12 +281,11 @@ export class RunEngine extends Runs {
         return this.workEnded();
       case 'unknown': {
         const { cause } = outcome;
-        this.log.warn('the outcome of an append is unknown; repeating it', { stream: append.stream, err: cause });
-        if (!this.stopping && !mailbox.disowned) {
-          this.clock.after(REPEAT_UNKNOWN_AFTER_MS, () => this.append(mailbox, batch, append));
-          return;
-        }
-        this.refund(mailbox, batch);
+        // What the store will never take is not asked for again.
+        const repeats = !this.stopping && !mailbox.disowned && !(cause instanceof AppendRefused);
+        this.log.warn('the outcome of an append is unknown', { runId: mailbox.runId, repeats, err: cause });
+        if (repeats) return void this.clock.after(REPEAT_UNKNOWN_AFTER_MS, () => this.append(mailbox, batch, append));
+        refundAttempts(this.owner, mailbox, batch);
         this.drop(mailbox, commandsOf(batch), cause);
         return this.workEnded();
       }
@@ -283,9 +298,10 @@ export class RunEngine extends Runs {
   }
 
   private committed(mailbox: Mailbox, batch: DecisionBatch, fresh: boolean): void {
+    this.counts.committed(mailbox.state, batch.events, fresh);
     answer(batch, loadedOf(mailbox));
     const { state, plan } = mailbox;
-    if (mailbox.disowned) this.refund(mailbox, batch);
+    if (mailbox.disowned) refundAttempts(this.owner, mailbox, batch);
     else if (this.owner !== null && state !== null && plan !== null) {
       const { runId, traceparent, position } = mailbox;
       this.owner.committed({ runId, run: state, plan, traceparent, position, fresh, attempts: batch.attempts });
@@ -295,7 +311,7 @@ export class RunEngine extends Runs {
 
   /** The stream has moved on: what was decided is void. Reads it again and decides the same commands on what it says. */
   private async decideAnew(mailbox: Mailbox, batch: DecisionBatch): Promise<void> {
-    this.refund(mailbox, batch);
+    refundAttempts(this.owner, mailbox, batch);
     mailbox.conflicts += 1;
     const again = commandsOf(batch);
     if (mailbox.conflicts > CONFLICTS_MAX) {
@@ -306,13 +322,6 @@ export class RunEngine extends Runs {
     mailbox.state = null;
     await this.read(mailbox);
     this.drain(mailbox);
-  }
-
-  private refund(mailbox: Mailbox, batch: DecisionBatch): void {
-    for (const { step } of batch.attempts) {
-      const known = mailbox.state?.steps.get(step);
-      if (known !== undefined) this.owner?.refund(known);
-    }
   }
 
   private async read(mailbox: Mailbox): Promise<Error | null> {
@@ -338,7 +347,7 @@ export class RunEngine extends Runs {
 
   /** Tells everyone that it failed and forgets the run: the next to ask has it read again. */
   private drop(mailbox: Mailbox, commands: readonly Queued[], cause: unknown): void {
-    this.log.error('a run could not be read or written', { stream: mailbox.stream, err: cause });
+    this.log.error('a run could not be read or written', { runId: mailbox.runId, err: cause });
     this.forget(mailbox);
     mailbox.state = null;
     mailbox.busy = false;

@@ -1,6 +1,6 @@
 import { isEnded, type Plan, type RunCommand } from '#domain';
 import { decodeRunEvent, unpack, type Commit, type EventStore } from '#event-store';
-import type { Clock, Log } from '#runtime';
+import type { ChurnMap, Clock, Log } from '#runtime';
 import { EndWatch } from './end-watch.js';
 import { foldCommit, type PlanSource } from './load-run.js';
 import { DISOWNED, loadedOf, whenIdle, type Mailbox, type Queued } from './mailbox.js';
@@ -10,7 +10,7 @@ const READS_AT_ONCE = 64;
 
 /** The inside of the engine, as far as the sharing of a log needs it. */
 export type Inside = {
-  readonly mailboxes: ReadonlyMap<RunId, Mailbox>;
+  readonly mailboxes: Pick<ChurnMap<RunId, Mailbox>, 'get' | 'values'>;
   mailboxOf(runId: RunId): Mailbox;
   read(mailbox: Mailbox): Promise<Error | null>;
   /** The state is the log's: tells the owner. */
@@ -43,7 +43,7 @@ export class SharedLog {
   ) {
     this.ends = new EndWatch(store, clock, log, {
       met: (runId, commit) => {
-        if (inside.mailboxes.has(runId)) this.met(runId, commit);
+        if (inside.mailboxes.get(runId) !== undefined) this.met(runId, commit);
       },
       lookAgain: () => void this.lookAtEnds(),
     });
@@ -86,7 +86,7 @@ export class SharedLog {
 
   /** Lets go of runs at once: what waits is dropped, and what is under way has no say any more. */
   disown(isLost: (runId: RunId) => boolean): void {
-    for (const mailbox of [...this.inside.mailboxes.values()]) {
+    for (const mailbox of this.inside.mailboxes.values()) {
       if (!isLost(mailbox.runId)) continue;
       mailbox.disowned = true;
       this.inside.forget(mailbox);
@@ -96,7 +96,7 @@ export class SharedLog {
 
   /** Resolves when nothing is under way, nor waits, for such runs. */
   async settle(isOurs: (runId: RunId) => boolean): Promise<void> {
-    for (const mailbox of [...this.inside.mailboxes.values()]) {
+    for (const mailbox of this.inside.mailboxes.values()) {
       if (!isOurs(mailbox.runId)) continue;
       while (!mailbox.disowned && (mailbox.busy || mailbox.queue.length > 0)) await whenIdle(mailbox);
     }
@@ -157,7 +157,7 @@ export class SharedLog {
   }
 
   private async lookAtEnds(): Promise<void> {
-    const waited = [...this.inside.mailboxes.values()].filter(({ ended }) => ended.size > 0);
+    const waited = this.inside.mailboxes.values().filter(({ ended }) => ended.size > 0);
     for (let from = 0; from < waited.length && !this.stopping; from += READS_AT_ONCE) {
       const some = waited.slice(from, from + READS_AT_ONCE);
       await Promise.all(some.map((mailbox) => new Promise<void>((done) => this.ask(mailbox, () => done()))));

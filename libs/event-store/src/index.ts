@@ -32,7 +32,7 @@ export {
   SHARDS,
   type Shard,
 } from './stream-names.js';
-export { decodeRunEvent, encodeRunEvent, UnknownEvent } from './run-event-codec.js';
+export { decodeRunEvent, encodeRunEvent, RUN_EVENT_TYPES, UnknownEvent } from './run-event-codec.js';
 export { MemoryEventStore } from './memory/memory-event-store.js';
 export {
   LogFailed,
@@ -40,6 +40,12 @@ export {
   type SqliteEventStoreOptions,
   type StoreStats,
 } from './sqlite/sqlite-event-store.js';
+export {
+  EventStoreDbEventStore,
+  EventStoreUnreachable,
+  type EventStoreDbOptions,
+} from './eventstoredb/eventstoredb-event-store.js';
+export { openEventStore, type EventStoreConfig } from './store-of-config.js';
 export { openSqliteLogReader, type SqliteLogReader } from './sqlite/log-reader.js';
 export { LogUnusable } from './sqlite/log-file.js';
 export { LogLocked } from './sqlite/log-writer.js';

@@ -136,7 +136,7 @@ export const envelopeOf = (packed: string): Envelope & Readonly<Record<string, u
   (JSON.parse(packed) as { envelope: Envelope & Readonly<Record<string, unknown>> }).envelope;
 
 /** UUIDv5 of stream, expected revision, command id and ordinal: a repeated append names its events alike. */
-const eventId = (stream: StreamName, expected: number, commandId: string, ordinal: number): string => {
+export const eventId = (stream: StreamName, expected: number, commandId: string, ordinal: number): string => {
   const name = Buffer.from(`${stream}\n${expected}\n${commandId}\n${ordinal}`);
   const digest = hash('sha1', Buffer.concat([EVENT_NAMESPACE, name]), 'buffer');
   digest[6] = (digest[6]! & 0x0f) | 0x50;

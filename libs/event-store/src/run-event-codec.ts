@@ -149,6 +149,9 @@ const READERS_BY_TYPE: Readonly<Record<RunEvent['type'], Reader>> = {
 };
 const READERS: ReadonlyMap<string, Reader> = new Map(Object.entries(READERS_BY_TYPE));
 
+/** The types of all events of runs that this version knows. */
+export const RUN_EVENT_TYPES: readonly string[] = Object.keys(READERS_BY_TYPE);
+
 const unreachable = (event: never): never => {
   throw new Error(`no case for ${JSON.stringify(event)}`);
 };

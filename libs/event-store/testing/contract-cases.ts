@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type {
   Append,
   AppendOutcome,
@@ -15,8 +16,19 @@ import { unpack } from '../src/packed.js';
 
 // What the cases of the contract are written in.
 
-/** A name, as a stream. */
-export const stream = (name: string): StreamName => name as StreamName;
+/** What the names of all streams of the test begin with: a log may hold those of other tests, and others may write to it. */
+let scope = '';
+
+/** Begins a test: its streams have names that no other test has. */
+export const newScope = (): void => {
+  scope = `contract-${randomUUID()}-`;
+};
+
+/** A name, as a stream of the test, or as what several begin with. */
+export const stream = (name: string): StreamName => `${scope}${name}` as StreamName;
+/** The commits of the test among those of everybody. */
+export const ours = (commits: readonly Commit[]): readonly Commit[] =>
+  commits.filter((commit) => commit.stream.startsWith(scope));
 /** A number, as a revision. */
 export const revision = (value: number): Revision => value as Revision;
 
@@ -43,9 +55,19 @@ export const appendOf = (name: string, expected: number, ...texts: readonly stri
 export const settled = (store: EventStore, append: Append): Promise<AppendOutcome> =>
   new Promise((resolve) => store.append(append, resolve));
 
-/** The texts in commits, in order. */
+/** The same, for an append that races its own repeat: some servers then know the outcome of neither for a while. */
+export const known = async (store: EventStore, append: Append): Promise<AppendOutcome> => {
+  for (;;) {
+    const outcome = await settled(store, append);
+    if (outcome.status !== 'unknown') return outcome;
+  }
+};
+
+/** The texts of the test in commits, in order. */
 export const textsOf = (commits: readonly Commit[]): readonly string[] =>
-  commits.flatMap(unpack).map((event) => (event.data as { text: string }).text);
+  ours(commits)
+    .flatMap(unpack)
+    .map((event) => (event.data as { text: string }).text);
 
 /** The texts in a stream, in order. */
 export const textsIn = async (store: EventStore, name: string, options?: { from?: Revision; limit?: number }) =>
@@ -62,7 +84,9 @@ export const follow = (store: EventStore, after: Position, filter: Filter = {}) 
       changed();
     }
   })();
-  const texts = () => messages.flatMap((message) => (message.type === 'commits' ? textsOf(message.commits) : []));
+  const textsTo = (end: number) =>
+    messages.slice(0, end).flatMap((message) => (message.type === 'commits' ? textsOf(message.commits) : []));
+  const texts = () => textsTo(messages.length);
   const until = async (enough: () => boolean): Promise<void> => {
     while (!enough()) await new Promise<void>((resolve) => (changed = resolve));
   };
@@ -70,6 +94,7 @@ export const follow = (store: EventStore, after: Position, filter: Filter = {}) 
     messages,
     texts,
     caughtUp: () => messages.filter((message) => message.type === 'caught-up'),
+    textsBeforeCaughtUp: () => textsTo(messages.findIndex((message) => message.type === 'caught-up')),
     untilTexts: (count: number) => until(() => texts().length >= count),
     untilCaughtUp: () => until(() => messages.some((message) => message.type === 'caught-up')),
     end: () => {
@@ -79,5 +104,13 @@ export const follow = (store: EventStore, after: Position, filter: Filter = {}) 
   };
 };
 
-/** Appends one after the other, each of which must succeed. */
-export type Given = (...appends: readonly Append[]) => Promise<void>;
+/** What a case of the contract has to do with. */
+export type Case = {
+  readonly store: () => EventStore;
+  /** Appends one after the other, each of which must succeed. */
+  readonly given: (...appends: readonly Append[]) => Promise<void>;
+  /** Where the log ended before the test. */
+  readonly origin: () => Position;
+  /** Whether the log holds nothing but what the test has appended. */
+  readonly alone: () => boolean;
+};

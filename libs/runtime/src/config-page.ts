@@ -1,3 +1,4 @@
+import { markdownTable } from './markdown-table.js';
 import { SETTINGS, type Setting } from './settings.js';
 
 const HEAD = `# Configuration
@@ -10,19 +11,10 @@ This page is written from \`libs/runtime/src/settings.ts\` by \`npm run config:w
 
 type Named = Setting<unknown> & { readonly name: string };
 
-/** A table as the formatter would leave it: columns padded to their widest cell. */
-const table = (rows: readonly (readonly string[])[]): string => {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`;
-  const rule = widths.map((width) => '-'.repeat(width));
-  return [line(rows[0]!), line(rule), ...rows.slice(1).map(line)].join('\n');
-};
-
 const section = (group: string, settings: readonly Named[]): string => {
   const head = ['name', 'unit', 'default', 'what it does'];
   const rows = settings.map((each) => [`\`${each.name}\``, each.unit, `\`${each.default}\``, each.description]);
-  return `## ${group}\n\n${table([head, ...rows])}\n`;
+  return `## ${group}\n\n${markdownTable([head, ...rows])}\n`;
 };
 
 /** The whole text of `docs/configuration.md`. */

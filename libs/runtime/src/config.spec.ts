@@ -15,6 +15,11 @@ const problemsOf = (env: Record<string, string>): readonly ConfigProblem[] => {
     throw error;
   }
 };
+/** A mechanism is taken with a name and a password only. */
+const sasl = (name: string): Record<string, string> =>
+  name === 'STEPWELL_KAFKA_SASL_MECHANISM'
+    ? { [name]: 'plain', STEPWELL_KAFKA_SASL_USERNAME: 'none', STEPWELL_KAFKA_SASL_PASSWORD: 'none' }
+    : {};
 const problemOf = (name: string, value: string): string | undefined => problemsOf({ [name]: value })[0]?.problem;
 
 describe('the configuration', () => {
@@ -36,11 +41,19 @@ describe('the configuration', () => {
       STEPWELL_HOST: '::1',
       STEPWELL_DATA_DIR: '/elsewhere',
       STEPWELL_EVENT_STORE: 'memory',
+      STEPWELL_EVENTSTOREDB_URL: 'esdb://node',
+      STEPWELL_VIEWS_URL: 'postgres://db/views',
+      STEPWELL_OTLP_URL: 'http://collector:4318/v1/traces',
       STEPWELL_LOG_LEVEL: 'warn',
       STEPWELL_LOG_FORMAT: 'json',
+      STEPWELL_KAFKA_BROKERS: 'a:1',
+      STEPWELL_KAFKA_EVENTS: 'RunStarted',
+      STEPWELL_KAFKA_TRIGGER_WORKFLOW: 'welcome',
+      STEPWELL_KAFKA_TLS: 'on',
     };
     for (const [name, { default: text }] of Object.entries(SETTINGS)) {
-      const after = JSON.stringify(loadConfig({ [name]: others[name] ?? String(Number(text) - 1) }));
+      const env = { [name]: others[name] ?? String(Number(text) - 1), ...sasl(name) };
+      const after = JSON.stringify(loadConfig(env));
       expect(`${name}: ${after === before}`).toBe(`${name}: false`);
     }
   });
@@ -58,7 +71,76 @@ describe('the configuration', () => {
     expect(problemOf('STEPWELL_PROT', '1')).toContain('the nearest is STEPWELL_PORT');
     expect(problemOf('stepwell_host', 'x')).toContain('the nearest is STEPWELL_HOST');
     expect(problemOf('STEPWELL_DATADIR', 'x')).toContain('the nearest is STEPWELL_DATA_DIR');
-    expect(problemOf('STEPWELL_KAFKA_BROKERS', 'x')).toMatch(/the nearest is STEPWELL_\w+$/);
+    expect(problemOf('STEPWELL_RABBIT_URL', 'x')).toMatch(/the nearest is STEPWELL_\w+$/);
+  });
+
+  it('lets what the tests are told by the environment pass', () => {
+    expect(loadConfig({ STEPWELL_TEST_POSTGRES_URL: 'postgres://db' })).toEqual(loadConfig({}));
+  });
+
+  it('takes brokers, topics and a login for Kafka', () => {
+    const { kafka } = loadConfig({
+      STEPWELL_KAFKA_BROKERS: 'kafka-1:9092, 10.0.0.7:19092',
+      STEPWELL_KAFKA_EVENTS: 'RunStarted, RunCompleted',
+      STEPWELL_KAFKA_TRIGGER_TOPIC: 'orders',
+      STEPWELL_KAFKA_TLS: 'on',
+      STEPWELL_KAFKA_SASL_MECHANISM: 'scram-sha-512',
+      STEPWELL_KAFKA_SASL_USERNAME: 'stepwell',
+      STEPWELL_KAFKA_SASL_PASSWORD: 'a, b',
+    });
+    expect(kafka).toEqual({
+      brokers: ['kafka-1:9092', '10.0.0.7:19092'],
+      tls: true,
+      sasl: { mechanism: 'scram-sha-512', username: 'stepwell', password: 'a, b' },
+      topic: 'stepwell.run-events',
+      events: ['RunStarted', 'RunCompleted'],
+      deadLetterTopic: 'stepwell.dead-letters',
+      trigger: { topic: 'orders', groupId: 'stepwell', workflow: null, keyHeader: 'idempotency-key' },
+    });
+    expect(loadConfig({}).kafka).toMatchObject({ brokers: [], events: 'all', trigger: { topic: null } });
+  });
+
+  it.each([
+    ['STEPWELL_KAFKA_BROKERS', 'kafka'],
+    ['STEPWELL_KAFKA_BROKERS', 'a:9092,,b:9092'],
+    ['STEPWELL_KAFKA_BROKERS', '[::1]:9092'],
+    ['STEPWELL_KAFKA_TOPIC', 'run events'],
+    ['STEPWELL_KAFKA_TOPIC', '..'],
+    ['STEPWELL_KAFKA_EVENTS', 'RunStarted,'],
+    ['STEPWELL_KAFKA_EVENTS', 'runStarted'],
+    ['STEPWELL_KAFKA_TRIGGER_TOPIC', 'a/b'],
+    ['STEPWELL_KAFKA_TRIGGER_WORKFLOW', '7up'],
+    ['STEPWELL_KAFKA_TLS', 'true'],
+    ['STEPWELL_KAFKA_SASL_MECHANISM', 'gssapi'],
+  ])('refuses %s=%s', (name, value) => {
+    expect(problemsOf({ [name]: value }).map((each) => each.name)).toEqual([name]);
+  });
+
+  it('refuses a mechanism without a login, and a topic that would feed itself', () => {
+    const login = problemsOf({ STEPWELL_KAFKA_SASL_MECHANISM: 'plain', STEPWELL_KAFKA_SASL_USERNAME: 'me' });
+    expect(login.map((each) => each.name)).toEqual(['STEPWELL_KAFKA_SASL_PASSWORD']);
+    const topics = {
+      STEPWELL_KAFKA_TRIGGER_TOPIC: 'a',
+      STEPWELL_KAFKA_TOPIC: 'a',
+      STEPWELL_KAFKA_DEAD_LETTER_TOPIC: 'a',
+    };
+    const names = problemsOf(topics).map((each) => each.name);
+    expect(names).toEqual(['STEPWELL_KAFKA_DEAD_LETTER_TOPIC', 'STEPWELL_KAFKA_TOPIC']);
+  });
+
+  it('takes a Postgres for the views, and never shows its password', () => {
+    const url = 'postgres://me:secret@db:5432/views';
+    expect(loadConfig({ STEPWELL_VIEWS_URL: url }).views.url).toBe(url);
+    expect(loadConfig({}).views.url).toBeNull();
+    for (const wrong of ['mysql://me:secret@db/views', 'postgres://', 'secret', 'postgres:secret']) {
+      const problem = problemOf('STEPWELL_VIEWS_URL', wrong);
+      expect(problem).toContain('must be a URL like postgres://');
+      expect(problem).not.toContain('secret');
+    }
+  });
+
+  it('lets what the tests are told by the environment pass', () => {
+    expect(loadConfig({ STEPWELL_TEST_POSTGRES_URL: 'postgres://db' })).toEqual(loadConfig({}));
   });
 
   it.each(['', ' 1', '1e3', '-1', '1.5', '65536', '0x10', '９', '9'.repeat(400)])('refuses the port %j', (port) => {
@@ -76,8 +158,29 @@ describe('the configuration', () => {
     expect(loadConfig({ STEPWELL_HOST: host }).http.host).toBe(host);
   });
 
-  it('says of eventstoredb that it is known but not in this version', () => {
-    expect(problemOf('STEPWELL_EVENT_STORE', 'eventstoredb')).toContain('comes with the production shape');
+  it('wants a connection string for eventstoredb, and takes it', () => {
+    const url = 'esdb://admin:changeit@node:2113?tls=false';
+    expect(problemsOf({ STEPWELL_EVENT_STORE: 'eventstoredb' })).toEqual([
+      { name: 'STEPWELL_EVENTSTOREDB_URL', problem: 'is missing; STEPWELL_EVENT_STORE=eventstoredb needs it' },
+    ]);
+    const config = loadConfig({ STEPWELL_EVENT_STORE: 'eventstoredb', STEPWELL_EVENTSTOREDB_URL: url });
+    expect(config).toMatchObject({ eventStore: 'eventstoredb', eventStoreDb: { url } });
+    expect(loadConfig({}).eventStoreDb).toBe(null);
+  });
+
+  it('shows no password of a connection string that it refuses', () => {
+    const problem = problemOf('STEPWELL_EVENTSTOREDB_URL', 'http://admin:changeit@node');
+    expect(problem).toBe('is not shown, but must begin with esdb://, esdb+discover:// or kurrentdb://');
+  });
+
+  it('takes the URL of a collector, and nothing that is none', () => {
+    expect(loadConfig({}).traces.otlpUrl).toBe(null);
+    expect(loadConfig({ STEPWELL_OTLP_URL: 'http://c:4318/v1/traces' }).traces.otlpUrl).toBe('http://c:4318/v1/traces');
+    expect(problemOf('STEPWELL_OTLP_URL', 'collector:4318')).toContain('must be an http:// or https:// URL');
+  });
+
+  it('leaves variables of the tests alone', () => {
+    expect(problemsOf({ STEPWELL_TEST_EVENTSTOREDB_URL: 'esdb://node' })).toEqual([]);
   });
 
   it('shows a wrong value, cut short', () => {

@@ -6,12 +6,18 @@ export type Config = {
   readonly http: { readonly host: string; readonly port: number };
   /** Absolute. */
   readonly dataDir: string;
-  readonly eventStore: 'sqlite' | 'memory';
+  readonly eventStore: 'sqlite' | 'memory' | 'eventstoredb';
+  /** Not null when `eventStore` is `eventstoredb`. The URL may hold a password. */
+  readonly eventStoreDb: { readonly url: string } | null;
   readonly log: LogConfig;
+  /** `otlpUrl` null: nothing is traced. */
+  readonly traces: { readonly otlpUrl: string | null };
   readonly limits: Limits;
   readonly dispatch: DispatchConfig;
+  readonly kafka: KafkaConfig;
   readonly shutdown: { readonly graceMs: number };
-  readonly views: { readonly minPositionWaitMs: number };
+  /** The URL may hold a password; `null` means SQLite in the data folder. */
+  readonly views: { readonly url: string | null; readonly minPositionWaitMs: number };
 };
 
 export type LogConfig = {
@@ -39,6 +45,26 @@ export type DispatchConfig = {
   readonly connectionsPerOriginMax: number;
 };
 
+export type KafkaConfig = {
+  /** `host:port`; none: there is no Kafka. */
+  readonly brokers: readonly string[];
+  readonly tls: boolean;
+  readonly sasl: {
+    readonly mechanism: 'none' | 'plain' | 'scram-sha-256' | 'scram-sha-512';
+    readonly username: string;
+    readonly password: string;
+  };
+  readonly topic: string;
+  readonly events: 'all' | readonly string[];
+  readonly deadLetterTopic: string;
+  readonly trigger: {
+    readonly topic: string | null;
+    readonly groupId: string;
+    readonly workflow: string | null;
+    readonly keyHeader: string;
+  };
+};
+
 export type ConfigProblem = { readonly name: string; readonly problem: string };
 
 /** The environment does not make a configuration; `problems` has one entry a variable, in order of name. */
@@ -62,7 +88,8 @@ const shown = (text: string): string =>
 
 const unknownNames = (env: Environment): readonly ConfigProblem[] => {
   const known = Object.keys(SETTINGS);
-  const unknown = Object.keys(env).filter((name) => /^STEPWELL_/i.test(name) && !known.includes(name));
+  // What says to the tests which servers to use is inherited by the processes that they start.
+  const unknown = Object.keys(env).filter((name) => /^STEPWELL_(?!TEST_)/i.test(name) && !known.includes(name));
   return unknown.map((name) => {
     const [nearest] = nearestNames(name, known, { limit: 1, differing: 1 });
     return { name, problem: `is not a setting of this version; the nearest is ${nearest}` };
@@ -77,7 +104,8 @@ const parse = (name: SettingName, text: string | undefined, problems: ConfigProb
   }
   const parsed = schema.safeParse(text ?? defaultText);
   if (parsed.success) return parsed.data;
-  problems.push({ name, problem: `is ${shown(text ?? defaultText)}, but ${parsed.error.issues[0]!.message}` });
+  const value = 'secret' in SETTINGS[name] ? 'not shown' : shown(text ?? defaultText);
+  problems.push({ name, problem: `is ${value}, but ${parsed.error.issues[0]!.message}` });
   return null;
 };
 
@@ -85,6 +113,8 @@ const together = (values: SettingValues): Config => ({
   http: { host: values.STEPWELL_HOST, port: values.STEPWELL_PORT },
   dataDir: values.STEPWELL_DATA_DIR,
   eventStore: values.STEPWELL_EVENT_STORE,
+  eventStoreDb: values.STEPWELL_EVENTSTOREDB_URL === null ? null : { url: values.STEPWELL_EVENTSTOREDB_URL },
+  traces: { otlpUrl: values.STEPWELL_OTLP_URL },
   log: { level: values.STEPWELL_LOG_LEVEL, format: values.STEPWELL_LOG_FORMAT },
   limits: {
     payloadMaxBytes: values.STEPWELL_PAYLOAD_MAX_BYTES,
@@ -102,9 +132,44 @@ const together = (values: SettingValues): Config => ({
     attemptsPerOriginMax: values.STEPWELL_ATTEMPTS_PER_ORIGIN_MAX,
     connectionsPerOriginMax: values.STEPWELL_CONNECTIONS_PER_ORIGIN_MAX,
   },
+  kafka: {
+    brokers: values.STEPWELL_KAFKA_BROKERS,
+    tls: values.STEPWELL_KAFKA_TLS === 'on',
+    sasl: {
+      mechanism: values.STEPWELL_KAFKA_SASL_MECHANISM,
+      username: values.STEPWELL_KAFKA_SASL_USERNAME,
+      password: values.STEPWELL_KAFKA_SASL_PASSWORD,
+    },
+    topic: values.STEPWELL_KAFKA_TOPIC,
+    events: values.STEPWELL_KAFKA_EVENTS,
+    deadLetterTopic: values.STEPWELL_KAFKA_DEAD_LETTER_TOPIC,
+    trigger: {
+      topic: values.STEPWELL_KAFKA_TRIGGER_TOPIC,
+      groupId: values.STEPWELL_KAFKA_TRIGGER_GROUP,
+      workflow: values.STEPWELL_KAFKA_TRIGGER_WORKFLOW,
+      keyHeader: values.STEPWELL_KAFKA_TRIGGER_KEY_HEADER,
+    },
+  },
   shutdown: { graceMs: values.STEPWELL_SHUTDOWN_GRACE_MS },
-  views: { minPositionWaitMs: values.STEPWELL_VIEWS_MIN_POSITION_WAIT_MS },
+  views: { url: values.STEPWELL_VIEWS_URL, minPositionWaitMs: values.STEPWELL_VIEWS_MIN_POSITION_WAIT_MS },
 });
+
+/** What is wrong with settings of Kafka that are right each by itself. */
+const kafkaProblems = (env: Environment, values: Readonly<Record<string, unknown>>): readonly ConfigProblem[] => {
+  const problems: ConfigProblem[] = [];
+  const mechanism = values['STEPWELL_KAFKA_SASL_MECHANISM'];
+  for (const name of ['STEPWELL_KAFKA_SASL_USERNAME', 'STEPWELL_KAFKA_SASL_PASSWORD']) {
+    if (mechanism === 'none' || mechanism === null || env[name] !== undefined) continue;
+    problems.push({ name, problem: `is missing; STEPWELL_KAFKA_SASL_MECHANISM=${String(mechanism)} needs it` });
+  }
+  const trigger = values['STEPWELL_KAFKA_TRIGGER_TOPIC'];
+  // What a run brings forth would start the next one, for ever.
+  for (const name of ['STEPWELL_KAFKA_TOPIC', 'STEPWELL_KAFKA_DEAD_LETTER_TOPIC']) {
+    if (trigger === null || values[name] !== trigger) continue;
+    problems.push({ name, problem: 'is also STEPWELL_KAFKA_TRIGGER_TOPIC: what is written there would start runs' });
+  }
+  return problems;
+};
 
 /** The configuration that an environment makes. Throws `ConfigRefused` with every problem at once. */
 export const loadConfig = (env: Environment): Config => {
@@ -112,6 +177,13 @@ export const loadConfig = (env: Environment): Config => {
   const values: Record<string, unknown> = {};
   // The keys of a literal are its names: `Object.keys` only forgets it.
   for (const name of Object.keys(SETTINGS) as SettingName[]) values[name] = parse(name, env[name], problems);
+  if (values['STEPWELL_EVENT_STORE'] === 'eventstoredb' && env['STEPWELL_EVENTSTOREDB_URL'] === undefined) {
+    problems.push({
+      name: 'STEPWELL_EVENTSTOREDB_URL',
+      problem: 'is missing; STEPWELL_EVENT_STORE=eventstoredb needs it',
+    });
+  }
+  problems.push(...kafkaProblems(env, values));
   if (problems.length > 0) throw new ConfigRefused(problems.sort((a, b) => (a.name < b.name ? -1 : 1)));
   // Every name was parsed by its own schema just above.
   return together(values as SettingValues);

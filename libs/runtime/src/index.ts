@@ -1,10 +1,13 @@
 // First, and before any other import of a main: it ends the process on a Node.js that cannot run us.
 import './node-version.js';
 
+export { Bag, ChurnMap, type Bagged } from './churn.js';
+export { VERSION } from './version.js';
+export { tuneCollector } from './collector.js';
 export { instantOf, systemClock, type Clock } from './clock.js';
 export { base32ToHex, sha256Base32, sha256Hex, stepIdempotencyKey, systemEntropy, type Entropy } from './entropy.js';
 export { ConfigRefused, loadConfig, loadConfigOrExit } from './config.js';
-export type { Config, ConfigProblem, DispatchConfig, Limits, LogConfig } from './config.js';
+export type { Config, ConfigProblem, DispatchConfig, KafkaConfig, Limits, LogConfig } from './config.js';
 export { createLog, silentLog, type Log, type LogFields } from './log.js';
 export { armFailpoint, failpoint, failpoints } from './failpoints.js';
 export { nearestNames } from './nearest-names.js';
@@ -12,4 +15,11 @@ export { onShutdown } from './shutdown.js';
 export { encodingFault, parseStrictJson, type NormalisedJson, type StrictJson } from './json/strict-json.js';
 export { JSON_LIMITS, placeInText, type JsonFault, type JsonFaultCode, type JsonLimits } from './json/json-fault.js';
 export { canonicalJson } from './json/canonical-json.js';
+export { Histogram } from './metrics/histogram.js';
+export type { MetricSources, Sample } from './metrics/metric-sources.js';
+export { MetricsPage } from './metrics/prom-client/metrics-page.js';
+export { METRICS, type Metric, type MetricName } from './metrics/metric-table.js';
+export { OpsServer, type OpsServerParts } from './ops-server.js';
+export { readinessOf, type PartStatus, type Readiness } from './readiness.js';
+export { openTracer, type Span, type SpanAttributes, type SpanStart, type Tracer } from './tracing/tracer.js';
 export { refuseEmbeddedStore } from './embedded-store.js';

@@ -4,11 +4,13 @@ import { z } from 'zod';
 
 /** One environment variable: how its text becomes a value, and all that its page says about it. */
 export type Setting<Value> = {
-  readonly group: 'Serving' | 'Storage' | 'Logs' | 'Limits' | 'Dispatcher' | 'Stopping';
+  readonly group: 'Serving' | 'Storage' | 'Logs' | 'Traces' | 'Limits' | 'Dispatcher' | 'Kafka' | 'Stopping';
   readonly unit: string;
   /** As one would write it in the environment: it goes through the same schema. */
   readonly default: string;
   readonly description: string;
+  /** Its value may hold a password, and is not shown. */
+  readonly secret?: boolean;
   readonly schema: z.ZodType<Value, string>;
 };
 
@@ -36,10 +38,62 @@ const host = z.string().transform((text, ctx) => {
   return known ? text : refuse(ctx, 'must be an IP address or a host name, without scheme, port or brackets');
 });
 
-const eventStore = z.string().transform((text, ctx): 'sqlite' | 'memory' => {
-  if (text === 'sqlite' || text === 'memory') return text;
-  if (text !== 'eventstoredb') return refuse(ctx, 'must be one of sqlite, memory');
-  return refuse(ctx, 'names a store that comes with the production shape; this version has sqlite and memory');
+const CONNECTION_STRING = /^(esdb|kurrentdb)(\+discover)?:\/\/\S+$/;
+const eventStoreDbUrl = z.string().transform((text, ctx): string | null => {
+  if (text === 'none') return null;
+  return CONNECTION_STRING.test(text) ? text : refuse(ctx, 'must begin with esdb://, esdb+discover:// or kurrentdb://');
+});
+
+const POSTGRES = /^postgres(ql)?:$/;
+const viewsUrl = z.string().transform((text, ctx): string | null => {
+  if (text === 'none') return null;
+  const url = URL.parse(text);
+  return url !== null && POSTGRES.test(url.protocol) && url.hostname !== ''
+    ? text
+    : refuse(ctx, 'must be a URL like postgres://user:password@host:5432/database');
+});
+
+const collectorUrl = z.string().transform((text, ctx): string | null => {
+  if (text === 'none') return null;
+  const isHttp = /^https?:\/\/\S+$/.test(text) && URL.canParse(text);
+  return isHttp ? text : refuse(ctx, 'must be an http:// or https:// URL');
+});
+
+/** What comes of a setting whose default is that there is none. */
+const optional = <Value>(schema: z.ZodType<Value, string>): z.ZodType<Value | null, string> =>
+  z.string().transform((text, ctx): Value | null => {
+    if (text === 'none') return null;
+    const parsed = schema.safeParse(text);
+    return parsed.success ? parsed.data : refuse(ctx, `${parsed.error.issues[0]!.message}, or \`none\``);
+  });
+
+const text = z.string();
+
+// Hosts and IPv4 addresses alone: the driver cuts at the first colon.
+const BROKER = /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?:\d{1,5}$/;
+const brokers = z.string().transform((list, ctx): readonly string[] => {
+  if (list === 'none') return [];
+  const each = list.split(',').map((broker) => broker.trim());
+  return each.every((broker) => BROKER.test(broker))
+    ? each
+    : refuse(ctx, 'must be a list like kafka-1:9092,kafka-2:9092, or `none`');
+});
+
+const topic = z.string().transform((name, ctx): string => {
+  const known = /^[A-Za-z0-9._-]{1,249}$/.test(name) && !/^[.]{1,2}$/.test(name);
+  return known ? name : refuse(ctx, 'must be 1 to 249 of letters, digits, ".", "_" and "-"');
+});
+
+const eventTypes = z.string().transform((list, ctx): 'all' | readonly string[] => {
+  if (list === 'all') return 'all';
+  const types = list.split(',').map((type) => type.trim());
+  const wellFormed = types.every((type) => /^([A-Z][a-z]+)+$/.test(type));
+  return wellFormed ? types : refuse(ctx, 'must be `all`, or types of events like RunStarted,RunCompleted');
+});
+
+const workflowName = z.string().transform((name, ctx): string => {
+  const known = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/.test(name);
+  return known ? name : refuse(ctx, 'must be a letter, then up to 63 letters, digits, "_" or "-"');
 });
 
 const dataDir = z.string().transform((text) => resolve(text));
@@ -62,11 +116,21 @@ export const SETTINGS = {
 
   STEPWELL_EVENT_STORE: setting(
     'Storage',
-    '`sqlite`, `memory`',
-    eventStore,
+    '`sqlite`, `memory`, `eventstoredb`',
+    oneOf(['sqlite', 'memory', 'eventstoredb']),
     'sqlite',
-    'Where the log is kept. `memory` forgets everything at the end of the process.',
+    'Where the log is kept. `memory` forgets everything at the end of the process; `eventstoredb` is shared by several.',
   ),
+  STEPWELL_EVENTSTOREDB_URL: {
+    ...setting(
+      'Storage',
+      'connection string',
+      eventStoreDbUrl,
+      'none',
+      'Of EventStoreDB or KurrentDB, as `esdb://user:password@host:2113`; `?tls=false` for a server without TLS. Needed by `STEPWELL_EVENT_STORE=eventstoredb`.',
+    ),
+    secret: true as const,
+  },
   STEPWELL_DATA_DIR: setting(
     'Storage',
     'folder',
@@ -74,6 +138,16 @@ export const SETTINGS = {
     './data',
     'Folder of the embedded store and its views; made when it is missing.',
   ),
+  STEPWELL_VIEWS_URL: {
+    ...setting(
+      'Storage',
+      'URL',
+      viewsUrl,
+      'none',
+      'Postgres that keeps the views, as `postgres://user:password@host:5432/database`; its user may create schemas there. Without it they are in SQLite in the data folder, for one process.',
+    ),
+    secret: true,
+  },
   STEPWELL_VIEWS_MIN_POSITION_WAIT_MS: setting(
     'Storage',
     'ms',
@@ -95,6 +169,14 @@ export const SETTINGS = {
     oneOf(['auto', 'json', 'pretty']),
     'auto',
     '`auto` is pretty on a terminal and one JSON object a line elsewhere.',
+  ),
+
+  STEPWELL_OTLP_URL: setting(
+    'Traces',
+    'URL',
+    collectorUrl,
+    'none',
+    'Where spans are sent by OTLP over HTTP, as `http://collector:4318/v1/traces`. Without it nothing is traced, and nothing of OpenTelemetry is loaded.',
   ),
 
   STEPWELL_PAYLOAD_MAX_BYTES: setting(
@@ -158,6 +240,82 @@ export const SETTINGS = {
     '512',
     'Most open connections to one origin. Each carries one attempt at a time: fewer than attempts make some wait.',
   ),
+
+  STEPWELL_KAFKA_BROKERS: setting(
+    'Kafka',
+    'host:port, …',
+    brokers,
+    'none',
+    'Brokers to begin with; the others are learnt from them. `none`: nothing is published and no message starts a run.',
+  ),
+  STEPWELL_KAFKA_TOPIC: setting(
+    'Kafka',
+    'topic',
+    topic,
+    'stepwell.run-events',
+    'Where events of runs are published, keyed by run (see `docs/kafka.md`).',
+  ),
+  STEPWELL_KAFKA_EVENTS: setting(
+    'Kafka',
+    '`all`, or types',
+    eventTypes,
+    'all',
+    'Which events are published, as `RunStarted,RunCompleted,RunFailed`.',
+  ),
+  STEPWELL_KAFKA_TRIGGER_TOPIC: setting(
+    'Kafka',
+    'topic',
+    optional(topic),
+    'none',
+    'Each message of this topic starts a run.',
+  ),
+  STEPWELL_KAFKA_TRIGGER_GROUP: setting(
+    'Kafka',
+    'group id',
+    text,
+    'stepwell',
+    'The consumer group of all workflow-apis; its committed places say what was started.',
+  ),
+  STEPWELL_KAFKA_TRIGGER_WORKFLOW: setting(
+    'Kafka',
+    'workflow',
+    optional(workflowName),
+    'none',
+    'The workflow that is started with the message as its input. `none`: a message is a body of `POST /v1/runs`.',
+  ),
+  STEPWELL_KAFKA_TRIGGER_KEY_HEADER: setting(
+    'Kafka',
+    'header',
+    text,
+    'idempotency-key',
+    'Header of a message that holds its idempotency key. Without it the key is topic, partition and offset.',
+  ),
+  STEPWELL_KAFKA_DEAD_LETTER_TOPIC: setting(
+    'Kafka',
+    'topic',
+    topic,
+    'stepwell.dead-letters',
+    'Where messages go that can start no run, with the reason in their headers.',
+  ),
+  STEPWELL_KAFKA_TLS: setting(
+    'Kafka',
+    '`off`, `on`',
+    oneOf(['off', 'on']),
+    'off',
+    'Whether connections are encrypted. Certificates beyond the usual ones are named by `NODE_EXTRA_CA_CERTS`.',
+  ),
+  STEPWELL_KAFKA_SASL_MECHANISM: setting(
+    'Kafka',
+    '`none`, `plain`, `scram-sha-256`, `scram-sha-512`',
+    oneOf(['none', 'plain', 'scram-sha-256', 'scram-sha-512']),
+    'none',
+    'How to log in. `plain` shows the password to whoever reads along, unless TLS is on.',
+  ),
+  STEPWELL_KAFKA_SASL_USERNAME: setting('Kafka', 'name', text, 'none', 'Needed by every mechanism but `none`.'),
+  STEPWELL_KAFKA_SASL_PASSWORD: {
+    ...setting('Kafka', 'password', text, 'none', 'Needed by every mechanism but `none`. It is never shown.'),
+    secret: true as const,
+  },
 
   STEPWELL_SHUTDOWN_GRACE_MS: setting(
     'Stopping',

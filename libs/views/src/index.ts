@@ -11,7 +11,23 @@ export {
   type RunListPage,
   type RunListQuery,
 } from './view-store.js';
-export type { RebuildProgress } from './rebuild.js';
-export { RebuildLocked, rebuildSqliteViews, type RebuildResult } from './sqlite/rebuild-sqlite-views.js';
+export { RebuildLocked, logPages, type LogPages, type RebuildProgress, type RebuildResult } from './rebuild.js';
+export { rebuildSqliteViews } from './sqlite/rebuild-sqlite-views.js';
 export { SqliteViewStore } from './sqlite/sqlite-view-store.js';
-export { Projector, type Lag, type ProjectorOptions } from './projector.js';
+export { VIEWS_SCHEMA_VERSION } from './sqlite/views-schema.js';
+export { viewMetrics } from './view-metrics.js';
+export { rebuildPostgresViews } from './postgres/rebuild-postgres-views.js';
+export { PostgresViewStore, type Leader } from './postgres/postgres-view-store.js';
+export { LeadingProjector } from './postgres/leading-projector.js';
+export { PostgresLeaderLock, type LeaderLockOptions, type Leading } from './postgres/postgres-leader-lock.js';
+export type { PostgresSession } from './postgres/session.js';
+export { Projector, type ProjectorOptions } from './projector.js';
+export { ViewProjector, type Lag } from './view-projector.js';
+export {
+  ViewsNotShared,
+  openViews,
+  sharedProjector,
+  sharedViews,
+  type Views,
+  type ViewsConfig,
+} from './views-of-config.js';

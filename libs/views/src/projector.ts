@@ -1,6 +1,7 @@
 import type { Commit, EventStore, Position } from '#event-store';
 import { LOG_START } from '#event-store';
 import type { Clock } from '#runtime';
+import { ViewProjector, type Lag } from './view-projector.js';
 import { ViewsAheadOfLog, type ViewStore } from './view-store.js';
 
 /** How long commits gather before they are written, unless somebody waits: the last state of a row is written, not each. */
@@ -11,14 +12,6 @@ export const BATCH_COMMITS_MAX = 10_000;
 export const BATCH_BYTES_MAX = 16 * 1024 * 1024;
 export const RESTART_DELAY_MS_MIN = 100;
 export const RESTART_DELAY_MS_MAX = 5_000;
-
-/** What is read from the log but not yet in the views. `seconds` is the age of the oldest of it; see `caughtUp`. */
-export type Lag = {
-  readonly events: number;
-  readonly seconds: number;
-  /** False while older events are still being read from disk: the true lag is then larger. */
-  readonly caughtUp: boolean;
-};
 
 export type ProjectorOptions = {
   /** Called for each failure that the projector answers by starting again from the checkpoint. */
@@ -33,7 +26,7 @@ type Waiter = { readonly position: Position; readonly settle: (reached: boolean)
  * Follows the log and keeps the views. Only reads the log: slow or dead, it delays no run. After a failure it goes on
  * from the checkpoint by itself.
  */
-export class Projector {
+export class Projector extends ViewProjector {
   readonly #log: EventStore;
   readonly #views: ViewStore;
   readonly #clock: Clock;
@@ -58,6 +51,7 @@ export class Projector {
   #room: () => void = () => {};
 
   constructor(log: EventStore, views: ViewStore, clock: Clock, options: ProjectorOptions = {}) {
+    super();
     this.#log = log;
     this.#views = views;
     this.#clock = clock;
@@ -87,6 +81,10 @@ export class Projector {
   /** The position up to which everything is in the views. */
   get checkpoint(): Position {
     return this.#checkpoint;
+  }
+
+  get leads(): boolean {
+    return this.#running !== null;
   }
 
   get lag(): Lag {

@@ -1,15 +1,37 @@
-import type { Commit, Position } from '#event-store';
+import type { Commit, EventStore, Position } from '#event-store';
 import type { Clock } from '#runtime';
 import type { Applied, Batch } from './view-store.js';
 
+export type LogPage = { readonly commits: readonly Commit[]; readonly scannedTo: Position; readonly atEnd: boolean };
+
 /** The log, read in pages. */
 export type LogPages = {
-  head(): Position;
-  page(after: Position): { readonly commits: readonly Commit[]; readonly scannedTo: Position; readonly atEnd: boolean };
+  head(): Position | Promise<Position>;
+  page(after: Position): LogPage | Promise<LogPage>;
 };
 
+const PAGE_COMMITS = 2_000;
+
+/** Any log, read in pages. */
+export const logPages = (log: Pick<EventStore, 'head' | 'readAll'>): LogPages => ({
+  head: () => log.head(),
+  page: async (after) => {
+    const commits = await log.readAll(after, { limit: PAGE_COMMITS });
+    return { commits, scannedTo: commits.at(-1)?.position ?? after, atEnd: commits.length === 0 };
+  },
+});
+
 /** What a rebuild writes to. */
-export type NewSet = { readonly checkpoint: Position; apply(batch: Batch): Applied };
+export type NewSet = { readonly checkpoint: Position; apply(batch: Batch): Applied | Promise<Applied> };
+
+/** Another rebuild of the same views is under way. */
+export class RebuildLocked extends Error {
+  readonly code = 'rebuild-locked';
+  readonly retryable = true;
+}
+
+export type RebuildResult =
+  { readonly status: 'switched'; readonly set: string; readonly events: number } | { readonly status: 'interrupted' };
 
 export type RebuildProgress = {
   readonly events: number;
@@ -23,6 +45,8 @@ export type RebuildProgress = {
 export type RebuildOptions = {
   readonly onProgress: (progress: RebuildProgress) => void;
   readonly signal: AbortSignal;
+  /** How many appends are written together, at least. */
+  readonly batchCommits?: number;
 };
 
 const PROGRESS_MS = 200;
@@ -36,16 +60,16 @@ export const rebuild = async (
   log: LogPages,
   set: NewSet,
   clock: Clock,
-  { onProgress, signal }: RebuildOptions,
+  { onProgress, signal, batchCommits = BATCH_COMMITS_MIN }: RebuildOptions,
 ): Promise<number | null> => {
   const startMs = clock.monotonicMs();
-  const head = log.head();
+  const head = await log.head();
   let events = 0;
   let toldMs = startMs;
   for (let after = set.checkpoint; !signal.aborted;) {
-    const { commits, through, atEnd } = nextBatch(log, after);
+    const { commits, through, atEnd } = await nextBatch(log, after, batchCommits);
     if (through > after)
-      set.apply({ after, through, commits: commits.filter(({ stream }) => stream.startsWith('run-')) });
+      await set.apply({ after, through, commits: commits.filter(({ stream }) => stream.startsWith('run-')) });
     after = through;
     for (const { count } of commits) events += count;
     const nowMs = clock.monotonicMs();
@@ -60,14 +84,18 @@ export const rebuild = async (
   return null;
 };
 
-const nextBatch = (log: LogPages, after: Position): { commits: Commit[]; through: Position; atEnd: boolean } => {
+const nextBatch = async (
+  log: LogPages,
+  after: Position,
+  batchCommits: number,
+): Promise<{ commits: Commit[]; through: Position; atEnd: boolean }> => {
   const commits: Commit[] = [];
   let through = after;
   for (;;) {
-    const page = log.page(through);
-    commits.push(...page.commits);
+    const page = await log.page(through);
+    for (const commit of page.commits) commits.push(commit);
     through = page.scannedTo;
-    if (page.atEnd || commits.length >= BATCH_COMMITS_MIN) return { commits, through, atEnd: page.atEnd };
+    if (page.atEnd || commits.length >= batchCommits) return { commits, through, atEnd: page.atEnd };
   }
 };
 

@@ -78,6 +78,10 @@ const expectPromised = async ({ path, method, operation, name, type }: any): Pro
     if (header !== 'Idempotent-Replayed')
       expect([said, header, response.headers.get(header)]).toEqual([said, header, expect.any(String)]);
   }
+  if (promised.content['application/json'] === undefined) {
+    expect(Object.keys(promised.content)).toContain(response.headers.get('content-type')?.split(';')[0]);
+    return;
+  }
   const { $ref } = promised.content['application/json'].schema;
   const validate = ajv.compile({ $ref: `openapi${$ref}` });
   expect([said, validate(JSON.parse(text)), validate.errors]).toEqual([said, true, null]);

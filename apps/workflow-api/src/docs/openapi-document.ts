@@ -157,11 +157,11 @@ const response = ({ description, schema, headers = [], otherTypes = {} }: Answer
           headers.map((name) => [name, { description: HEADERS[name], schema: { type: 'string' } }]),
         ),
       }),
-  ...(schema === undefined
+  ...(schema === undefined && Object.keys(otherTypes).length === 0
     ? undefined
     : {
         content: {
-          'application/json': { schema: ref(schema) },
+          ...(schema === undefined ? undefined : { 'application/json': { schema: ref(schema) } }),
           ...Object.fromEntries(
             Object.entries(otherTypes).map(([type, words]) => [
               type,

@@ -4,8 +4,8 @@ import { HELD_DEFINITION } from './example-definitions.js';
 
 const WELCOME_KEY = 'welcome-1';
 const HELD_KEY = 'held-1';
-const WELCOME_RUN = startRunId('default', 'welcome', WELCOME_KEY);
-const HELD_RUN = startRunId('default', null, HELD_KEY);
+const WELCOME_RUN = startRunId('start', 'default', 'welcome', WELCOME_KEY);
+const HELD_RUN = startRunId('start', 'default', null, HELD_KEY);
 
 const runId = (examples: Record<string, string> = { welcome: WELCOME_RUN }): Parameter => ({
   description: 'The id of the run, with its suffix when it has one.',

@@ -23,6 +23,16 @@ export const SERVICE_OPERATIONS: Readonly<Record<string, Operation>> = {
     answers: { 200: { description: 'It can; `degraded` names what is late or parked.', schema: 'Readiness' } },
     problems: ['not-ready'],
   },
+  'get /metrics': {
+    id: 'getMetrics',
+    tag: 'Service',
+    summary: 'What the process counts, for Prometheus',
+    description: 'Every metric is told of in docs/metrics.md.',
+    answers: {
+      200: { description: 'All of them.', otherTypes: { 'text/plain': 'The text format of Prometheus, 0.0.4.' } },
+    },
+    problems: [],
+  },
   'get /problems': {
     id: 'listProblems',
     tag: 'Service',

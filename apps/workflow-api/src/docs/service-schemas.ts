@@ -30,6 +30,24 @@ export const NodeShape = z.looseObject({
   runtime: z.string(),
   eventStore: z.string(),
   startedAt: z.iso.datetime(),
+  host: z.string(),
+  pid: z.int(),
+  roles: z.array(z.enum(['workflow-api', 'dispatcher', 'projector'])),
+  shards: z
+    .strictObject({ owned: z.int(), of: z.int() })
+    .describe('Groups of runs: how many of all this process performs the steps of.'),
+  lag: z
+    .strictObject({ events: z.int(), seconds: z.number(), caughtUp: z.boolean() })
+    .nullable()
+    .describe('How far the lists are behind the log; `caughtUp` false: at least so far.'),
+  attempts: z.record(z.string(), z.number()).nullable().describe('In flight, waiting for a slot, and what went wrong.'),
+  appends: z.int().nullable().describe('To the log since the start; null where nobody counts them.'),
+  versions: z.strictObject({
+    stepwell: z.string(),
+    node: z.string(),
+    eventStoreServer: z.string().nullable().describe('Of the server that keeps the log; null when it is embedded.'),
+    viewsSchema: z.int().nullable().describe('Of the tables of the lists; null where the process keeps none.'),
+  }),
   limits: z.record(z.string(), z.number()),
 });
 

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { stepKeys, type Plan, type Rejection } from '#domain';
-import { nearestNames, type Log } from '#runtime';
+import { nearestNames, type Log, type LogFields } from '#runtime';
+import { requestIdOf } from './request-id.js';
 import { HttpProblem, type Problem } from './problems.js';
 import { sendProblem } from './raw-answer.js';
 import { didYouMean } from './validation.js';
@@ -41,18 +42,29 @@ const unknownStep = (step: string, plan: Plan | null): Problem => {
 };
 
 /** What a failure is answered with; what is no known failure is a mistake of ours, which goes to the log. */
-export const failureProblem = (error: unknown, log: Log): Problem => {
+export const failureProblem = (error: unknown, log: Log, about: FailureOf): Problem => {
   if (error instanceof HttpProblem) return error.problem;
+  const fields = {
+    requestId: about.response === null ? undefined : requestIdOf(about.response),
+    ...about.fields,
+    err: error,
+  };
   if (isFault(error) && error.retryable) {
-    log.warn('a request failed for a moment', { err: error });
+    log.warn('a request failed for a moment', fields);
     return { ...STORAGE_UNAVAILABLE, detail: 'A store does not answer now.' };
   }
-  log.error('a request failed', { err: error });
+  log.error('a request failed', fields);
   return { code: 'internal-error', detail: 'The request failed by a mistake of the server.' };
 };
 
-export const answerFailure = (response: ServerResponse, error: unknown, log: Log): void =>
-  sendProblem(response, failureProblem(error, log));
+/** The request that failed, for the line about it; `null`: it came by another way than HTTP. */
+export type FailureOf = { readonly response: ServerResponse | null; readonly fields: LogFields };
+
+/** Of a start; `runId` when it is known. */
+export const answerFailure = (response: ServerResponse, error: unknown, log: Log, runId?: string): void => {
+  const fields = { method: 'POST', path: '/v1/runs', ...(runId === undefined ? undefined : { runId }) };
+  sendProblem(response, failureProblem(error, log, { response, fields }));
+};
 
 const isFault = (error: unknown): error is Error & { readonly code: string; readonly retryable: boolean } =>
   error instanceof Error && 'retryable' in error && typeof error.retryable === 'boolean';

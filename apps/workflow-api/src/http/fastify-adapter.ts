@@ -2,6 +2,8 @@ import { createServer, STATUS_CODES, type IncomingMessage, type Server, type Ser
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply } from 'fastify';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { HttpCounts } from './http-counts.js';
+import { echoRequestId } from './request-id.js';
 import { problemHeaders, problemStatus, problemText, type Problem } from './problems.js';
 import { sendProblem } from './raw-answer.js';
 import { DEFINITION_TYPES, JSON_TYPES, parseMediaType, readBody } from './request-body.js';
@@ -32,6 +34,7 @@ const PARAMETER_MAX_CHARS = 3 * 1_024;
 export type HttpAdapter = {
   readonly adapter: FastifyAdapter;
   readonly routes: RouteTable;
+  readonly counts: HttpCounts;
   /** Sets what is asked before the framework, once it exists. */
   setFastPath(fastPath: FastPath): void;
   /** Has `call` called when the server begins to close: those who wait on open connections are to be let go. */
@@ -60,6 +63,7 @@ export const createFastifyAdapter = (limits: HttpLimits): HttpAdapter => {
         noDelay: true,
       },
       (request, response) => {
+        echoRequestId(request, response);
         if (hasGoodHost(request)) {
           if (!fastPath(request, response)) handler(request, response);
         } else sendProblem(response, BAD_HOST);
@@ -80,6 +84,8 @@ export const createFastifyAdapter = (limits: HttpLimits): HttpAdapter => {
     return503OnClosing: false,
   });
   const fastify = adapter.getInstance();
+  const counts = new HttpCounts();
+  counts.follow(fastify);
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', (request, payload, done) => {
     // Of a path that does not exist there is more to say than that its body is of the wrong type.
@@ -95,6 +101,7 @@ export const createFastifyAdapter = (limits: HttpLimits): HttpAdapter => {
   return {
     adapter,
     routes: new RouteTable(fastify),
+    counts,
     setFastPath: (given) => (fastPath = given),
     onClosing: (call) =>
       fastify.addHook('preClose', (done) => {

@@ -1,11 +1,12 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
-import type { Log } from '#runtime';
+import type { Log, LogFields } from '#runtime';
 import { failureProblem } from './failures.js';
 import { BodyRefused } from './fastify-adapter.js';
 import { problemHeaders, problemStatus, problemText, type Problem } from './problems.js';
 import { JSON_TYPES } from './request-body.js';
 import type { RouteTable } from './route-table.js';
 import type { HttpReply, HttpRequest } from './exchange.js';
+import { requestIdOf } from './request-id.js';
 
 /** Answers every failure of a request as problem+json, those of Fastify and of Nest's router among them. */
 @Catch()
@@ -22,15 +23,17 @@ export class ProblemFilter implements ExceptionFilter {
     const http = host.switchToHttp();
     const reply = http.getResponse<HttpReply>();
     if (reply.sent || reply.raw.headersSent) {
-      this.#log.error('a request failed after its answer had begun', { err: error });
+      const fields = fieldsOf(http.getRequest<HttpRequest>());
+      const requestId = requestIdOf(reply.raw);
+      this.#log.error('a request failed after its answer had begun', { requestId, ...fields, err: error });
       reply.raw.destroy();
       return;
     }
-    const problem = this.#problemOf(error, http.getRequest<HttpRequest>());
+    const problem = this.#problemOf(error, http.getRequest<HttpRequest>(), reply);
     void reply.code(problemStatus(problem.code)).headers(problemHeaders(problem)).send(problemText(problem));
   }
 
-  #problemOf(error: unknown, request: HttpRequest): Problem {
+  #problemOf(error: unknown, request: HttpRequest, reply: HttpReply): Problem {
     if (error instanceof BodyRefused) return error.problem;
     switch (statusOf(error)) {
       case 404:
@@ -42,10 +45,19 @@ export class ProblemFilter implements ExceptionFilter {
         // Fastify's own words on a body; ours come as `BodyRefused`.
         return { code: 'bad-request', detail: 'The request could not be read.' };
       default:
-        return failureProblem(error, this.#log);
+        return failureProblem(error, this.#log, { response: reply.raw, fields: fieldsOf(request) });
     }
   }
 }
+
+/** The path without its query, which may hold what is the caller's alone. */
+const fieldsOf = ({ method, url, params, routeOptions }: HttpRequest): LogFields => {
+  const [path] = url.split('?');
+  // Fastify leaves open what parameters a route has.
+  const { id } = (params ?? {}) as { readonly id?: unknown };
+  const isOfRun = typeof id === 'string' && routeOptions.url?.startsWith('/v1/runs/:id') === true;
+  return { method, path, ...(isOfRun ? { runId: id } : undefined) };
+};
 
 const MALFORMED_TYPE: Problem = {
   code: 'unsupported-media-type',

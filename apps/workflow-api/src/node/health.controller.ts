@@ -1,7 +1,8 @@
 import { Controller, Get, Query, Res } from '@nestjs/common';
+import type { Readiness } from '#runtime';
 import { replyText, type HttpReply } from '../http/exchange.js';
 import { HttpProblem } from '../http/problems.js';
-import { Health, type Readiness } from '../parts.js';
+import { Health } from '../parts.js';
 import { NoQuery } from '../runs/run-queries.js';
 
 /** Whether the process lives, and whether it can serve. */

@@ -2,6 +2,7 @@ import type { LoadedRun } from '#engine';
 import type { EventStore } from '#event-store';
 import type { Clock, Log } from '#runtime';
 import type { HttpReply, HttpRequest } from '../http/exchange.js';
+import { requestIdOf } from '../http/request-id.js';
 import { HttpProblem } from '../http/problems.js';
 import { streamEvents } from './event-stream.js';
 import { positionHeader } from './run-reads.js';
@@ -48,7 +49,10 @@ export class EventStreams {
     if (method === 'HEAD') return void reply.raw.end();
     this.#open += 1;
     streamEvents(this.#store, this.#clock, reply.raw, { loaded, from, signal: this.#stopping.signal })
-      .catch((error: unknown) => this.#log.warn('an event stream was cut off', { err: error }))
+      .catch((error: unknown) => {
+        const requestId = requestIdOf(reply.raw);
+        this.#log.warn('an event stream was cut off', { requestId, runId: loaded.run.started.id, err: error });
+      })
       .finally(() => (this.#open -= 1));
   }
 

@@ -5,10 +5,13 @@ import { sha256Base32 } from '#runtime';
 const HASH_CHARS = 26;
 export const ID_SUFFIX = /^[a-z0-9-]{1,32}$/;
 
+/** Where a start comes from. Each has keys of its own: a message and a request with one key are two runs. */
+export type StartKind = 'start' | 'trigger';
+
 /** The id of the run that this start makes, now and at every repetition: 128 bits of base32. */
-export const startRunId = (namespace: string, workflow: string | null, key: string): RunId =>
+export const startRunId = (kind: StartKind, namespace: string, workflow: string | null, key: string): RunId =>
   // A cast is how a brand is given; here is the one place that makes ids of runs that are started.
-  sha256Base32(`start\n${namespace}\n${workflow ?? ''}\n${key}`, 128) as RunId;
+  sha256Base32(`${kind}\n${namespace}\n${workflow ?? ''}\n${key}`, 128) as RunId;
 
 /** The hash out of an id as people see it; `null` when the text is no id. Whether the suffix is right, only the run can tell. */
 export const parseRunId = (visible: string): RunId | null => {

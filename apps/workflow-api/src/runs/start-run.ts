@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { JsonText, Plan, StartRun } from '#domain';
 import type { LoadedRun, Origin, RunId, Runs, StartReply } from '#engine';
-import { canonicalJson, sha256Hex, type Clock, type Log } from '#runtime';
+import { Bag, canonicalJson, sha256Hex, type Clock, type Log, type Tracer } from '#runtime';
 import { parseIdempotencyKey } from '../http/idempotency-key.js';
 import { parseJsonText, parseValue } from '../http/json-body.js';
 import { parsePreferWait } from '../http/prefer.js';
@@ -12,7 +12,8 @@ import { JSON_TYPES, parseMediaType } from '../http/request-body.js';
 import { parseTraceparent } from '../http/traceparent.js';
 import { requireWithin } from './payload-limit.js';
 import { runText } from './run-json.js';
-import { startRunId } from './run-id.js';
+import { startRunId, type StartKind } from './run-id.js';
+import { startSpan } from './start-span.js';
 import { StartRequest } from './start-request.js';
 import { startedText } from './started-json.js';
 import { toStartable, type StartablePlans, type Startable } from './startable.js';
@@ -22,11 +23,12 @@ export type StartParts = {
   readonly plans: StartablePlans;
   readonly clock: Clock;
   readonly log: Log;
+  readonly tracer: Tracer | null;
   readonly limits: { readonly payloadMaxBytes: number; readonly tagsMax: number };
 };
 
 /** A request for a start, parsed: everything but the plan, which may have to be looked up. */
-type Start = {
+export type Start = {
   readonly request: StartRequest;
   readonly runId: RunId;
   readonly key: string;
@@ -36,6 +38,9 @@ type Start = {
   readonly waitSeconds: number | null;
   readonly origin: Origin;
 };
+
+/** A client that waits for the end of its run. */
+type Wait = { readonly giveUp: () => void; place: number };
 
 const STOPPING: Problem = {
   code: 'stopping',
@@ -51,7 +56,7 @@ const NULL = 'null' as JsonText;
  */
 export class StartRunRoute {
   readonly #parts: StartParts;
-  readonly #waits = new Set<() => void>();
+  readonly #waits = new Bag<Wait>();
   #stopping = false;
 
   constructor(parts: StartParts) {
@@ -60,34 +65,31 @@ export class StartRunRoute {
 
   handle(headers: IncomingHttpHeaders, body: Uint8Array | undefined, response: ServerResponse): void {
     if (this.#stopping) return sendProblem(response, STOPPING);
+    const { tracer, limits, log } = this.#parts;
+    const span = tracer === null ? null : startSpan(tracer, headers, response);
+    let start: Start | null = null;
     try {
-      const start = parseStart(headers, body, this.#parts.limits.payloadMaxBytes);
+      start = parseStart(headers, body, limits.payloadMaxBytes, span?.traceparent ?? null);
+      if (span !== null) span.runId = start.runId;
       const startable = toStartable(start.request, this.#parts.plans);
       if (startable instanceof Promise) this.#startLater(start, startable, response);
       else this.#start(start, startable, response);
     } catch (error) {
-      answerFailure(response, error, this.#parts.log);
+      answerFailure(response, error, log, start?.runId);
     }
   }
 
   /** Answers all who wait for an end with the run so far, and takes no start any more. */
   stop(): void {
     this.#stopping = true;
-    for (const wait of [...this.#waits]) wait();
+    for (const { giveUp } of this.#waits.items()) giveUp();
   }
 
   #startLater(start: Start, startable: Promise<Startable>, response: ServerResponse): void {
     startable
-      .catch((refusal: unknown) => this.#replayable(start, refusal))
+      .catch((refusal: unknown) => replayable(this.#parts.runs, start, refusal))
       .then((found) => this.#start(start, found, response))
-      .catch((error: unknown) => answerFailure(response, error, this.#parts.log));
-  }
-
-  /** A start that was accepted once is answered for ever, even when its workflow is archived by now. */
-  async #replayable(start: Start, refusal: unknown): Promise<Startable> {
-    const loaded = refusal instanceof HttpProblem ? await this.#parts.runs.load(start.runId) : null;
-    if (loaded === null) throw refusal;
-    return { plan: loaded.plan, hash: loaded.run.started.plan, version: loaded.run.started.version, tags: {} };
+      .catch((error: unknown) => answerFailure(response, error, this.#parts.log, start.runId));
   }
 
   #start(start: Start, startable: Startable, response: ServerResponse): void {
@@ -96,7 +98,7 @@ export class StartRunRoute {
       try {
         this.#answer(start, startable.plan, reply, response);
       } catch (error) {
-        answerFailure(response, error, this.#parts.log);
+        answerFailure(response, error, this.#parts.log, start.runId);
       }
     });
   }
@@ -125,7 +127,7 @@ export class StartRunRoute {
       settled = true;
       stopWaiting?.();
       takeBack();
-      this.#waits.delete(giveUp);
+      this.#waits.delete(wait);
       return true;
     };
     const send = (status: 200 | 202, loaded: LoadedRun): void => {
@@ -141,10 +143,11 @@ export class StartRunRoute {
             ? sendProblem(response, STORAGE_UNAVAILABLE)
             : send(loaded.run.status === 'running' ? 202 : 200, loaded),
         )
-        .catch((error: unknown) => answerFailure(response, error, log));
+        .catch((error: unknown) => answerFailure(response, error, log, runId));
     };
+    const wait: Wait = { giveUp, place: -1 };
     const takeBack = clock.after(waitMs, giveUp);
-    this.#waits.add(giveUp);
+    this.#waits.add(wait);
     response.on('close', settle);
     const stop = runs.whenEnded(runId, (loaded) => {
       if (!settle()) return;
@@ -156,7 +159,13 @@ export class StartRunRoute {
   }
 }
 
-const parseStart = (headers: IncomingHttpHeaders, body: Uint8Array | undefined, payloadMaxBytes: number): Start => {
+/** `traceparent`: of the span that the request has here; else it is the caller's. */
+const parseStart = (
+  headers: IncomingHttpHeaders,
+  body: Uint8Array | undefined,
+  payloadMaxBytes: number,
+  traceparent: string | null,
+): Start => {
   const media = parseMediaType(headers, JSON_TYPES);
   if ('problem' in media) throw new HttpProblem(media.problem);
   // Node gives this header as one string, lines that were repeated joined.
@@ -164,12 +173,24 @@ const parseStart = (headers: IncomingHttpHeaders, body: Uint8Array | undefined, 
   if ('problem' in parsedKey) throw new HttpProblem(parsedKey.problem);
   const prefer = parsePreferWait(headers['prefer'] as string | undefined);
   if ('problem' in prefer) throw new HttpProblem(prefer.problem);
-  const { value } = parseJsonText(body ?? NO_BYTES);
+  const origin = { actor: null, traceparent: traceparent ?? parseTraceparent(headers['traceparent']) };
+  return parseStartBody('start', parsedKey.key, body ?? NO_BYTES, payloadMaxBytes, prefer.waitSeconds, origin);
+};
+
+/** What a body and its key ask for. Throws the problem when they are not as they should be. */
+export const parseStartBody = (
+  kind: StartKind,
+  key: string,
+  body: Uint8Array,
+  payloadMaxBytes: number,
+  waitSeconds: number | null,
+  origin: Origin,
+): Start => {
+  const { value } = parseJsonText(body);
   const request = parseValue(StartRequest, value);
-  const { key } = parsedKey;
   return {
     request,
-    runId: startRunId(request.namespace ?? 'default', request.workflow ?? null, key),
+    runId: startRunId(kind, request.namespace ?? 'default', request.workflow ?? null, key),
     key,
     fingerprint: sha256Hex(canonicalJson(value)),
     // A reason for the casts: what `JSON.stringify` makes of a parsed value is normalised.
@@ -181,14 +202,22 @@ const parseStart = (headers: IncomingHttpHeaders, body: Uint8Array | undefined, 
       request.variables === undefined
         ? EMPTY_OBJECT
         : requireWithin(payloadMaxBytes, '/variables', JSON.stringify(request.variables) as JsonText),
-    waitSeconds: prefer.waitSeconds,
-    origin: { actor: null, traceparent: parseTraceparent(headers['traceparent']) },
+    waitSeconds,
+    origin,
   };
 };
 
 const NO_BYTES = new Uint8Array(0);
 
-const toCommand = (start: Start, startable: Startable, tagsMax: number): StartRun => {
+/** A start that was accepted once is answered for ever, even when its workflow is archived by now. */
+export const replayable = async (runs: Runs, start: Start, refusal: unknown): Promise<Startable> => {
+  const loaded = refusal instanceof HttpProblem ? await runs.load(start.runId) : null;
+  if (loaded === null) throw refusal;
+  return { plan: loaded.plan, hash: loaded.run.started.plan, version: loaded.run.started.version, tags: {} };
+};
+
+/** The command of a start, with its plan found. Throws the problem when the two together are past a limit. */
+export const toCommand = (start: Start, startable: Startable, tagsMax: number): StartRun => {
   const { request, runId } = start;
   const tags = { ...startable.tags, ...request.tags };
   if (Object.keys(tags).length > tagsMax) {

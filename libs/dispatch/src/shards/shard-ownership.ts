@@ -17,4 +17,24 @@ export interface ShardOwnership {
   stop(): Promise<void>;
   /** False when this process has not shown for a while that it lives: it starts nothing until it has. */
   readonly mayStart: boolean;
+  status(): OwnershipStatus;
 }
+
+/**
+ * Why a shard came to its owner: its share grew as dispatchers came or went in good order (`joined`, `left`), the holder
+ * was ended as `silent`, or its session was gone without a word (`died`).
+ */
+export type MoveReason = 'joined' | 'left' | 'silent' | 'died';
+
+/** What is shown of the sharing. */
+export type OwnershipStatus = {
+  readonly shards: readonly Shard[];
+  readonly mayStart: boolean;
+  /** Dispatchers alive, as this one saw last. */
+  readonly dispatchers: number;
+  /** Shards that this process has taken since its start, by the reason. */
+  readonly taken: Readonly<Record<MoveReason, number>>;
+};
+
+/** Nothing taken yet. */
+export const noneTaken = (): Record<MoveReason, number> => ({ joined: 0, left: 0, silent: 0, died: 0 });

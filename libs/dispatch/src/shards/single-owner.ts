@@ -1,5 +1,5 @@
 import { ALL_SHARDS } from '#event-store';
-import type { ShardHolder, ShardOwnership } from './shard-ownership.js';
+import { noneTaken, type OwnershipStatus, type ShardHolder, type ShardOwnership } from './shard-ownership.js';
 
 /** Ownership where there is nobody to share with: beside the embedded store one process owns all shards, for good. */
 export class SingleOwner implements ShardOwnership {
@@ -10,6 +10,10 @@ export class SingleOwner implements ShardOwnership {
     this.holder = holder;
     holder.gained(ALL_SHARDS);
     return Promise.resolve();
+  }
+
+  status(): OwnershipStatus {
+    return { shards: this.holder === null ? [] : ALL_SHARDS, mayStart: true, dispatchers: 1, taken: noneTaken() };
   }
 
   async stop(): Promise<void> {

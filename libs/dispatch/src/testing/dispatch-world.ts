@@ -98,6 +98,8 @@ export class DispatchWorld {
   readonly engine: RunEngine;
   readonly dispatcher: Dispatcher;
 
+  readonly ownership = new SingleOwner();
+
   constructor(
     readonly plan: Plan,
     parts: { store?: EventStore; openRuns?: OpenRuns; options?: Partial<DispatcherOptions> } = {},
@@ -112,7 +114,7 @@ export class DispatchWorld {
       this.store,
       this.engine,
       this.openRuns,
-      new SingleOwner(),
+      this.ownership,
       systemClock,
       systemEntropy,
       silentLog,

@@ -23,7 +23,7 @@ import { silentLog, systemClock, systemEntropy, type Clock } from '#runtime';
 import { planOf, sequence, step } from '../../../domain/src/testing/tree-plans.js';
 import { Dispatcher } from '../dispatcher.js';
 import { MemoryOpenRuns, type OpenRuns } from '../open-runs/open-runs.js';
-import type { ShardHolder, ShardOwnership } from '../shards/shard-ownership.js';
+import { noneTaken, type OwnershipStatus, type ShardHolder, type ShardOwnership } from '../shards/shard-ownership.js';
 import { NOBODY, runIdOf, startCommand } from './dispatch-world.js';
 
 /** One process's way to the log that all share; counts what it asks, and may be held up or cut. */
@@ -99,6 +99,10 @@ export class TestOwnership implements ShardOwnership {
     this.holder = holder;
     if (this.held.size > 0) holder.gained([...this.held]);
     return Promise.resolve();
+  }
+
+  status(): OwnershipStatus {
+    return { shards: [...this.held], mayStart: this.mayStart, dispatchers: 1, taken: noneTaken() };
   }
 
   async stop(): Promise<void> {

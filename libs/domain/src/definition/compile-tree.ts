@@ -6,7 +6,7 @@ import { below, Findings, quoted, type Finding } from './finding.js';
 import { DEFAULT_COMPILE_LIMITS, type CompileLimits } from './limits.js';
 import { kindOf, MemberReader } from './member-reader.js';
 import { readTarget, URL_CHARS_MAX } from './step-url.js';
-import { flatten, nameNodes } from './tree-names.js';
+import { flatten, nameNodes, openStepsBytes } from './tree-names.js';
 import { readNode, readPayload, type TreeNode, type TreeReading } from './tree-node.js';
 import { planTree, warnUnreachable } from './tree-plan.js';
 
@@ -24,6 +24,8 @@ export const DEFAULT_TIMEOUTS: StepTimeouts = { connectMs: 5_000, answerMs: 30_0
 const MEMBERS = ['format', 'description', 'tags', 'target', 'retry', 'timeouts', 'root', 'output'];
 const LATER_MEMBERS = ['variables'];
 const DESCRIPTION_CHARS_MAX = 10_000;
+/** One event cancels all that is open, and an append, which holds at most 768 KiB, must hold it whole. */
+const OPEN_STEPS_BYTES_MAX = 640 * 1024;
 
 /**
  * Compiles a definition in the tree format. Total: whatever the document is, all findings come at once, each with its
@@ -47,6 +49,14 @@ export const compileTree = (document: unknown, limits: CompileLimits = DEFAULT_C
   const names = nameNodes(root, findings);
   warnUnreachable(flatten(root), findings);
   if (findings.hasErrors()) return failed(findings);
+  const openBytes = openStepsBytes(root, names);
+  if (openBytes > OPEN_STEPS_BYTES_MAX) {
+    findings.error(
+      '/root',
+      `The keys of all steps that can be open at one time take ${openBytes} bytes together, at most ${OPEN_STEPS_BYTES_MAX} are allowed: use shorter names, or fewer branches at once`,
+    );
+    return failed(findings);
+  }
   const plan = planTree(root, names, run);
   if (isLongerThan(JSON.stringify(plan), limits.definitionMaxBytes)) {
     findings.error(

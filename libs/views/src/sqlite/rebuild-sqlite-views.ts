@@ -2,19 +2,9 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { openSqliteLogReader, type SqliteLogReader } from '#event-store';
 import { systemClock } from '#runtime';
-import type { RebuildOptions } from '../rebuild.js';
-import { rebuild } from '../rebuild.js';
+import { RebuildLocked, rebuild, type RebuildOptions, type RebuildResult } from '../rebuild.js';
 import { SqliteViews } from './sqlite-views.js';
 import { nextSet, readOrMakeSets, removeSets, setFile, switchTo } from './view-sets.js';
-
-/** Another rebuild of the same views is under way. */
-export class RebuildLocked extends Error {
-  readonly code = 'rebuild-locked';
-  readonly retryable = true;
-}
-
-export type RebuildResult =
-  { readonly status: 'switched'; readonly set: string; readonly events: number } | { readonly status: 'interrupted' };
 
 /**
  * Builds a new set of views beside the old one from the log in `logFolder`, and switches to it. A running service is not

@@ -1,12 +1,26 @@
 import type Database from 'better-sqlite3';
 import type { CompiledQuery, Kysely } from 'kysely';
+import { sql } from 'kysely';
 import type { Position } from '#event-store';
 import { stepIdempotencyKey } from '#runtime';
-import { decodeCursor, encodeCursor } from '../run-list-cursor.js';
+import { pageOf, rangeAfterCursor, rowsAskedFor } from '../run-list-page.js';
+import type { ListDialect, SeqRange } from '../run-list-statements.js';
+import { createdBuckets, lookupQuery, runListPlan, seqsWithin } from '../run-list-statements.js';
+import type { RunsTable, ViewsSchema } from '../run-list-tables.js';
+import { bucketOf } from '../run-lookups.js';
 import type { RunListPage, RunListQuery } from '../view-store.js';
-import type { SeqRange } from './run-list-statements.js';
-import { STEP_IDEMPOTENCY_KEY, createdBuckets, inBucket, runListStatements, seqsOf } from './run-list-statements.js';
-import type { RunsTable, ViewsSchema } from './views-schema.js';
+
+/** Function of the database: (run id, step key) → the idempotency key. */
+export const STEP_IDEMPOTENCY_KEY = 'step_idempotency_key';
+
+/** `+column` is no column to the planner. */
+export const SQLITE_LISTS: ListDialect = {
+  aside: (column) => sql`+${sql.ref(column)}`,
+  indexedPlace: sql.ref('seq'),
+  hasTag: (name, value) =>
+    sql`exists (select 1 from json_each(runs.tags) as tag where tag.key = ${name} and tag.value = ${value})`,
+  sends: (stepKey) => sql`${sql.raw(STEP_IDEMPOTENCY_KEY)}(runs.run_id, run_lookups.step) = ${stepKey}`,
+};
 
 /** Answers lists of runs from one set of views. */
 export class RunListReader {
@@ -23,72 +37,60 @@ export class RunListReader {
   }
 
   list(query: RunListQuery, lastSeq: number, position: Position): RunListPage {
-    const place = query.cursor === undefined ? null : decodeCursor(query, query.cursor);
-    if (query.cursor !== undefined && place === null) return { status: 'bad-cursor' };
-    // One more than asked for tells whether there is a next page.
-    const rows = this.#rows(query, this.#range(query, place, lastSeq), query.limit + 1);
-    const items = rows.slice(0, query.limit);
-    const last = rows.length > query.limit ? items.at(-1) : undefined;
-    return {
-      status: 'page',
-      items: `[${items.map(itemText).join(',')}]`,
-      nextCursor: last === undefined ? null : encodeCursor(query, last.seq),
-      position,
-    };
+    const places = rangeAfterCursor(query, lastSeq);
+    if (places === null) return { status: 'bad-cursor' };
+    const created = createdBuckets(this.#db, query)?.compile();
+    const range = created === undefined ? places : seqsWithin(places, this.#all(created)[0]!);
+    return { ...pageOf(query, this.#rows(query, range, rowsAskedFor(query))), position };
   }
 
-  #range(query: RunListQuery, place: number | null, lastSeq: number): SeqRange {
-    let min = 1;
-    let max = lastSeq;
-    if (place !== null && query.order === 'asc') min = place + 1;
-    if (place !== null && query.order === 'desc') max = Math.min(max, place - 1);
-    if (query.from === undefined && query.to === undefined) return { min, max };
-    const created = this.#all(createdBuckets(this.#db, query))[0]!;
-    if (created.first === null || created.last === null) return { min: 1, max: 0 };
-    const seqs = seqsOf(created.first, created.last);
-    return { min: Math.max(min, seqs.min), max: Math.min(max, seqs.max) };
-  }
-
-  #rows(query: RunListQuery, range: SeqRange, count: number): RunsTable[] {
-    const plan = runListStatements(this.#db, query, range, count);
+  #rows(query: RunListQuery, range: SeqRange, rows: number): readonly RunsTable[] {
+    const plan = runListPlan(this.#db, SQLITE_LISTS, query, { range, rows });
     switch (plan.by) {
       case 'nothing':
         return [];
       case 'index': {
-        const rows = plan.statements.flatMap((statement) => this.#all(statement));
+        const found = plan.queries.flatMap((one) => this.#all(one.compile()));
         const sign = query.order === 'asc' ? 1 : -1;
-        return rows.sort((a, b) => (a.seq - b.seq) * sign).slice(0, count);
+        return found.sort((a, b) => (a.seq - b.seq) * sign).slice(0, rows);
       }
-      case 'buckets': {
-        const statement = this.#database.prepare(plan.statement.sql);
-        const rows: RunsTable[] = [];
-        for (const bucket of plan.buckets) {
+      case 'lookup': {
+        const statement = bucketStatement(this.#db, query, { range, rows, hash: plan.hash });
+        const prepared = this.#database.prepare(statement.sql);
+        const found: RunsTable[] = [];
+        for (const bucket of bucketsOf(range, query.order)) {
           // The columns that the statement names.
-          rows.push(...(statement.all(...inBucket(plan.statement, bucket)) as RunsTable[]));
-          if (rows.length >= count) break;
+          found.push(...(prepared.all(...inBucket(statement, bucket)) as RunsTable[]));
+          if (found.length >= rows) break;
         }
-        return rows.slice(0, count);
+        return found.slice(0, rows);
       }
       default:
         return plan;
     }
   }
 
-  #all<Row>({ sql, parameters }: CompiledQuery<Row>): Row[] {
+  #all<Row>({ sql: text, parameters }: CompiledQuery<Row>): Row[] {
     // Kysely knows the columns that it has asked for.
-    return this.#database.prepare(sql).all(...parameters) as Row[];
+    return this.#database.prepare(text).all(...parameters) as Row[];
   }
 }
 
-/** A row as the JSON text of a `RunListItem`; the tags are JSON already. */
-const itemText = (row: RunsTable): string =>
-  `{"id":${text(row.id)},"key":${text(row.key)},"workflow":${text(row.workflow)},` +
-  `"version":${row.version === 'draft' ? '"draft"' : row.version},` +
-  `"namespace":${text(row.namespace)},"queue":${text(row.queue)},"tags":${row.tags},` +
-  `"correlationId":${text(row.correlation_id)},"requestor":${text(row.requestor)},` +
-  `"status":${text(row.status)},"reason":${text(row.reason)},` +
-  `"error":${row.error_name === null ? null : `{"name":${text(row.error_name)},"cause":${text(row.error_cause)}}`},` +
-  `"createdAt":${text(row.created_at)},"finishedAt":${text(row.finished_at)},` +
-  `"resolved":${row.resolved === 1},"parent":null,"revision":${row.revision}}`;
+const BUCKET_PARAMETER = 0;
 
-const text = (value: string | null): string => JSON.stringify(value);
+/** Runs in one bucket, which is the first parameter. */
+export const bucketStatement = (
+  db: Kysely<ViewsSchema>,
+  query: RunListQuery,
+  asked: { readonly range: SeqRange; readonly rows: number; readonly hash: number },
+): CompiledQuery<RunsTable> =>
+  lookupQuery(db, SQLITE_LISTS, query, { ...asked, place: [sql`run_lookups.bucket = ${0}`] }).compile();
+
+const inBucket = (statement: CompiledQuery, bucket: number): readonly unknown[] =>
+  statement.parameters.with(BUCKET_PARAMETER, bucket);
+
+const bucketsOf = ({ min, max }: SeqRange, order: RunListQuery['order']): readonly number[] => {
+  const buckets: number[] = [];
+  for (let bucket = bucketOf(min); bucket <= bucketOf(max); bucket++) buckets.push(bucket);
+  return order === 'asc' ? buckets : buckets.reverse();
+};

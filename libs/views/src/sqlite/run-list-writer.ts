@@ -1,18 +1,15 @@
 import type Database from 'better-sqlite3';
 import type { Kysely } from 'kysely';
 import { sql } from 'kysely';
-import type { RunStatus } from '#domain';
-import type { Position, Revision, StreamName } from '#event-store';
 import type { RunListChanges, RunRow } from '../run-list-projection.js';
+import { RUN_COLUMNS, bindRun, bucketTimes, lookupsOf, parkedStream, runRow } from '../run-list-rows.js';
+import type { ParkedStreamsTable, RunLookupsTable, RunsTable, ViewsSchema } from '../run-list-tables.js';
+import { bucketOf, lookupHash } from '../run-lookups.js';
 import type { ParkedStream } from '../view-store.js';
-import { bucketOf, lookupHash, stepHash, tagHash, versionHash } from './run-lookups.js';
-import type { ParkedStreamsTable, RunsTable, ViewsSchema } from './views-schema.js';
 
 /** Rows an insert: fewer calls (30 % of the time of single inserts), few enough for the statement to stay small. */
 const RUNS_AN_INSERT = 8;
 const LOOKUPS_AN_INSERT = 64;
-
-type Lookup = { readonly bucket: number; readonly hash: number; readonly seq: number; readonly step: string | null };
 
 /** Writes changes of the run list inside the caller's transaction, and reads the rows that a batch goes on from. */
 export class RunListWriter {
@@ -36,7 +33,7 @@ export class RunListWriter {
       prepare(
         db
           .insertInto('run_lookups')
-          .values(Array<Lookup>(rows).fill({ bucket: 0, hash: 0, seq: 0, step: null }))
+          .values(Array<RunLookupsTable>(rows).fill({ bucket: 0, hash: 0, seq: 0, step: null }))
           // A run may have two tags of one hash, or a step twice.
           .onConflict((conflict) => conflict.doNothing()),
       ),
@@ -131,24 +128,12 @@ export class RunListWriter {
         row.seq,
       );
     }
-    this.#insertLookups.run(lookupsOf(changes), bindLookup);
-    this.#widenBuckets(changes.inserted);
+    this.#insertLookups.run(lookupsOf(changes, true), bindLookup);
+    for (const { bucket, created_min, created_max } of bucketTimes(changes.inserted)) {
+      this.#bucketTimes.run(bucket, created_min, created_max);
+    }
     for (const { stream, position, revision, eventType, error, skipped } of changes.parked) {
       this.#park.run(stream, position, revision, eventType, error, skipped);
-    }
-  }
-
-  #widenBuckets(inserted: readonly RunRow[]): void {
-    for (let from = 0; from < inserted.length;) {
-      const bucket = bucketOf(inserted[from]!.seq);
-      let min = inserted[from]!.createdAt;
-      let max = min;
-      for (; from < inserted.length && bucketOf(inserted[from]!.seq) === bucket; from++) {
-        const { createdAt } = inserted[from]!;
-        if (createdAt < min) min = createdAt;
-        if (createdAt > max) max = createdAt;
-      }
-      this.#bucketTimes.run(bucket, min, max);
     }
   }
 }
@@ -180,106 +165,6 @@ class ManyRows {
   }
 }
 
-/** Sorted, since neighbours in the table are then written together. */
-const lookupsOf = ({ inserted, attempted }: RunListChanges): Lookup[] => {
-  const lookups: Lookup[] = [];
-  const add = (hash: number, seq: number, step: string | null): void => {
-    lookups.push({ bucket: bucketOf(seq), hash, seq, step });
-  };
-  for (const row of inserted) {
-    const { seq, workflow, version, correlationId } = row;
-    add(lookupHash('run-id', row.runId), seq, null);
-    add(lookupHash('key', row.key), seq, null);
-    if (workflow !== null && version !== null) add(versionHash(workflow, String(version)), seq, null);
-    if (correlationId !== null) add(lookupHash('correlation-id', correlationId), seq, null);
-    for (const name in row.tags) add(tagHash(name, row.tags[name]!), seq, null);
-  }
-  for (const { seq, runId, step } of attempted) add(stepHash(runId, step), seq, step);
-  return lookups.sort((a, b) => a.bucket - b.bucket || a.hash - b.hash || a.seq - b.seq);
-};
-
-const bindLookup = ({ bucket, hash, seq, step }: Lookup, values: unknown[]): void => {
+const bindLookup = ({ bucket, hash, seq, step }: RunLookupsTable, values: unknown[]): void => {
   values.push(bucket, hash, seq, step);
 };
-
-/** Names the columns, in the order of `bindRun`. */
-const RUN_COLUMNS: RunsTable = {
-  seq: 0,
-  run_id: '',
-  id: '',
-  key: '',
-  workflow: '',
-  version: '',
-  namespace: '',
-  queue: '',
-  tags: '',
-  correlation_id: '',
-  requestor: '',
-  created_at: '',
-  start_position: 0,
-  status: '',
-  reason: '',
-  error_name: '',
-  error_cause: '',
-  finished_at: '',
-  resolved: 0,
-  revision: 0,
-};
-
-const bindRun = (row: RunRow, values: unknown[]): void => {
-  values.push(
-    row.seq,
-    row.runId,
-    row.id,
-    row.key,
-    row.workflow,
-    row.version === null ? null : String(row.version),
-    row.namespace,
-    row.queue,
-    JSON.stringify(row.tags),
-    row.correlationId,
-    row.requestor,
-    row.createdAt,
-    row.startPosition,
-    row.status,
-    row.reason,
-    row.error?.name ?? null,
-    row.error?.cause ?? null,
-    row.finishedAt,
-    row.resolved ? 1 : 0,
-    row.revision,
-  );
-};
-
-// Rows are as `bindRun` and the schema's checks left them.
-const runRow = (row: RunsTable): RunRow => ({
-  seq: row.seq,
-  runId: row.run_id,
-  id: row.id,
-  key: row.key,
-  workflow: row.workflow,
-  version: row.version === null || row.version === 'draft' ? row.version : Number(row.version),
-  namespace: row.namespace,
-  queue: row.queue,
-  tags: JSON.parse(row.tags) as RunRow['tags'],
-  correlationId: row.correlation_id,
-  requestor: row.requestor,
-  createdAt: row.created_at,
-  startPosition: row.start_position as Position,
-  status: row.status as RunStatus,
-  reason: row.reason,
-  error: row.error_name === null ? null : { name: row.error_name, cause: row.error_cause },
-  finishedAt: row.finished_at,
-  resolved: row.resolved === 1,
-  revision: row.revision,
-});
-
-/** A row of `parked_streams` as the port shows it. */
-export const parkedStream = (row: ParkedStreamsTable): ParkedStream => ({
-  stream: row.stream as StreamName,
-  position: row.position as Position,
-  revision: row.revision as Revision,
-  eventType: row.event_type,
-  error: row.error,
-  skipped: row.skipped,
-});

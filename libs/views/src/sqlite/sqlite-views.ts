@@ -1,21 +1,16 @@
 import Database from 'better-sqlite3';
 import { Kysely, SqliteDialect } from 'kysely';
 import type { Commit, Position } from '#event-store';
-import { failpoint } from '#runtime';
 import { foldRunList, rowsNeeded } from '../run-list-projection.js';
 import type { Applied, Batch, ParkedStream, RunListPage, RunListQuery } from '../view-store.js';
+import { afterCheckpoint, afterCommit, afterRows, beforeRows } from '../view-failpoints.js';
 import { PARKED_LIST_MAX } from '../view-store.js';
 import { migrate } from './migrate.js';
 import { RunListReader } from './run-list-reader.js';
 import { RunListWriter } from './run-list-writer.js';
-import type { ViewsSchema } from './views-schema.js';
+import type { ViewsSchema } from '../run-list-tables.js';
 
 const CACHE_KIB = 65_536;
-
-const beforeRows = failpoint('views.before-rows', 'The transaction of a batch is open, nothing is written yet.');
-const afterRows = failpoint('views.after-rows', 'The rows of a batch are written, its checkpoint is not.');
-const afterCheckpoint = failpoint('views.after-checkpoint', 'Rows and checkpoint are written, nothing is committed.');
-const afterCommit = failpoint('views.after-commit', 'A batch is committed, before anybody is answered.');
 
 /**
  * One set of views in a SQLite file of its own. Synchronous: it belongs on a thread of its own. After an error of

@@ -1,60 +1,7 @@
 import type { Kysely } from 'kysely';
 import { sql } from 'kysely';
-
-/** One row a run, under its place in the order of starts. */
-export type RunsTable = {
-  seq: number;
-  run_id: string;
-  id: string;
-  key: string;
-  workflow: string | null;
-  /** `draft`, or the number as text. */
-  version: string | null;
-  namespace: string;
-  queue: string;
-  /** JSON object. */
-  tags: string;
-  correlation_id: string | null;
-  requestor: string | null;
-  created_at: string;
-  start_position: number;
-  status: string;
-  reason: string | null;
-  error_name: string | null;
-  error_cause: string | null;
-  finished_at: string | null;
-  resolved: number;
-  revision: number;
-};
-
-/** Where a run is found by what few runs share; see `run-lookups.ts`. */
-export type RunLookupsTable = { bucket: number; hash: number; seq: number; step: string | null };
-
-/** What instants of creation the runs of a bucket have, so that a time range reads few buckets and needs no index. */
-export type RunBucketsTable = { bucket: number; created_min: string; created_max: string };
-
-export type ParkedStreamsTable = {
-  stream: string;
-  position: number;
-  revision: number;
-  event_type: string;
-  error: string;
-  skipped: number;
-};
-
-/** One row. */
-export type CheckpointTable = { one: number; position: number };
-
-export type ViewsSchema = {
-  runs: RunsTable;
-  run_lookups: RunLookupsTable;
-  run_buckets: RunBucketsTable;
-  parked_streams: ParkedStreamsTable;
-  checkpoint: CheckpointTable;
-  migrations: { version: number; name: string };
-};
-
-export type Migration = { readonly name: string; readonly up: (db: Kysely<ViewsSchema>) => Promise<void> };
+import type { Migration } from '../migrations.js';
+import type { ViewsSchema } from '../run-list-tables.js';
 
 const strict = sql`strict`;
 const strictWithoutRowid = sql`strict, without rowid`;
@@ -142,7 +89,9 @@ const resolvedRuns = async (db: Kysely<ViewsSchema>): Promise<void> => {
 };
 
 /** In order, never edited and never reordered: what changes a table is a new entry. */
-export const MIGRATIONS: readonly Migration[] = [
+export const MIGRATIONS: readonly Migration<Kysely<ViewsSchema>>[] = [
   { name: 'run-list', up: runList },
   { name: 'resolved-runs', up: resolvedRuns },
 ];
+
+export const VIEWS_SCHEMA_VERSION = MIGRATIONS.length;

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { ALL_SHARDS, type Position } from '#event-store';
+import { openRunsContract } from '../../testing/open-runs-contract.js';
 import { SqliteOpenRuns } from './sqlite-open-runs.js';
 
 let folder = '';
@@ -13,6 +14,17 @@ beforeEach(() => {
   file = join(folder, 'open-runs.sqlite');
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+openRunsContract('SqliteOpenRuns', async () => {
+  let table = new SqliteOpenRuns(file);
+  const reopen = async () => {
+    await table.stop();
+    table = new SqliteOpenRuns(file);
+    await table.start();
+    return table;
+  };
+  return { table, reopen, dispose: () => table.stop() };
+});
 
 describe('SqliteOpenRuns', () => {
   it('begins anew on a file that is no database, as if the table were lost', async () => {

@@ -1,0 +1,82 @@
+import { NestFactory } from '@nestjs/core';
+import { hostname } from 'node:os';
+import { openEventStore } from '#event-store';
+import { PostgresRelayCheckpoint, relayOfConfig, type Relay } from '#relay';
+import { MetricsPage, OpsServer, readinessOf, systemClock } from '#runtime';
+import type { Config, Log, Readiness } from '#runtime';
+import { PostgresLeaderLock, sharedProjector, sharedViews, viewMetrics, type ViewStore } from '#views';
+import { ProjectorModule } from './projector.module.js';
+
+/** Runs a projector as one of several: it writes the views, or stands by until the one that does is gone. The result stops it. */
+export const runProjector = async (config: Config, log: Log): Promise<() => Promise<void>> => {
+  const store = openEventStore(config, systemClock, log);
+  await store.start();
+  const views = sharedViews(config, systemClock);
+  await views.start();
+  const projector = sharedProjector(config, store, systemClock, {
+    onFault: (err, delayMs) =>
+      log.warn('the views could not be written; starting again from their checkpoint', { err, delayMs }),
+  });
+  const checkpoint = new PostgresRelayCheckpoint(config.kafka.topic, { connectionString: config.views.url! });
+  const relay = relayOfConfig(config.kafka, store, checkpoint, log);
+  const relaying = relay === null ? null : relayAsOneOfSeveral(relay, config.views.url!, log);
+  const app = await NestFactory.createApplicationContext(ProjectorModule.with({ projector, views }), {
+    logger: false,
+    abortOnError: false,
+  });
+  let leaving = false;
+  const readiness = async () =>
+    readinessOf({
+      process: leaving ? { status: 'not-ready', detail: 'The process is stopping.' } : READY,
+      views: projector.leads
+        ? await viewsReadiness(views)
+        : { status: 'ready', detail: 'Another projector is at work.' },
+    });
+  const ops = new OpsServer({
+    http: config.http,
+    readiness,
+    metrics: new MetricsPage({
+      ...viewMetrics(projector, views),
+      ...(relay !== null && { stepwell_relay_lag_seconds: () => relay.lag.seconds }),
+    }),
+    log,
+  });
+  log.info(`the projector stands ready, its health on ${await ops.start()}`, { leads: projector.leads });
+  return async () => {
+    leaving = true;
+    await relaying?.stop();
+    await app.close();
+    await ops.stop();
+    await store.stop();
+    log.info('stopped');
+  };
+};
+
+/** One process of several publishes; another takes over when it is gone. */
+const relayAsOneOfSeveral = (relay: Relay, url: string, log: Log): PostgresLeaderLock => {
+  const lock = new PostgresLeaderLock(url, 'relay', systemClock, {
+    holder: `${hostname()}-${process.pid}`,
+    onFault: (err, delayMs) => log.warn('the lock of the relay was lost; asking for it again', { err, delayMs }),
+  });
+  lock.start(async ({ signal }) => {
+    relay.start();
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await relay.stop();
+  });
+  return lock;
+};
+
+const READY = { status: 'ready', detail: null } as const;
+
+const viewsReadiness = async (views: ViewStore): Promise<Readiness['parts'][string]> => {
+  try {
+    const [first] = await views.parked();
+    if (first === undefined) return READY;
+    return { status: 'degraded', detail: `Streams are parked, the first ${first.stream}: ${first.error}` };
+  } catch (error) {
+    return { status: 'degraded', detail: `The views cannot be read: ${String(error)}` };
+  }
+};

@@ -1,0 +1,62 @@
+import type { StartReply } from '#engine';
+import { StartRuns, type TriggeredStart, type TriggeredStartOutcome } from '#relay';
+import { failureProblem, rejectionProblem, STORAGE_UNAVAILABLE } from '../http/failures.js';
+import { parseIdempotencyKey } from '../http/idempotency-key.js';
+import { HttpProblem, problemStatus, type Problem } from '../http/problems.js';
+import { parseTraceparent } from '../http/traceparent.js';
+import { parseStartBody, replayable, toCommand, type Start, type StartParts } from './start-run.js';
+import { toStartable, type Startable } from './startable.js';
+
+/** Starts runs for messages, by the rules of `POST /v1/runs`: what that would answer with 503 is to be repeated. */
+export class TriggeredRunStarts extends StartRuns {
+  readonly #parts: StartParts;
+  readonly #bodyMaxBytes: number;
+
+  constructor(parts: StartParts, bodyMaxBytes: number) {
+    super();
+    this.#parts = parts;
+    this.#bodyMaxBytes = bodyMaxBytes;
+  }
+
+  async start(message: TriggeredStart): Promise<TriggeredStartOutcome> {
+    try {
+      const start = this.#parse(message);
+      const startable = await this.#startable(start);
+      const command = toCommand(start, startable, this.#parts.limits.tagsMax);
+      const reply = await new Promise<StartReply>((settle) =>
+        this.#parts.runs.start(start.runId, command, startable.plan, start.origin, settle),
+      );
+      if (reply.status === 'unavailable') return reply;
+      if (reply.status === 'rejected') return refused(rejectionProblem(reply.rejection, startable.plan), reply);
+      return { status: reply.status, id: reply.started.id };
+    } catch (error) {
+      return refused(failureProblem(error, this.#parts.log, { response: null, fields: { key: message.key } }), error);
+    }
+  }
+
+  #parse({ body, key, traceparent }: TriggeredStart): Start {
+    if (body.length > this.#bodyMaxBytes) {
+      const detail = `The body is larger than ${this.#bodyMaxBytes} bytes.`;
+      throw new HttpProblem({ code: 'payload-too-large', detail });
+    }
+    const parsedKey = parseIdempotencyKey(key);
+    if ('problem' in parsedKey) throw new HttpProblem(parsedKey.problem);
+    const origin = { actor: null, traceparent: parseTraceparent(traceparent ?? undefined) };
+    return parseStartBody('trigger', parsedKey.key, body, this.#parts.limits.payloadMaxBytes, null, origin);
+  }
+
+  async #startable(start: Start): Promise<Startable> {
+    try {
+      return await toStartable(start.request, this.#parts.plans);
+    } catch (refusal) {
+      return replayable(this.#parts.runs, start, refusal);
+    }
+  }
+}
+
+const UNAVAILABLE_STATUS = problemStatus(STORAGE_UNAVAILABLE.code);
+
+const refused = (problem: Problem, cause: unknown): TriggeredStartOutcome =>
+  problemStatus(problem.code) === UNAVAILABLE_STATUS
+    ? { status: 'unavailable', cause }
+    : { status: 'refused', code: problem.code, detail: problem.detail };

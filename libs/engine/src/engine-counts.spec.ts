@@ -1,0 +1,78 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { AppendOutcome } from '#event-store';
+import type { MetricSources } from '#runtime';
+import { engineMetrics } from './engine-counts.js';
+import { newEngine, NOBODY, Recorder, runIdOf, stopEngines, TwistedStore, typesOf } from './testing/engine-world.js';
+
+afterEach(stopEngines);
+
+type Labelled = readonly { readonly labels: Readonly<Record<string, string>>; readonly value: number }[];
+
+/** Every value but those of histograms, as `name{value of its label}`. */
+const read = async (sources: MetricSources): Promise<Readonly<Record<string, number>>> => {
+  const values: Record<string, number> = {};
+  for (const [name, source] of Object.entries(sources)) {
+    const reading = (await source()) as number | Labelled | object; // what a source gives depends on its name
+    if (typeof reading === 'number') values[name] = reading;
+    else if (Array.isArray(reading))
+      for (const { labels, value } of reading as Labelled)
+        if (value > 0) values[`${name}{${Object.values(labels).join()}}`] = value;
+  }
+  return values;
+};
+
+describe("an engine's counts", () => {
+  it('count a run once at its start and once at its end, however often it is asked for and appended to', async () => {
+    const { engine, store, begin } = await newEngine(new Recorder());
+    await begin('a');
+    await begin('a');
+    await engine.cancel(runIdOf('a'), null, NOBODY);
+    await begin('a');
+    await engine.cancel(runIdOf('a'), null, NOBODY);
+    await engine.stop();
+    expect(await typesOf(store, 'a')).toContain('DuplicateStartsSeen');
+    expect(await read(engineMetrics(engine.counts))).toMatchObject({
+      stepwell_runs_started_total: 1,
+      'stepwell_runs_ended_total{cancelled}': 1,
+      stepwell_attempts_unknown_total: 0,
+    });
+  });
+
+  it('count each append by its outcome and how long it took', async () => {
+    const store = new TwistedStore();
+    let held: (() => void) | null = null;
+    store.twist = (_append, settle: (outcome: AppendOutcome) => void) => {
+      store.twist = null;
+      held = () => settle({ status: 'unknown', cause: new Error('no answer') });
+      return true;
+    };
+    const { engine, begin } = await newEngine(null, store);
+    const begun = begin('a');
+    const second = await newEngine(null, store);
+    await second.begin('a');
+    (held as (() => void) | null)?.();
+    // Repeated, it finds the stream made by the other.
+    expect(await begun).toMatchObject({ status: 'replayed' });
+    await engine.stop();
+    const values = await read(engineMetrics(engine.counts));
+    expect(values).toMatchObject({
+      stepwell_runs_started_total: 0,
+      'stepwell_appends_total{unknown}': 1,
+      'stepwell_appends_total{conflict}': 1,
+      stepwell_append_conflicts_total: 1,
+    });
+    const { counts, sum } = engine.counts.appendSeconds;
+    const appends = Object.entries(values).filter(([name]) => name.startsWith('stepwell_appends_total{'));
+    expect(counts.reduce((all, each) => all + each)).toBe(appends.reduce((all, [, value]) => all + value, 0));
+    expect(sum).toBeGreaterThan(0);
+  });
+
+  it('count what another boot left in flight as unknown', async () => {
+    const store = new TwistedStore();
+    const { begin } = await newEngine(new Recorder('b1'), store);
+    await begin('a');
+    const { engine } = await newEngine(new Recorder('b2'), store);
+    await engine.load(runIdOf('a'));
+    expect(engine.counts.unknown).toBe(1);
+  });
+});

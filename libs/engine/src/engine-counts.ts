@@ -1,0 +1,40 @@
+import { isEnded, type Run, type RunStatus } from '#domain';
+import type { AppendOutcome, NewEvent } from '#event-store';
+import { Histogram, type MetricSources } from '#runtime';
+
+const ENDED = ['completed', 'failed', 'cancelled', 'timed-out'] as const satisfies readonly RunStatus[];
+const ENDS = new Set(['RunCompleted', 'RunFailed', 'RunCancelled', 'RunTimedOut']);
+const OUTCOMES = ['appended', 'conflict', 'unknown'] as const satisfies readonly AppendOutcome['status'][];
+/** From half a millisecond, a commit of the embedded log alone, to the time-out of an append. */
+const APPEND_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** What an engine has done since its start, in plain fields: it stands in the hottest path. */
+export class EngineCounts {
+  started = 0;
+  readonly ended: Record<RunStatus, number> = { running: 0, completed: 0, failed: 0, cancelled: 0, 'timed-out': 0 };
+  readonly appends: Record<AppendOutcome['status'], number> = { appended: 0, conflict: 0, unknown: 0 };
+  readonly appendSeconds = new Histogram(APPEND_SECONDS);
+  /** Attempts in flight that were found to be of another boot. */
+  unknown = 0;
+
+  appended(outcome: AppendOutcome['status'], tookMs: number): void {
+    this.appends[outcome] += 1;
+    this.appendSeconds.observe(tookMs / 1_000);
+  }
+
+  /** An ended run may still be appended to; what counts is the event that ended it. */
+  committed(run: Run | null, events: readonly NewEvent[], fresh: boolean): void {
+    if (fresh) this.started += 1;
+    if (run === null || !isEnded(run)) return;
+    for (const { type } of events) if (ENDS.has(type)) this.ended[run.status] += 1;
+  }
+}
+
+export const engineMetrics = (counts: EngineCounts): MetricSources => ({
+  stepwell_runs_started_total: () => counts.started,
+  stepwell_runs_ended_total: () => ENDED.map((status) => ({ labels: { status }, value: counts.ended[status] })),
+  stepwell_attempts_unknown_total: () => counts.unknown,
+  stepwell_append_seconds: () => counts.appendSeconds,
+  stepwell_appends_total: () => OUTCOMES.map((outcome) => ({ labels: { outcome }, value: counts.appends[outcome] })),
+  stepwell_append_conflicts_total: () => counts.appends.conflict,
+});

@@ -1,0 +1,105 @@
+import type { ReadResp } from '@eventstore/db-client/generated/streams_pb.js';
+import type { ReadCall } from './connection.js';
+import { storedEvent, type StoredEvent } from './stored-event.js';
+
+/** What a read brings: an event of ours, or how far the server has looked. */
+export type Arrival =
+  | { readonly type: 'event'; readonly event: StoredEvent; readonly chars: number }
+  | { readonly type: 'checkpoint'; readonly commit: string; readonly prepare: string; readonly chars: 0 };
+
+/** So much of one read waits for its reader at most, beside what gRPC holds; the server then waits too. */
+const WAITING_MAX = 1024;
+const WAITING_CHARS_MAX = 512 * 1024;
+
+/** What concerns a reader of our events in an answer. */
+export const arrivalOf = (resp: ReadResp): Arrival | null => {
+  const checkpoint = resp.getCheckpoint();
+  if (checkpoint !== undefined) {
+    const [commit, prepare] = [checkpoint.getCommitPosition(), checkpoint.getPreparePosition()];
+    return { type: 'checkpoint', commit, prepare, chars: 0 };
+  }
+  const event = storedEvent(resp);
+  return event === null ? null : { type: 'event', event, chars: event.text.length + event.envelope.length };
+};
+
+/** A read under way, taken in batches at the pace of its reader. */
+export class Inflow<Item extends { readonly chars: number } = Arrival> {
+  #waiting: Item[] = [];
+  #chars = 0;
+  /** Nothing more is waited for. */
+  #ended = false;
+  /** The call has ended. */
+  #over = false;
+  #error: unknown = null;
+  #closed = false;
+  #wake = (): void => {};
+
+  constructor(
+    readonly call: ReadCall,
+    readonly decode: (resp: ReadResp) => Item | null,
+    /** Hears what broke the call, unless it was let go of. */
+    readonly broke: (error: unknown) => void,
+  ) {
+    call.on('data', (resp: ReadResp) => this.#receive(resp));
+    call.on('end', () => this.#end());
+    call.on('error', (error) => {
+      if (!this.#closed) broke(error);
+      this.#error ??= error;
+      this.#end();
+    });
+  }
+
+  /** Stops waiting for what comes: there is nobody to take it any more. */
+  stopWaiting = (): void => {
+    this.#ended = true;
+    this.#wake();
+  };
+
+  /** The next arrivals; `null` at the end. Throws what broke the call, after what had arrived before. */
+  async take(): Promise<readonly Item[] | null> {
+    if (this.#waiting.length === 0 && !this.#ended) {
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+      // What comes in one turn goes together: 10 times fewer turns of the reader when there is much.
+      if (!this.#ended) await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    const taken = this.#waiting;
+    if (taken.length === 0) {
+      if (this.#error !== null) throw this.#error;
+      return null;
+    }
+    this.#waiting = [];
+    this.#chars = 0;
+    this.call.resume();
+    return taken;
+  }
+
+  /** Breaks the read, as its call would. */
+  fail(error: unknown): void {
+    this.broke(error);
+    this.#error ??= error;
+    this.close();
+  }
+
+  /** Lets go of a read that may still go on. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    // Not inside an event of the call: grpc-js would go on to hand out what it has.
+    if (!this.#over) setImmediate(() => this.call.cancel());
+    this.stopWaiting();
+  }
+
+  #receive(resp: ReadResp): void {
+    const item = this.#closed ? null : this.decode(resp);
+    if (item === null) return;
+    this.#waiting.push(item);
+    this.#chars += item.chars;
+    if (this.#waiting.length >= WAITING_MAX || this.#chars >= WAITING_CHARS_MAX) this.call.pause();
+    this.#wake();
+  }
+
+  #end(): void {
+    this.#over = true;
+    this.stopWaiting();
+  }
+}

@@ -1,0 +1,143 @@
+import type { Clock, Log } from '#runtime';
+import type { Commit, Filter, Position, StreamName, SubscriptionMessage } from '../event-store.js';
+import { lets } from '../log-followers.js';
+import { isPermanent } from './grpc-errors.js';
+import { serverPosition, type LogReader } from './log-reader.js';
+import type { ReadRequest, ServerPosition } from './read-request.js';
+import { CommitGatherer } from './stored-event.js';
+
+const EVERYTHING = Number.MAX_SAFE_INTEGER;
+const PAUSE_MIN_MS = 50;
+const PAUSE_MAX_MS = 2000;
+
+/** How far a subscription is: what it has handed on, and from where the server is asked when the call breaks. */
+type Progress = {
+  /** Of the last commit that was handed on. */
+  position: Position;
+  /** Everything up to here was looked at: `position`, or later where the filter lets nothing through. */
+  scanned: ServerPosition | 'start';
+  /** Of the last event of the one stream that is followed; `null` before the first. */
+  revision: number | null;
+};
+
+/**
+ * Follows the log: a read up to the end, `caught-up`, then a subscription of the server; all of it again from where it
+ * was, when the call breaks. So it needs no word of the server that it has caught up, which those before 23.10 do not say.
+ */
+export const follow = async function* (
+  reader: LogReader,
+  after: Position,
+  { clock, log, filter, signal }: { clock: Clock; log: Log; filter: Filter; signal: AbortSignal },
+): AsyncGenerator<SubscriptionMessage> {
+  const progress: Progress = { position: after, scanned: serverPosition(after), revision: null };
+  for (let pauseMs = PAUSE_MIN_MS; !signal.aborted; pauseMs = Math.min(pauseMs * 2, PAUSE_MAX_MS)) {
+    try {
+      for await (const message of followOnce(reader, progress, { filter, signal })) {
+        pauseMs = PAUSE_MIN_MS;
+        yield message;
+      }
+    } catch (error) {
+      if (isPermanent(error)) throw error;
+      log.warn('a subscription to EventStoreDB broke; it goes on from where it was', { err: error });
+    }
+    await pause(clock, pauseMs, signal);
+  }
+};
+
+type Following = { readonly filter: Filter; readonly signal: AbortSignal };
+
+const followOnce = async function* (
+  reader: LogReader,
+  progress: Progress,
+  { filter, signal }: Following,
+): AsyncGenerator<SubscriptionMessage> {
+  // Before the read: everything up to here is read when that has come to the end.
+  const head = await reader.head();
+  if (lets(filter, filter.stream ?? anyStream(filter))) {
+    yield* given(reader, progress, { request: stored(filter, progress), signal });
+  }
+  if (signal.aborted) return;
+  const caughtUp = head > progress.position ? head : progress.position;
+  if (filter.stream === undefined && caughtUp === head) progress.scanned = serverPosition(head);
+  yield { type: 'caught-up', position: caughtUp };
+  if (lets(filter, filter.stream ?? anyStream(filter))) {
+    yield* given(reader, progress, { request: coming(filter, progress), signal });
+  } else await aborted(signal);
+};
+
+/** A name that a filter without a stream lets through, if it lets any. */
+const anyStream = ({ prefixes }: Filter): StreamName => (prefixes?.[0] ?? '') as StreamName;
+
+const stored = ({ stream, prefixes }: Filter, { scanned, revision }: Progress): ReadRequest => ({
+  source:
+    stream === undefined
+      ? { position: scanned, prefixes: prefixes ?? null }
+      : { stream, revision: revision ?? 'start' },
+  count: EVERYTHING,
+});
+
+const coming = (filter: Filter, progress: Progress): ReadRequest => ({
+  ...stored(filter, progress),
+  count: 'subscription',
+});
+
+/** What a read brings, beyond what was handed on before. */
+const given = async function* (
+  reader: LogReader,
+  progress: Progress,
+  { request, signal }: { request: ReadRequest; signal: AbortSignal },
+): AsyncGenerator<SubscriptionMessage> {
+  const gatherer = new CommitGatherer();
+  const inflow = await reader.open(request);
+  signal.addEventListener('abort', inflow.stopWaiting);
+  try {
+    while (!signal.aborted) {
+      const arrivals = await inflow.take();
+      if (signal.aborted) return;
+      if (arrivals === null) {
+        if (request.count === 'subscription') throw new Error('the server has ended the subscription');
+        return;
+      }
+      const commits: Commit[] = [];
+      let { scanned } = progress;
+      for (const arrival of arrivals) {
+        if (arrival.type === 'checkpoint') {
+          // Inside an append it would lose the events of it that came before.
+          if (!gatherer.midway) scanned = arrival;
+          continue;
+        }
+        for (const commit of gatherer.add(arrival.event)) {
+          progress.revision = commit.firstRevision + commit.count - 1;
+          if (commit.position <= progress.position) continue;
+          commits.push(commit);
+          scanned = serverPosition(commit.position);
+        }
+      }
+      const last = commits.at(-1);
+      if (last !== undefined) progress.position = last.position;
+      progress.scanned = scanned;
+      if (commits.length > 0) yield { type: 'commits', commits };
+    }
+  } finally {
+    signal.removeEventListener('abort', inflow.stopWaiting);
+    inflow.close();
+  }
+};
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+
+const pause = (clock: Clock, ms: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const end = (): void => {
+      cancel();
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const cancel = clock.after(ms, end);
+    signal.addEventListener('abort', end);
+  });

@@ -1,0 +1,60 @@
+/** A metric of `/metrics`: what it is, and every label it may bear. */
+export type Metric = {
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+  /** With what its values may be: their number is bounded. */
+  readonly labels: Readonly<Record<string, string>>;
+};
+
+const NO_LABELS = {} as const;
+const counter = (help: string) => ({ type: 'counter', help, labels: NO_LABELS }) as const;
+const counterBy = <Labels extends Metric['labels']>(labels: Labels, help: string) =>
+  ({ type: 'counter', help, labels }) as const;
+const gauge = (help: string) => ({ type: 'gauge', help, labels: NO_LABELS }) as const;
+const histogram = (help: string) => ({ type: 'histogram', help, labels: NO_LABELS }) as const;
+
+/**
+ * Every metric of ours, in the order of `docs/metrics.md`, which is written from this table (`npm run metrics:write`).
+ * Counters begin at 0 with the process.
+ */
+export const METRICS = {
+  stepwell_runs_started_total: counter('Runs whose first event this process appended.'),
+  stepwell_runs_ended_total: counterBy(
+    { status: '`completed`, `failed`, `cancelled`, `timed-out`' },
+    'Runs whose end this process appended.',
+  ),
+  stepwell_runs_open: gauge('Runs not yet ended, of the shards that this process owns; up to half a second old.'),
+  stepwell_attempts_total: counterBy(
+    {
+      class: '`succeeded`, `refused`, `not-executed`, `may-have-executed`',
+      target: 'the origin; the first 100 that the process meets, all others are `other`',
+    },
+    'Attempts that are over.',
+  ),
+  stepwell_attempts_unknown_total: counter(
+    'Attempts of an earlier owner that were found in flight: their outcome is unknown.',
+  ),
+  stepwell_attempts_superseded_total: counter('Answers that came for an attempt that was over already; dropped.'),
+  stepwell_attempts_in_flight: gauge('Attempts in flight now.'),
+  stepwell_attempts_waiting: gauge('Runs in line for a slot now: the depth of the queue.'),
+  stepwell_append_seconds: histogram("From handing an append of a run's events to the event store until its outcome."),
+  stepwell_appends_total: counterBy(
+    { outcome: '`appended`, `conflict`, `unknown`' },
+    "Appends of runs' events, by outcome; an unknown one is repeated.",
+  ),
+  stepwell_append_conflicts_total: counter('Appends that found their stream elsewhere and were decided anew.'),
+  stepwell_view_lag_events: gauge('Events of runs read from the log, not yet in the views.'),
+  stepwell_view_lag_seconds: gauge('Age of the oldest event that is read and not yet in the views.'),
+  stepwell_view_caught_up: gauge('0 while older events are still read from disk: the true lag is then larger.'),
+  stepwell_view_parked_streams: gauge('Streams whose events the views could not fold; at most 100 are counted.'),
+  stepwell_relay_lag_seconds: gauge('Age of the oldest event that is not yet published to Kafka.'),
+  stepwell_shards_owned: gauge('Shards of 64 that this process owns.'),
+  stepwell_shard_take_overs_total: counter('Shards taken over from an owner that did not let go of them.'),
+  stepwell_obligations_overdue_total: counter('Runs found 30 s past what they owe with nobody at work on them.'),
+  stepwell_http_requests_total: counterBy(
+    { method: 'of HTTP', route: "the route's pattern; `unmatched` for all other paths", status: 'of HTTP' },
+    'Answers to HTTP requests that could be read.',
+  ),
+} satisfies Readonly<Record<string, Metric>>;
+
+export type MetricName = keyof typeof METRICS;

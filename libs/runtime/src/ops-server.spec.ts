@@ -1,0 +1,72 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { silentLog } from './log.js';
+import { MetricsPage } from './metrics/prom-client/metrics-page.js';
+import { OpsServer } from './ops-server.js';
+import { readinessOf, type Readiness } from './readiness.js';
+
+const part = (status: 'ready' | 'degraded' | 'not-ready') => ({ status, detail: null });
+
+let readiness: () => Promise<Readiness>;
+let server: OpsServer;
+let url: string;
+
+beforeEach(async () => {
+  readiness = () => Promise.resolve(readinessOf({ views: part('ready') }));
+  server = new OpsServer({
+    http: { host: '127.0.0.1', port: 0 },
+    readiness: () => readiness(),
+    metrics: new MetricsPage({ stepwell_shards_owned: () => 21 }),
+    log: silentLog,
+  });
+  url = await server.start();
+});
+afterEach(() => server.stop());
+
+const get = async (path: string, method = 'GET') => {
+  const answer = await fetch(url + path, { method });
+  return { status: answer.status, text: await answer.text() };
+};
+
+describe('the server of a process without an API', () => {
+  it('says that the process lives', async () => {
+    expect(await get('/livez')).toEqual({ status: 200, text: '{"status":"alive"}' });
+  });
+
+  it.each([
+    [['ready', 'ready'], 'ready', 200],
+    [['ready', 'degraded'], 'degraded', 200],
+    [['degraded', 'not-ready'], 'not-ready', 503],
+  ] as const)('is as ready as the worst part: %s is %s', async ([first, second], status, http) => {
+    const parts = { first: part(first), second: part(second) };
+    readiness = () => Promise.resolve(readinessOf(parts));
+    expect(await get('/readyz')).toEqual({ status: http, text: JSON.stringify({ status, parts }) });
+  });
+
+  it('shows the metrics', async () => {
+    const { status, text } = await get('/metrics?x=1');
+    expect([status, text]).toEqual([200, expect.stringMatching(/^stepwell_shards_owned 21$/m)]);
+  });
+
+  it('knows nothing else, and takes no orders', async () => {
+    expect((await get('/v1/runs')).status).toBe(404);
+    expect((await get('/readyz', 'POST')).status).toBe(405);
+  });
+
+  it('answers 500 when readiness cannot be told, and goes on', async () => {
+    readiness = () => Promise.reject(new Error('no'));
+    expect((await get('/readyz')).status).toBe(500);
+    expect((await get('/livez')).status).toBe(200);
+  });
+
+  it('refuses a port that is taken', async () => {
+    const port = Number(new URL(url).port);
+    const second = new OpsServer({
+      http: { host: '127.0.0.1', port },
+      readiness,
+      metrics: new MetricsPage({}),
+      log: silentLog,
+    });
+    await expect(second.start()).rejects.toThrow('EADDRINUSE');
+    await second.stop();
+  });
+});

@@ -1,0 +1,110 @@
+/**
+ * npm run bench:cluster: the three-step flow on the production shape, with 1 and 3 dispatchers, beside a floor that makes the
+ * same appends to the same event store and the same POSTs. The event store is a real one by its URL, else the double of it.
+ */
+import { writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Cluster } from '../cluster/cluster.js';
+import { closeConnections, httpCall } from '../support/http-client.js';
+import { built, Child } from '../support/processes.js';
+import { tempFolder } from '../support/temp-folder.js';
+import { machine } from './machine.js';
+import { definitions, measure, medians, type Sample, type Side } from './throughput.js';
+import { publish } from './server.js';
+
+/** The goals; a missed one is said, and does not fail the command. */
+const SHARE_OF_FLOOR_AT_256 = 0.6;
+const P50_TIMES_FLOOR_AT_1 = 2.5;
+const WARM_SECONDS = 1;
+const FIRST_WARM_SECONDS = 10;
+const DISPATCHERS = [1, 3];
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '4' },
+    rounds: { type: 'string', default: '3' },
+    concurrency: { type: 'string', default: '1,64,256' },
+    out: { type: 'string', default: join(tmpdir(), 'bench-cluster.json') },
+  },
+});
+const seconds = Number(values.seconds);
+const rounds = Number(values.rounds);
+const concurrency = values.concurrency.split(',').map(Number);
+
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+type Row = {
+  readonly dispatchers: number;
+  readonly concurrency: number;
+  readonly floor: ReturnType<typeof medians>;
+  readonly cluster: ReturnType<typeof medians>;
+};
+
+const measureShape = async (dispatchers: number): Promise<readonly Row[]> => {
+  const folder = await tempFolder('bench-cluster');
+  const cluster = await Cluster.start(folder.path, { apis: 1, dispatchers, projectors: 1, direct: true });
+  const floorChild = new Child('floor', built('test/bench/cluster-floor.js'), {
+    args: [cluster.env['STEPWELL_EVENTSTOREDB_URL']!, cluster.app.url],
+  });
+  try {
+    const [, floorUrl] = await floorChild.printed(/floor on (http:\S+)/);
+    const floor: Side = {
+      url: floorUrl!,
+      pid: floorChild.pid,
+      appends: async () => (JSON.parse((await httpCall('GET', floorUrl!)).text) as { appends: number }).appends,
+    };
+    const api = cluster.apis[0]!;
+    // The processor time shown is that of the API; nobody counts the appends of all processes.
+    const shape: Side = { url: api.url, pid: api.child!.pid, appends: () => Promise.resolve(null) };
+    for (const [name, definition] of Object.entries(definitions(cluster.app.url)))
+      await publish(api.url, name, definition);
+    for (const side of [floor, shape]) await measure(side, 'bench-flow', 64, FIRST_WARM_SECONDS, 0.5);
+    const rows: Row[] = [];
+    for (const at of concurrency) {
+      const samples: { readonly floor: Sample[]; readonly cluster: Sample[] } = { floor: [], cluster: [] };
+      for (let round = 0; round < rounds; round++) {
+        samples.floor.push(await measure(floor, 'bench-flow', at, WARM_SECONDS, seconds));
+        samples.cluster.push(await measure(shape, 'bench-flow', at, WARM_SECONDS, seconds));
+      }
+      const row = { dispatchers, concurrency: at, floor: medians(samples.floor), cluster: medians(samples.cluster) };
+      rows.push(row);
+      sayRow(row);
+    }
+    return rows;
+  } finally {
+    await floorChild.stop();
+    await cluster.stop();
+    await folder.remove();
+  }
+};
+
+const sayRow = ({ dispatchers, concurrency: at, floor, cluster }: Row): void => {
+  const share = cluster.runsPerSecond / floor.runsPerSecond;
+  const times = cluster.p50Ms / floor.p50Ms;
+  say(
+    `${dispatchers} dispatchers, ${String(at).padStart(3)} at once: floor ${floor.runsPerSecond.toFixed(0)}/s p50 ${floor.p50Ms.toFixed(2)} ms · ` +
+      `Stepwell ${cluster.runsPerSecond.toFixed(0)}/s p50 ${cluster.p50Ms.toFixed(2)} p99 ${cluster.p99Ms.toFixed(1)} ms · ` +
+      `share ${share.toFixed(2)}, p50 ${times.toFixed(2)} times`,
+  );
+  if (at === 256)
+    say(`  goal: ${SHARE_OF_FLOOR_AT_256} of the floor: ${share >= SHARE_OF_FLOOR_AT_256 ? 'reached' : 'MISSED'}`);
+  if (at === 1)
+    say(`  goal: p50 at most ${P50_TIMES_FLOOR_AT_1} times: ${times <= P50_TIMES_FLOOR_AT_1 ? 'reached' : 'MISSED'}`);
+};
+
+try {
+  const box = machine();
+  say(
+    `bench cluster · Node ${box.node} · ${box.cores} × ${box.processor} · ${box.system} · commit ${box.commit ?? 'unknown'}`,
+  );
+  const rows: Row[] = [];
+  for (const dispatchers of DISPATCHERS) rows.push(...(await measureShape(dispatchers)));
+  await writeFile(values.out, `${JSON.stringify({ machine: box, rows }, null, 2)}\n`);
+  say(`written to ${values.out}`);
+} finally {
+  closeConnections();
+}

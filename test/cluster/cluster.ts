@@ -1,0 +1,210 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import pg from 'pg';
+import { startSampleApp, type StartedApp } from '../support/apps.js';
+import { startPostgres, type TestPostgres } from '../support/postgres.js';
+import { httpCall } from '../support/http-client.js';
+import { pause } from '../support/pause.js';
+import { built, Child, freePort } from '../support/processes.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+
+export type Role = 'workflow-api' | 'dispatcher' | 'projector';
+
+/** One process of the cluster, started again under the same name and on the same port. */
+export class Member {
+  child: Child | null = null;
+  /** Ends that nobody asked for, with what was printed. */
+  readonly unexpectedEnds: string[] = [];
+  frozen = false;
+  /** Starts that failed since a store could not be reached; it was started again, as any supervisor would. */
+  failedStarts = 0;
+  #wanted = false;
+
+  constructor(
+    readonly name: string,
+    readonly entry: string,
+    readonly args: readonly string[],
+    readonly env: Readonly<Record<string, string>>,
+    readonly port: number,
+    readonly folder: string,
+  ) {}
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  start(): void {
+    const { args, env, folder } = this;
+    const child = new Child(this.name, built(this.entry), { args, env, cwd: folder });
+    this.child = child;
+    this.#wanted = true;
+    void child.exited().then((ended) => {
+      if (!this.#wanted || this.child !== child) return;
+      if (ended === 1 && child.output.includes('the start has failed')) this.failedStarts++;
+      else this.unexpectedEnds.push(`${this.name} ended with ${ended}:\n${child.output.slice(-OUTPUT_SHOWN)}`);
+      this.start();
+    });
+  }
+
+  /** Waits until it is ready, whichever of its starts that is. */
+  async ready(timeoutMs: number): Promise<void> {
+    const untilMs = performance.now() + timeoutMs;
+    for (;;) {
+      const answer = await httpCall('GET', `${this.url}/readyz`, { timeoutMs: 1_000 }).catch(() => null);
+      if (answer?.status === 200) return;
+      if (performance.now() > untilMs)
+        throw new Error(`${this.name} was not ready in ${timeoutMs} ms: ${answer?.text}\n${this.child?.output}`);
+      await pause(50);
+    }
+  }
+
+  /** SIGKILL; what ended before by itself is noted. */
+  async kill(): Promise<void> {
+    const { child } = this;
+    if (child === null) return;
+    this.#wanted = false;
+    child.kill();
+    await child.exited();
+    this.frozen = false;
+  }
+
+  freeze(): void {
+    this.frozen = true;
+    this.child?.process.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.frozen = false;
+    this.child?.process.kill('SIGCONT');
+  }
+
+  /** SIGTERM; gives the exit code or the signal. */
+  async stop(): Promise<number | string | null> {
+    this.#wanted = false;
+    return (await this.child?.stop(STOP_GRACE_MS)) ?? null;
+  }
+}
+
+const STOP_GRACE_MS = 30_000;
+const OUTPUT_SHOWN = 3_000;
+
+const SPAWN = { workflowApi: 'apps/workflow-api/src/main.js', dispatcher: 'apps/dispatcher/src/main.js' } as const;
+const DOUBLE = 'test/support/eventstoredb-double/main.js';
+
+export type ShardMove = {
+  readonly shard: number;
+  readonly from: string | null;
+  readonly to: string;
+  readonly reason: string;
+};
+
+export type ClusterShape = {
+  readonly apis: number;
+  readonly dispatchers: number;
+  readonly projectors: number;
+  /** Connects the apps with their stores without a proxy between: for measuring. */
+  readonly direct?: boolean;
+};
+
+/** The production shape as processes on this machine: a real event store by its URL, else the double of it; Postgres; the apps. */
+export class Cluster {
+  readonly apis: Member[] = [];
+  readonly dispatchers: Member[] = [];
+  readonly projectors: Member[] = [];
+
+  private constructor(
+    readonly app: StartedApp,
+    readonly postgres: TestPostgres,
+    /** `null` when a real server is used: it is not ours to kill. */
+    readonly eventStore: Member | null,
+    /** Between the apps and their stores. */
+    readonly proxies: { readonly eventStore: TcpProxy | null; readonly postgres: TcpProxy },
+    readonly env: Readonly<Record<string, string>>,
+  ) {}
+
+  static async start(
+    folder: string,
+    shape: ClusterShape,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<Cluster> {
+    const app = await startSampleApp();
+    const postgres = await startPostgres();
+    const real = process.env['STEPWELL_TEST_EVENTSTOREDB_URL'];
+    const eventStore = real === undefined ? await startDouble(folder) : null;
+    const proxies = {
+      eventStore: eventStore === null || shape.direct === true ? null : new TcpProxy(eventStore.port),
+      postgres: new TcpProxy(Number(new URL(postgres.url).port)),
+    };
+    await Promise.all([proxies.eventStore?.start(), proxies.postgres.start()]);
+    const viewsUrl = new URL(postgres.url);
+    if (shape.direct !== true) viewsUrl.port = String(proxies.postgres.port);
+    const env = {
+      STEPWELL_EVENT_STORE: 'eventstoredb',
+      STEPWELL_EVENTSTOREDB_URL: real ?? `esdb://127.0.0.1:${proxies.eventStore?.port ?? eventStore!.port}?tls=false`,
+      STEPWELL_VIEWS_URL: viewsUrl.href,
+      STEPWELL_LOG_LEVEL: 'warn',
+      ...more,
+    };
+    const cluster = new Cluster(app, postgres, eventStore, proxies, env);
+    for (let n = 1; n <= shape.apis; n++)
+      cluster.apis.push(await cluster.member(`api-${n}`, SPAWN.workflowApi, folder));
+    for (let n = 1; n <= shape.dispatchers; n++)
+      cluster.dispatchers.push(await cluster.member(`dispatcher-${n}`, SPAWN.dispatcher, folder));
+    for (let n = 1; n <= shape.projectors; n++)
+      cluster.projectors.push(await cluster.member(`projector-${n}`, 'apps/projector/src/main.js', folder));
+    for (const member of cluster.members) member.start();
+    await Promise.all(cluster.members.map((member) => member.ready(60_000)));
+    return cluster;
+  }
+
+  get members(): readonly Member[] {
+    return [...this.apis, ...this.dispatchers, ...this.projectors];
+  }
+
+  private async member(name: string, entry: string, parent: string): Promise<Member> {
+    const port = await freePort();
+    const folder = join(parent, name);
+    await mkdir(folder, { recursive: true });
+    return new Member(name, entry, [], { ...this.env, STEPWELL_PORT: String(port) }, port, folder);
+  }
+
+  /** Which shards came to which dispatcher, as the dispatchers have recorded it. */
+  async moves(): Promise<readonly ShardMove[]> {
+    const client = new pg.Client(this.postgres.url);
+    await client.connect();
+    try {
+      const { rows } = await client.query<ShardMove>(
+        `select shard, from_dispatcher as "from", to_dispatcher as "to", reason from stepwell_dispatch.shard_moves order by id`,
+      );
+      return rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** SIGTERM to the apps, the stores last. Gives how each app ended. */
+  async stop(): Promise<ReadonlyMap<string, number | string | null>> {
+    const ends = new Map<string, number | string | null>();
+    await Promise.all(this.members.map(async (member) => ends.set(member.name, await member.stop())));
+    await this.abandon();
+    return ends;
+  }
+
+  /** Leaves nothing behind. */
+  async abandon(): Promise<void> {
+    for (const member of this.members) if (member.child?.ended === null) member.child.kill();
+    await Promise.all([this.proxies.eventStore?.stop(), this.proxies.postgres.stop()]);
+    await this.eventStore?.child?.stop();
+    await Promise.all([this.postgres.stop(), this.app.child.stop()]);
+  }
+}
+
+const startDouble = async (parent: string): Promise<Member> => {
+  const port = await freePort();
+  const folder = join(parent, 'event-store');
+  await mkdir(folder, { recursive: true });
+  const member = new Member('event store', DOUBLE, ['--port', String(port), '--data-dir', folder], {}, port, folder);
+  member.start();
+  await member.child!.printed(/listening on/);
+  return member;
+};
