@@ -12,32 +12,13 @@ export type FloorAppend = (run: string, line: string, call: () => void) => void;
  * POSTs of the steps and answers. `accepted` is appended apart from the first attempt where another process makes it.
  */
 export const serveFloor = (target: string, write: FloorAppend, { apart }: { readonly apart: boolean }): void => {
-  const pool = new Pool(target, { connections: CONNECTIONS, pipelining: 1 });
   let appends = 0;
   const append: FloorAppend = (run, line, call) => {
     appends++;
     write(run, line, call);
   };
 
-  const post = (path: string, key: string, body: string, call: (answer: string) => void): void => {
-    let answer = '';
-    pool.dispatch(
-      { method: 'POST', path, headers: ['content-type', 'application/json', 'idempotency-key', key], body },
-      {
-        onRequestStart: () => {},
-        onResponseStart: (_controller, status) => {
-          if (status !== 200) throw new Error(`the application answered ${status}`);
-        },
-        onResponseData: (_controller, chunk) => {
-          answer += chunk.toString();
-        },
-        onResponseEnd: () => call(answer),
-        onResponseError: (_controller, fault) => {
-          throw fault;
-        },
-      },
-    );
-  };
+  const post = poster(new Pool(target, { connections: CONNECTIONS, pipelining: 1 }));
 
   let runs = 0;
 
@@ -95,3 +76,27 @@ export const serveFloor = (target: string, write: FloorAppend, { apart }: { read
   );
   process.on('SIGTERM', () => process.exit(0));
 };
+
+type Post = (path: string, key: string, body: string, call: (answer: string) => void) => void;
+
+const poster =
+  (pool: Pool): Post =>
+  (path, key, body, call) => {
+    let answer = '';
+    pool.dispatch(
+      { method: 'POST', path, headers: ['content-type', 'application/json', 'idempotency-key', key], body },
+      {
+        onRequestStart: () => {},
+        onResponseStart: (_controller, status) => {
+          if (status !== 200) throw new Error(`the application answered ${status}`);
+        },
+        onResponseData: (_controller, chunk) => {
+          answer += chunk.toString();
+        },
+        onResponseEnd: () => call(answer),
+        onResponseError: (_controller, fault) => {
+          throw fault;
+        },
+      },
+    );
+  };

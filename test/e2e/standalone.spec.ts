@@ -82,6 +82,17 @@ describe('standalone', () => {
       headers: { 'stepwell-min-position': String(answer.headers['stepwell-position']) },
     });
     expect((JSON.parse(list.text) as ListShape<RunShape>).items.map(({ id }) => id)).toEqual([run.id]);
+    const steps = await httpCall('GET', `${url}/v1/steps?status=completed&target=${sample.url}`, {
+      headers: { 'stepwell-min-position': String(answer.headers['stepwell-position']) },
+    });
+    const { items } = JSON.parse(steps.text) as ListShape<{ run: string; key: string; target: string }>;
+    expect(items.map(({ run: of, key, target }) => [of, key, target])).toEqual(
+      ['notify.analytics', 'notify.email', 'create-user'].map((key) => [run.id, key, sample.url]),
+    );
+    expect(JSON.parse((await httpCall('GET', `${url}/v1/steps?status=running&status=waiting-retry`)).text)).toEqual({
+      items: [],
+      nextCursor: null,
+    });
   });
 
   it('makes one run of 200 concurrent posts of one key', async () => {

@@ -1,6 +1,12 @@
 import { NestFactory } from '@nestjs/core';
 import { hostname } from 'node:os';
-import { Dispatcher, dispatcherMetrics, PostgresOpenRuns, PostgresShardOwnership } from '#dispatch';
+import {
+  Dispatcher,
+  dispatcherMetrics,
+  PostgresLimitShares,
+  PostgresOpenRuns,
+  PostgresShardOwnership,
+} from '#dispatch';
 import { Catalogue, engineMetrics, RunEngine } from '#engine';
 import { openEventStore } from '#event-store';
 import { MetricsPage, openTracer, OpsServer, readinessOf, systemClock, systemEntropy } from '#runtime';
@@ -21,13 +27,15 @@ export const runDispatcher = async (config: Config, log: Log): Promise<() => Pro
   const ownership = new PostgresShardOwnership(clock, entropy, log, { connectionString, name });
   const openRuns = new PostgresOpenRuns(ownership, { connectionString });
   const tracer = await openTracer(config.traces.otlpUrl, 'stepwell-dispatcher', log);
-  const dispatcher = new Dispatcher(store, engine, openRuns, ownership, clock, entropy, log, {
+  const shares = new PostgresLimitShares(clock, entropy, log, { url: connectionString, name });
+  const options = {
     ...config.dispatch,
     name,
     payloadMaxBytes: config.limits.payloadMaxBytes,
     graceMs: config.shutdown.graceMs,
     tracer,
-  });
+  };
+  const dispatcher = new Dispatcher(store, engine, openRuns, ownership, clock, entropy, log, options, shares);
   const app = await NestFactory.createApplicationContext(DispatcherModule.with({ dispatcher }), {
     logger: false,
     abortOnError: false,

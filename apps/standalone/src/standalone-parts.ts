@@ -49,6 +49,7 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
   const { store: views, projector } = opened;
   const lists: WorkflowApiParts['lists'] = {
     listRuns: (query) => views.listRuns(query),
+    listSteps: (query) => views.listSteps(query),
     waitFor: (position, timeoutMs) => opened.waitFor(position, timeoutMs),
   };
   const metrics: MetricSources = {
@@ -151,6 +152,9 @@ const nodeInfo = (config: Config, store: EventStore, dispatcher: Dispatcher, pro
   },
   get attempts() {
     return dispatcher.load;
+  },
+  get breakers() {
+    return dispatcher.breakers;
   },
   get appends() {
     return store instanceof SqliteEventStore ? store.stats().appends : null;

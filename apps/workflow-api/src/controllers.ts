@@ -10,6 +10,8 @@ import { EventStreams } from './runs/event-streams.js';
 import { RunReader } from './runs/run-reader.js';
 import { RunsController } from './runs/runs.controller.js';
 import { StartRunRoute } from './runs/start-run.js';
+import { StepReader } from './steps/step-reader.js';
+import { StepsController } from './steps/steps.controller.js';
 import { WorkflowReader } from './workflows/workflow-reader.js';
 import { WorkflowWriter } from './workflows/workflow-writer.js';
 import { WorkflowsController } from './workflows/workflows.controller.js';
@@ -18,6 +20,7 @@ import { WorkflowsController } from './workflows/workflows.controller.js';
 export const CONTROLLERS = [
   WorkflowsController,
   RunsController,
+  StepsController,
   NodeController,
   HealthController,
   MetricsController,
@@ -31,6 +34,7 @@ export const CONTROLLER_NEEDS = [
   WorkflowWriter,
   StartRunRoute,
   RunReader,
+  StepReader,
   EventStreams,
   Health,
   NodeInfo,

@@ -4,7 +4,7 @@ import type { Clock, Config, Log, MetricSources, Readiness, Tracer } from '#runt
 import type { ViewStore } from '#views';
 
 /** Lists out of the views, and how to wait until they have reached a position. */
-export type RunLists = Pick<ViewStore, 'listRuns'> & {
+export type RunLists = Pick<ViewStore, 'listRuns' | 'listSteps'> & {
   waitFor(position: Position, timeoutMs: number): Promise<boolean>;
 };
 

@@ -29,6 +29,7 @@ export const serveWorkflowApi = async (config: Config, log: Log): Promise<() => 
     ...{ runs, catalogue, store, clock, log, config },
     lists: {
       listRuns: (query) => views.listRuns(query),
+      listSteps: (query) => views.listSteps(query),
       waitFor: (position, timeoutMs) => views.waitFor(position, timeoutMs),
     },
     health: { readiness: () => readiness(store, views, leaving) },

@@ -15,6 +15,7 @@ import { RunReader } from './runs/run-reader.js';
 import { StartRunRoute } from './runs/start-run.js';
 import { TriggeredRunStarts } from './runs/triggered-run-starts.js';
 import { startFastPath } from './runs/start-fast-path.js';
+import { StepReader } from './steps/step-reader.js';
 import { CataloguePlans } from './workflows/catalogue-plans.js';
 import { WorkflowReader } from './workflows/workflow-reader.js';
 import { WorkflowWriter } from './workflows/workflow-writer.js';
@@ -67,6 +68,7 @@ export class WorkflowApiModule {
         { provide: WorkflowWriter, useValue: new WorkflowWriter(catalogue, config.limits) },
         { provide: StartRunRoute, useValue: start },
         { provide: RunReader, useValue: reader },
+        { provide: StepReader, useValue: new StepReader(parts) },
         { provide: EventStreams, useValue: streams },
         { provide: Health, useValue: parts.health },
         { provide: NodeInfo, useValue: parts.node },

@@ -93,6 +93,7 @@ export const startTestApi = async (
     config,
     lists: {
       listRuns: async () => ({ status: 'page', items: '[]', nextCursor: null, position: 0 }),
+      listSteps: async () => ({ status: 'page', items: '[]', nextCursor: null, position: 0 }),
       waitFor: async () => true,
     },
     health: { readiness: async () => ({ status: 'ready', parts: {} }) },

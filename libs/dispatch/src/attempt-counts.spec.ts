@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { ALL_SHARDS } from '#event-store';
 import { AttemptCounts, TARGETS_COUNTED_MAX } from './attempt-counts.js';
 import { dispatcherMetrics } from './dispatcher-metrics.js';
 import { Application, DispatchWorld, json, stepPlan } from './testing/dispatch-world.js';
@@ -49,6 +50,8 @@ describe("a dispatcher's metrics", () => {
       { labels: { class: 'refused', target }, value: 1 },
       { labels: { class: 'may-have-executed', target }, value: 2 },
     ]);
-    expect(await metrics.stepwell_runs_open?.()).toBe(1);
+    // It owns nothing any more, and the run is still open.
+    expect(await metrics.stepwell_runs_open?.()).toBe(0);
+    expect(await world.openRuns.count(ALL_SHARDS)).toBe(1);
   });
 });

@@ -268,7 +268,7 @@ describe('Dispatcher', () => {
     const { app, url } = await application();
     const made = await world(stepPlan(`${url}/`), { options: { attemptsPerOriginMax: 1 } });
     const { run, plan, position } = await made.run('a');
-    expect(made.dispatcher.grant(runIdOf('a'), run.steps.get('only')!)).not.toBeNull();
+    expect(made.dispatcher.grant(runIdOf('a'), run.steps.get('only')!, run)).not.toBeNull();
     const attempts = [{ step: 'only', attempt: 1 }];
     made.dispatcher.committed({ runId: runIdOf('a'), run, plan, position, traceparent: null, fresh: false, attempts });
     expect(made.dispatcher.load.inFlight).toBe(0);

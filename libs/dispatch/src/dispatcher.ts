@@ -5,11 +5,14 @@ import { Bag, type Clock, type DispatchConfig, type Entropy, type Log, type Span
 import { AttemptCounts } from './attempt-counts.js';
 import { attemptSpan, endAttemptSpan } from './attempt-span.js';
 import { classifyAnswer, classifyFault, type Verdict } from './classify.js';
+import { signOf } from './flow/breaker.js';
+import { FlowControl, type BreakerNews } from './flow/flow-control.js';
+import type { Claim, Gate } from './flow/gate.js';
+import { wholeLimits, type LimitShares } from './flow/limit-shares.js';
 import type { OpenRuns } from './open-runs/open-runs.js';
 import { RunDues } from './run-dues.js';
 import { OwnedShards, type Flights } from './shards/owned-shards.js';
 import type { ShardOwnership } from './shards/shard-ownership.js';
-import { Slots } from './slots.js';
 import { parentOf, stepRequest, targetOf } from './step-request.js';
 import { TimerWheel, type Timer } from './timer-wheel.js';
 import { HttpExchanges, type Exchange, type ExchangeOutcome } from './undici/undici-exchange.js';
@@ -28,7 +31,9 @@ type Flight = {
   readonly runId: RunId;
   readonly step: StepKey;
   readonly attempt: number;
-  readonly origin: string;
+  readonly claim: Claim;
+  /** Of the target's breaker, when the attempt began. */
+  readonly epoch: number;
   readonly span: Span | null;
   exchange: Exchange | null;
   deadline: Timer | null;
@@ -46,7 +51,7 @@ const WAKE_UP = { type: 'WakeUp' } as const;
  */
 export class Dispatcher implements Owner, Flights {
   readonly counts = new AttemptCounts();
-  private readonly slots: Slots;
+  private readonly flow: FlowControl;
   private readonly wheel: TimerWheel;
   private readonly exchanges: HttpExchanges;
   private readonly dues: RunDues;
@@ -67,16 +72,19 @@ export class Dispatcher implements Owner, Flights {
     private readonly entropy: Entropy,
     private readonly log: Log,
     private readonly options: DispatcherOptions,
+    shares: LimitShares = wholeLimits,
   ) {
-    this.slots = new Slots({ attemptsMax: options.attemptsMax, perOriginMax: options.attemptsPerOriginMax });
     this.wheel = new TimerWheel(clock);
+    const flow = { ...options, perOriginMax: options.attemptsPerOriginMax };
+    const onRoom = (gates: readonly Gate[]): void => this.wakeNext(gates);
+    this.flow = new FlowControl(clock, this.wheel, entropy, log, flow, { onRoom }, shares);
     this.exchanges = new HttpExchanges({
       answerMaxBytes: options.payloadMaxBytes,
       connectionsPerOriginMax: options.connectionsPerOriginMax,
     });
     this.dues = new RunDues(openRuns, this.wheel, clock, log, {
       wake: (runId, anew, done) => this.wake(runId, anew, done),
-      isInHand: (runId) => engine.isActive(runId) || this.slots.isWaiting(runId),
+      isInHand: (runId) => engine.isActive(runId) || this.flow.isWaiting(runId),
     });
     const { dues } = this;
     this.shards = new OwnedShards(
@@ -90,6 +98,7 @@ export class Dispatcher implements Owner, Flights {
   /** Takes the runs over of the shards that are to be had: reads what is open, then acts. */
   async start(): Promise<void> {
     await this.openRuns.start();
+    await this.flow.start();
     this.engine.ownedBy(this);
     this.dues.start();
     await this.shards.start();
@@ -122,14 +131,21 @@ export class Dispatcher implements Owner, Flights {
     readonly overdue: number;
     readonly superseded: number;
   } {
-    const { inUse, waiting } = this.slots.usage;
+    const { inUse, waiting } = this.flow.usage;
     return { inFlight: inUse, waiting, overdue: this.dues.overdue, superseded: this.superseded };
   }
 
-  grant(runId: RunId, step: Step): Grant | null {
+  /** Targets that are left alone because they are down. */
+  get breakers(): readonly BreakerNews[] {
+    return this.flow.breakers;
+  }
+
+  grant(runId: RunId, step: Step, run: Run): Grant | null {
     if (this.draining !== null || step.request === null) return null;
     const granted = this.shards.grantFor(runId);
-    return granted !== null && this.slots.take(targetOf(step.request.url).origin, runId) ? granted : null;
+    if (granted === null) return null;
+    const claim = this.flow.claimOf(targetOf(step.request.url).origin, run.started);
+    return this.flow.take(claim, runId) ? granted : null;
   }
 
   bootOf(runId: RunId): string | null {
@@ -140,8 +156,11 @@ export class Dispatcher implements Owner, Flights {
     return this.shards.inherits(runId, startedAt);
   }
 
-  refund(step: Step): void {
-    if (step.request !== null) this.freed(targetOf(step.request.url).origin);
+  refund(step: Step, run: Run): void {
+    if (step.request === null) return;
+    const claim = this.flow.claimOf(targetOf(step.request.url).origin, run.started);
+    this.flow.release(claim, null);
+    this.wakeNext(claim.gates);
   }
 
   committed(commit: Committed): void {
@@ -197,13 +216,15 @@ export class Dispatcher implements Owner, Flights {
   private abort(flight: Flight, why: string): void {
     if (!this.end(flight)) return;
     flight.exchange?.abort('Stepwell.ConnectionLost', why);
-    this.freed(flight.origin);
+    this.flow.release(flight.claim, flight.epoch);
+    this.wakeNext(flight.claim.gates);
   }
 
   private wake(runId: RunId, anew: boolean, done: (run: Run | null | undefined) => void): void {
     const told = (result: CommandResult): void =>
       done(result.status === 'unavailable' ? undefined : (result.loaded?.run ?? null));
-    if (anew && this.engine.shared !== null) this.engine.shared.wakeAnew(runId, told);
+    if (!this.shards.holds(runId)) done(undefined);
+    else if (anew && this.engine.shared !== null) this.engine.shared.wakeAnew(runId, told);
     else this.engine.submit(runId, WAKE_UP, NOBODY, told);
   }
 
@@ -212,7 +233,7 @@ export class Dispatcher implements Owner, Flights {
     const timeouts = step === undefined ? null : timeoutsOf(plan, step);
     if (step === undefined || timeouts === null) return;
     // The append that started it ended it too: a step beside it failed.
-    if (step.attempts.at(-1)?.outcome !== 'running') return this.refund(step);
+    if (step.attempts.at(-1)?.outcome !== 'running') return this.refund(step, run);
     if (step.request === null) return;
     const { tracer = null } = this.options;
     const span =
@@ -224,11 +245,13 @@ export class Dispatcher implements Owner, Flights {
       this.entropy,
     );
     if (request === null) return;
+    const claim = this.flow.claimOf(request.origin, run.started);
     const flight: Flight = {
       runId,
       step: key,
       attempt,
-      origin: request.origin,
+      claim,
+      epoch: claim.origin.breaker.epoch,
       span,
       exchange: null,
       deadline: null,
@@ -236,8 +259,9 @@ export class Dispatcher implements Owner, Flights {
       place: -1,
     };
     this.flights.add(flight);
-    // Its start was on its way to the log when the stop, or the release of its shard, began.
-    if (this.draining !== null || this.shards.bootOf(runId) === null) return this.interrupt(flight);
+    // Its start was on its way to the log when the stop, or the release of its shard, began, or the share of a limit was lost.
+    const mayBegin = this.draining === null && this.shards.bootOf(runId) !== null && this.flow.mayBegin(claim);
+    if (!mayBegin) return this.interrupt(flight);
     flight.deadline = this.wheel.after(timeouts.answerMs, () => {
       flight.exchange?.abort('Stepwell.Timeout', `no whole answer within ${timeouts.answerMs} ms (answerMs)`);
     });
@@ -250,13 +274,14 @@ export class Dispatcher implements Owner, Flights {
       'answer' in outcome
         ? classifyAnswer(outcome.answer, this.clock.nowMs(), this.options.payloadMaxBytes)
         : classifyFault(outcome.fault);
-    const { runId, step, attempt } = flight;
-    this.counts.count(flight.origin, verdict.succeeded ? 'succeeded' : verdict.class);
+    const { runId, step, attempt, claim, epoch } = flight;
+    this.counts.count(claim.origin.id, verdict.succeeded ? 'succeeded' : verdict.class);
     if (flight.span !== null) endAttemptSpan(flight.span, verdict);
+    this.flow.saw(claim, signOf(verdict), epoch);
     // The slot is free before the decision, so that the step that this answer readies may take it.
-    this.slots.release(flight.origin);
+    this.flow.release(claim, epoch);
     this.record(flight, commandOf(step, attempt, verdict, this.entropy), runId);
-    this.wakeNext(flight.origin);
+    this.wakeNext(claim.gates);
   }
 
   /** Hands an outcome to its run, until the run takes or refuses it: what came back is not thrown away. */
@@ -274,10 +299,10 @@ export class Dispatcher implements Owner, Flights {
     const sent = flight.exchange?.sent ?? false;
     if (!this.end(flight)) return;
     flight.exchange?.abort('Stepwell.ConnectionLost', 'the dispatcher stops');
-    this.slots.release(flight.origin);
+    this.flow.release(flight.claim, flight.epoch);
     const { runId, step, attempt } = flight;
     const failureClass = sent ? 'may-have-executed' : 'not-executed';
-    this.counts.count(flight.origin, failureClass);
+    this.counts.count(flight.claim.origin.id, failureClass);
     flight.span?.end({ 'stepwell.outcome': failureClass }, 'Stepwell.Interrupted');
     this.record(flight, { type: 'InterruptAttempt', step, attempt, class: failureClass }, runId);
   }
@@ -298,22 +323,25 @@ export class Dispatcher implements Owner, Flights {
     await this.dues.stop();
     this.wheel.stop();
     await this.exchanges.stop();
+    await this.flow.stop();
     await this.openRuns.stop();
   }
 
-  private freed(origin: string): void {
-    this.slots.release(origin);
-    this.wakeNext(origin);
-  }
-
-  /** Offers a free slot to the run that waits longest; when that one has no use for it any more, to the next. */
-  private wakeNext(origin: string): void {
+  /** Offers a free slot to the run whose turn it is; when that one has no use for it any more, to the next. */
+  private wakeNext(gates: readonly Gate[]): void {
     if (this.draining !== null) return;
-    const runId = this.slots.next(origin);
-    if (runId === null) return;
-    if (!this.shards.holds(runId)) return this.wakeNext(origin);
-    // Not from within the answer: a thousand in line may have no use for it, and each would deepen the stack.
-    this.engine.submit(runId, WAKE_UP, NOBODY, () => queueMicrotask(() => this.wakeNext(origin)));
+    const offer = this.flow.next(gates);
+    if (offer === null) return;
+    const settled = (): void => {
+      const unused = this.flow.settle(offer);
+      // Not from within the answer: a thousand in line may have no use for it, and each would deepen the stack.
+      queueMicrotask(() => {
+        if (unused && offer.claim.gates !== gates) this.wakeNext(offer.claim.gates);
+        this.wakeNext(gates);
+      });
+    };
+    if (this.shards.holds(offer.runId)) this.engine.submit(offer.runId, WAKE_UP, NOBODY, settled);
+    else settled();
   }
 }
 

@@ -107,7 +107,7 @@ const startAttempts = (mailbox: Mailbox, batch: DecisionBatch, context: BatchCon
   for (const [key, dueAt] of retries) if (dueAt <= context.at) owed.push(key);
   for (const key of owed) {
     const step = state.steps.get(key);
-    const grant = step === undefined ? null : owner.grant(mailbox.runId, step);
+    const grant = step === undefined ? null : owner.grant(mailbox.runId, step, state);
     if (step === undefined || grant === null) continue;
     const outcome = decideOne(mailbox, batch, { type: 'StartAttempt', step: key, grant }, context);
     const started = step.attempts.at(-1);
@@ -115,7 +115,7 @@ const startAttempts = (mailbox: Mailbox, batch: DecisionBatch, context: BatchCon
       batch.attempts.push({ step: key, attempt: started.number });
       continue;
     }
-    owner.refund(step);
+    owner.refund(step, state);
     if (outcome === 'full') return false;
     // The step failed instead of starting (a limit): its failure moves on.
     if (!moveTokens(mailbox, batch, context)) return false;
@@ -134,8 +134,9 @@ export const commandsOf = (batch: DecisionBatch): Queued[] => batch.answers.map(
 
 /** Gives back the slots of attempts that will not be made. */
 export const refundAttempts = (owner: Owner | null, mailbox: Mailbox, { attempts }: DecisionBatch): void => {
+  const { state } = mailbox;
   for (const { step } of attempts) {
-    const known = mailbox.state?.steps.get(step);
-    if (known !== undefined) owner?.refund(known);
+    const known = state?.steps.get(step);
+    if (state !== null && known !== undefined) owner?.refund(known, state);
   }
 };

@@ -32,9 +32,9 @@ export interface Owner {
    */
   inherits(runId: RunId, startedAt: Position): boolean;
   /** A slot for one attempt of this step now, or `null`: then the run is woken when a slot is free. */
-  grant(runId: RunId, step: Step): Grant | null;
+  grant(runId: RunId, step: Step, run: Run): Grant | null;
   /** Gives back a slot whose attempt was not committed. */
-  refund(step: Step): void;
+  refund(step: Step, run: Run): void;
   committed(commit: Committed): void;
   /** The run as its stream has it now: on a shared log others may have appended to it. */
   met(news: RunNews): void;

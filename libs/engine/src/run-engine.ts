@@ -1,13 +1,6 @@
 import { isEnded, type Plan, type RunCommand, type RunLimits, type StartRun } from '#domain';
-import {
-  AppendRefused,
-  NO_STREAM,
-  runStream,
-  type Append,
-  type AppendOutcome,
-  type EventStore,
-  type Revision,
-} from '#event-store';
+import { AppendRefused, NO_STREAM, runStream } from '#event-store';
+import type { Append, AppendOutcome, EventStore, Revision } from '#event-store';
 import { ChurnMap, type Clock, type Entropy, type Log } from '#runtime';
 import { answer, commandsOf, decideBatch, refundAttempts, type DecisionBatch } from './decision-batch.js';
 import { DuplicateStarts } from './duplicate-starts.js';

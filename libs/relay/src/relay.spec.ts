@@ -274,11 +274,19 @@ describe('Relay', () => {
     expect(firstComings(await arrived('stop', 2))).toEqual(allInOrder());
   });
 
-  it('sends at a stop what was read, and stores the checkpoint', async () => {
+  it('sends at a stop all that was read, and stores the checkpoint', async () => {
     const relay = startRelay('stop', { checkpointMs: 60_000 });
-    await log.append(runIdFor('stop-flush'), [anEvent('RunCompleted', {})]);
-    await until('the event to be acknowledged', () => relay.state.published === 1);
-    await relay.stop();
+    await log.append(runIdFor('stop-all'), [anEvent('RunCompleted', {})]);
+    await until('the first to be acknowledged', () => relay.state.published === 1);
+    stall();
+    for (let count = 0; count < 3; count++) {
+      await log.append(runIdFor('stop-all'), [anEvent('RunFailed', { count })]);
+      await until('the event to be read', () => relay.lag.events === count + 1);
+    }
+    const stopped = relay.stop();
+    await heal();
+    await stopped;
+    expect(relay.state).toMatchObject({ status: 'stopped', published: 4 });
     expect(await checkpoint.peek()).toBe(log.head);
   });
 

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { isAbsolute, resolve } from 'node:path';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { configPage } from './config-page.js';
 import { ConfigRefused, loadConfig, type ConfigProblem } from './config.js';
@@ -44,6 +45,7 @@ describe('the configuration', () => {
       STEPWELL_EVENTSTOREDB_URL: 'esdb://node',
       STEPWELL_VIEWS_URL: 'postgres://db/views',
       STEPWELL_OTLP_URL: 'http://collector:4318/v1/traces',
+      STEPWELL_LIMITS: '[{ kind: queue, name: a, concurrency: 1 }]',
       STEPWELL_LOG_LEVEL: 'warn',
       STEPWELL_LOG_FORMAT: 'json',
       STEPWELL_KAFKA_BROKERS: 'a:1',
@@ -65,6 +67,46 @@ describe('the configuration', () => {
   it('names every problem at once', () => {
     const problems = problemsOf({ STEPWELL_PROT: '1', STEPWELL_PORT: 'http', STEPWELL_LOG_LEVEL: 'loud' });
     expect(problems.map((each) => each.name)).toEqual(['STEPWELL_LOG_LEVEL', 'STEPWELL_PORT', 'STEPWELL_PROT']);
+  });
+
+  it('reads limits as JSON, as YAML, or from a file', () => {
+    const expected = [
+      { kind: 'queue', name: 'bulk', namespace: null, concurrency: null, ratePerSecond: 2.5, burst: 3 },
+      { kind: 'target', name: 'http://app:4000', namespace: null, concurrency: 8, ratePerSecond: null, burst: 1 },
+    ];
+    const json = JSON.stringify([
+      { kind: 'queue', name: 'bulk', ratePerSecond: 2.5 },
+      { kind: 'target', name: 'http://app:4000/', concurrency: 8 },
+    ]);
+    expect(loadConfig({ STEPWELL_LIMITS: json }).dispatch.limits).toEqual(expected);
+    const yaml =
+      '- { kind: queue, name: bulk, ratePerSecond: 2.5 }\n- { kind: target, name: http://app:4000, concurrency: 8 }';
+    const folder = mkdtempSync(join(tmpdir(), 'stepwell-limits-'));
+    const file = join(folder, 'limits.yaml');
+    writeFileSync(file, yaml);
+    expect(loadConfig({ STEPWELL_LIMITS: file }).dispatch.limits).toEqual(expected);
+    rmSync(folder, { recursive: true });
+    expect(problemOf('STEPWELL_LIMITS', file)).toContain('cannot be read');
+  });
+
+  it.each([
+    ['no list', '{}', 'expected array'],
+    ['what is no YAML', '[', 'cannot be parsed as JSON or YAML'],
+    ['an unknown kind', '[{ kind: lane, name: a, concurrency: 1 }]', 'limit 0.kind: must be target, queue or key'],
+    ['a misspelt member', '[{ kind: queue, name: a, concurency: 1 }]', 'concurency'],
+    ['nothing limited', '[{ kind: queue, name: a }]', 'limits nothing'],
+    ['nobody let through', '[{ kind: queue, name: a, concurrency: 0 }]', 'limit 0.concurrency'],
+    ['a path', '[{ kind: target, name: "http://a/b", concurrency: 1 }]', 'must be an origin'],
+    ['a target of a namespace', '[{ kind: target, name: "*", namespace: n, concurrency: 1 }]', 'one for all'],
+    ['any tag', '[{ kind: key, name: "*", concurrency: 1 }]', 'must name a tag'],
+    ['a burst of no rate', '[{ kind: queue, name: a, concurrency: 1, burst: 2 }]', 'burst without ratePerSecond'],
+    [
+      'one thing twice',
+      '[{ kind: queue, name: a, concurrency: 1 }, { kind: queue, name: a, concurrency: 2 }]',
+      'queue a is limited twice',
+    ],
+  ])('refuses limits with %s', (_name, text, problem) => {
+    expect(problemOf('STEPWELL_LIMITS', text)).toContain(problem);
   });
 
   it('names the nearest setting for one that it does not know', () => {
@@ -137,6 +179,10 @@ describe('the configuration', () => {
       expect(problem).toContain('must be a URL like postgres://');
       expect(problem).not.toContain('secret');
     }
+  });
+
+  it('lets what the tests are told by the environment pass', () => {
+    expect(loadConfig({ STEPWELL_TEST_POSTGRES_URL: 'postgres://db' })).toEqual(loadConfig({}));
   });
 
   it('lets what the tests are told by the environment pass', () => {

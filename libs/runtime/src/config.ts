@@ -1,3 +1,4 @@
+import type { FlowLimit } from './flow-limits.js';
 import { nearestNames } from './nearest-names.js';
 import { SETTINGS, type SettingName, type SettingValues } from './settings.js';
 
@@ -40,6 +41,9 @@ export type Limits = {
 };
 
 export type DispatchConfig = {
+  /** Of targets, queues and keys. */
+  readonly limits: readonly FlowLimit[];
+  readonly breaker: { readonly faults: number; readonly openMs: number; readonly openMaxMs: number };
   readonly attemptsMax: number;
   readonly attemptsPerOriginMax: number;
   readonly connectionsPerOriginMax: number;
@@ -128,6 +132,12 @@ const together = (values: SettingValues): Config => ({
     tagsMax: values.STEPWELL_TAGS_MAX,
   },
   dispatch: {
+    limits: values.STEPWELL_LIMITS,
+    breaker: {
+      faults: values.STEPWELL_BREAKER_FAULTS,
+      openMs: values.STEPWELL_BREAKER_OPEN_MS,
+      openMaxMs: values.STEPWELL_BREAKER_OPEN_MAX_MS,
+    },
     attemptsMax: values.STEPWELL_ATTEMPTS_MAX,
     attemptsPerOriginMax: values.STEPWELL_ATTEMPTS_PER_ORIGIN_MAX,
     connectionsPerOriginMax: values.STEPWELL_CONNECTIONS_PER_ORIGIN_MAX,
@@ -159,8 +169,8 @@ const kafkaProblems = (env: Environment, values: Readonly<Record<string, unknown
   const problems: ConfigProblem[] = [];
   const mechanism = values['STEPWELL_KAFKA_SASL_MECHANISM'];
   for (const name of ['STEPWELL_KAFKA_SASL_USERNAME', 'STEPWELL_KAFKA_SASL_PASSWORD']) {
-    if (mechanism === 'none' || mechanism === null || env[name] !== undefined) continue;
-    problems.push({ name, problem: `is missing; STEPWELL_KAFKA_SASL_MECHANISM=${String(mechanism)} needs it` });
+    if (typeof mechanism !== 'string' || mechanism === 'none' || env[name] !== undefined) continue;
+    problems.push({ name, problem: `is missing; STEPWELL_KAFKA_SASL_MECHANISM=${mechanism} needs it` });
   }
   const trigger = values['STEPWELL_KAFKA_TRIGGER_TOPIC'];
   // What a run brings forth would start the next one, for ever.

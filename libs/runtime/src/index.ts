@@ -8,6 +8,7 @@ export { instantOf, systemClock, type Clock } from './clock.js';
 export { base32ToHex, sha256Base32, sha256Hex, stepIdempotencyKey, systemEntropy, type Entropy } from './entropy.js';
 export { ConfigRefused, loadConfig, loadConfigOrExit } from './config.js';
 export type { Config, ConfigProblem, DispatchConfig, KafkaConfig, Limits, LogConfig } from './config.js';
+export type { FlowLimit } from './flow-limits.js';
 export { createLog, silentLog, type Log, type LogFields } from './log.js';
 export { armFailpoint, failpoint, failpoints } from './failpoints.js';
 export { nearestNames } from './nearest-names.js';

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { flowLimits } from './flow-limits.js';
 
 /** One environment variable: how its text becomes a value, and all that its page says about it. */
 export type Setting<Value> = {
@@ -206,7 +207,7 @@ export const SETTINGS = {
   STEPWELL_EVENTS_MAX: setting(
     'Limits',
     'events',
-    integer(100, 10_000_000),
+    integer(100, 1_000_000),
     '500000',
     'Most events of one run; past them it fails with `Stepwell.TooManyEvents`.',
   ),
@@ -239,6 +240,34 @@ export const SETTINGS = {
     integer(1, 65_536),
     '512',
     'Most open connections to one origin. Each carries one attempt at a time: fewer than attempts make some wait.',
+  ),
+  STEPWELL_LIMITS: setting(
+    'Dispatcher',
+    'list, or file',
+    flowLimits,
+    '[]',
+    'Limits of targets, queues and keys (see `flow-control.md`), as JSON or YAML; or the file that holds them, beginning with `/` or `./`.',
+  ),
+  STEPWELL_BREAKER_FAULTS: setting(
+    'Dispatcher',
+    'attempts',
+    integer(0, 1_000_000),
+    '5',
+    'So many in a row that a target does not take (no connection, no answer in time, 429, 503), and it is left alone for a while; `0` for never.',
+  ),
+  STEPWELL_BREAKER_OPEN_MS: setting(
+    'Dispatcher',
+    'ms',
+    integer(1, 3_600_000),
+    '1000',
+    'How long it is left alone at first, at most; twice as long each time that its probe fails.',
+  ),
+  STEPWELL_BREAKER_OPEN_MAX_MS: setting(
+    'Dispatcher',
+    'ms',
+    integer(1, 3_600_000),
+    '60000',
+    'The longest that a target is left alone before the next probe.',
   ),
 
   STEPWELL_KAFKA_BROKERS: setting(

@@ -10,6 +10,10 @@ export {
   type RunListItem,
   type RunListPage,
   type RunListQuery,
+  type StepListAnswer,
+  type StepListItem,
+  type StepListPage,
+  type StepListQuery,
 } from './view-store.js';
 export { RebuildLocked, logPages, type LogPages, type RebuildProgress, type RebuildResult } from './rebuild.js';
 export { rebuildSqliteViews } from './sqlite/rebuild-sqlite-views.js';
@@ -21,6 +25,7 @@ export { PostgresViewStore, type Leader } from './postgres/postgres-view-store.j
 export { LeadingProjector } from './postgres/leading-projector.js';
 export { PostgresLeaderLock, type LeaderLockOptions, type Leading } from './postgres/postgres-leader-lock.js';
 export type { PostgresSession } from './postgres/session.js';
+export { StepList } from './step-list.js';
 export { Projector, type ProjectorOptions } from './projector.js';
 export { ViewProjector, type Lag } from './view-projector.js';
 export {

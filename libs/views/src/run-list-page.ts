@@ -2,10 +2,10 @@ import { decodeCursor, encodeCursor } from './run-list-cursor.js';
 import { itemText } from './run-list-rows.js';
 import type { SeqRange } from './run-list-statements.js';
 import type { RunsTable } from './run-list-tables.js';
-import type { RunListPage, RunListQuery } from './view-store.js';
+import type { RunListPage, RunListQuery, StepListQuery } from './view-store.js';
 
 /** The places after the cursor, of those up to `lastSeq`; `null` when the cursor is none of this query. */
-export const rangeAfterCursor = (query: RunListQuery, lastSeq: number): SeqRange | null => {
+export const rangeAfterCursor = (query: RunListQuery | StepListQuery, lastSeq: number): SeqRange | null => {
   const all = { min: 1, max: lastSeq };
   if (query.cursor === undefined) return all;
   const place = decodeCursor(query, query.cursor);

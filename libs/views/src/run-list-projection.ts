@@ -1,6 +1,7 @@
 import type { ErrorInfo, Instant, RunEvent, RunStarted, RunStatus, StepKey } from '#domain';
-import type { Commit, Position, Revision, StoredEvent } from '#event-store';
+import type { Commit, Position, Revision, StoredEvent, StreamName } from '#event-store';
 import { decodeRunEvent, recordedAtOf, runIdOf, storedEvents } from '#event-store';
+import { checkedError, checkedText, checkedTextOrNull } from './checked-values.js';
 import type { ParkedStream } from './view-store.js';
 
 /** A run as lists show it, and what is needed to go on folding. One row in every store. */
@@ -35,9 +36,14 @@ export type RunListChanges = {
   readonly updated: readonly RunRow[];
   /** Steps whose first attempt has started, by the run that sends their `Idempotency-Key`. */
   readonly attempted: readonly { readonly seq: number; readonly runId: string; readonly step: StepKey }[];
+  /** Runs that may have steps in the list of steps, or have had, by their stream: all but those that began and completed in this batch. */
+  readonly unsettled: ReadonlyMap<StreamName, UnsettledRun>;
   /** Parked now, or parked before and skipped again. */
   readonly parked: readonly ParkedStream[];
 };
+
+/** A run whose steps are to be folded: its events after that revision, up to the row's. */
+export type UnsettledRun = { readonly row: Readonly<RunRow>; readonly after: number };
 
 /** What the view holds before a batch. The fold owns the rows it is given and updates them in place. */
 export type RunListBefore = {
@@ -68,6 +74,9 @@ export const foldRunList = (before: RunListBefore, commits: readonly Commit[]): 
   const rows = new Map(before.rows);
   const parked = new Map<string, ParkedStream>();
   const attempted: { seq: number; runId: string; step: StepKey }[] = [];
+  const unsettled = new Map<StreamName, UnsettledRun>();
+  const unevenStreams = new Set<StreamName>();
+  const begun = new Map<StreamName, RunRow>();
   let lastSeq = before.lastSeq;
   for (const commit of commits) {
     const held = parked.get(commit.stream) ?? before.parked.get(commit.stream);
@@ -78,6 +87,8 @@ export const foldRunList = (before: RunListBefore, commits: readonly Commit[]): 
     const runId = runIdIn(commit.stream);
     const known = rows.get(runId) ?? null;
     let row = known;
+    if (known?.status === 'running' && known.seq <= before.lastSeq && !unsettled.has(commit.stream))
+      unsettled.set(commit.stream, { row: known, after: known.revision });
     let ordinal = -1;
     let type = 'unreadable';
     try {
@@ -89,7 +100,8 @@ export const foldRunList = (before: RunListBefore, commits: readonly Commit[]): 
         if (row !== null && revisionOf(place) <= row.revision) continue;
         const step = attemptedStep(event);
         if (row === null) row = startedRow(event, place, lastSeq + 1);
-        else foldEvent(row, event, place);
+        else if (foldEvent(row, event, place) === 'leaves a step' && row.status === 'running')
+          unevenStreams.add(commit.stream);
         if (step !== null) attempted.push({ seq: row.seq, runId, step });
       }
     } catch (error) {
@@ -103,8 +115,12 @@ export const foldRunList = (before: RunListBefore, commits: readonly Commit[]): 
     lastSeq = row.seq;
     rows.set(runId, row);
     inserted.push(row);
+    begun.set(commit.stream, row);
   }
-  return { inserted, updated: [...updated], attempted, parked: [...parked.values()] };
+  for (const [stream, row] of begun) {
+    if (row.status === 'running' || unevenStreams.has(stream)) unsettled.set(stream, { row, after: -1 });
+  }
+  return { inserted, updated: [...updated], attempted, unsettled, parked: [...parked.values()] };
 };
 
 /** Which event of which append. */
@@ -124,8 +140,10 @@ const parkedAt = (place: Place, eventType: string, error: unknown): ParkedStream
   skipped: place.commit.count - place.ordinal,
 });
 
+type Use = 'read' | 'attempt' | 'leaves a step' | 'passed over';
+
 /** What the list makes of each type; attempts leave no trace in the row. A type that is not here is unknown, and parks its stream: nothing is skipped in silence. */
-const USES: Readonly<Record<RunEvent['type'], 'read' | 'attempt' | 'passed over'>> = {
+const USES: Readonly<Record<RunEvent['type'], Use>> = {
   RunStarted: 'read',
   RunCompleted: 'read',
   RunFailed: 'read',
@@ -135,22 +153,23 @@ const USES: Readonly<Record<RunEvent['type'], 'read' | 'attempt' | 'passed over'
   DuplicateStartsSeen: 'passed over',
   StepEntered: 'passed over',
   StepCompleted: 'passed over',
-  StepFailed: 'passed over',
-  StepCancelled: 'passed over',
-  StepSkipped: 'passed over',
+  StepFailed: 'leaves a step',
+  StepCancelled: 'leaves a step',
+  StepSkipped: 'leaves a step',
   AttemptSucceeded: 'passed over',
   AttemptFailed: 'passed over',
   AttemptOutcomeUnknown: 'passed over',
 };
-const USES_BY_TYPE: ReadonlyMap<string, 'read' | 'attempt' | 'passed over'> = new Map(Object.entries(USES));
+const USES_BY_TYPE: ReadonlyMap<string, Use> = new Map(Object.entries(USES));
 
-const foldEvent = (row: RunRow, event: StoredEvent, place: Place): void => {
+const foldEvent = (row: RunRow, event: StoredEvent, place: Place): Use => {
   const revision = revisionOf(place);
   if (revision !== row.revision + 1) throw new Error(`revision ${revision} follows revision ${row.revision}`);
   const use = USES_BY_TYPE.get(event.type);
   // Payloads make most of the bytes of the events that are passed over: they are not even parsed.
   if (use === 'read' || use === undefined) applyEvent(row, decoded(event), place.commit);
   row.revision = revision;
+  return use ?? 'read';
 };
 
 const decoded = ({ type, v, data }: StoredEvent): RunEvent => decodeRunEvent(type, v, data);
@@ -220,16 +239,6 @@ const startedRow = ({ type, v, data }: StoredEvent, place: Place, seq: number): 
   };
 };
 
-// The log is ours, but a value that a database refuses would stop all streams with the batch, not only its own.
-
-const checkedText = (name: string, value: unknown): string => {
-  if (typeof value !== 'string') throw new Error(`${name} is not a text`);
-  return value;
-};
-
-const checkedTextOrNull = (name: string, value: unknown): string | null =>
-  value === null ? null : checkedText(name, value);
-
 const checkedVersion = (value: unknown): RunRow['version'] => {
   if (value === null || value === 'draft' || (typeof value === 'number' && Number.isSafeInteger(value))) return value;
   throw new Error('version is neither a number nor "draft"');
@@ -240,10 +249,5 @@ const checkedTags = (value: unknown): RunRow['tags'] => {
   for (const name in value) checkedText(`tag ${name}`, (value as Record<string, unknown>)[name]);
   return value as RunRow['tags'];
 };
-
-const checkedError = (value: ErrorInfo): ErrorInfo => ({
-  name: checkedText('error.name', value.name),
-  cause: checkedTextOrNull('error.cause', value.cause),
-});
 
 const runIdIn = (stream: Commit['stream']): string => runIdOf(stream) ?? stream;

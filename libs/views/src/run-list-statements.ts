@@ -13,6 +13,10 @@ export type ListDialect = {
   readonly aside: (column: string) => RawBuilder<unknown>;
   /** The place of a run as the indexes by a filter have it. */
   readonly indexedPlace: RawBuilder<number>;
+  /** The place of a step as the indexes by a filter have it. */
+  readonly indexedStep: RawBuilder<number>;
+  /** The status of a step as the index by nothing else has it. */
+  readonly onlyStatus: RawBuilder<string>;
   /** Whether a run has the tag. */
   readonly hasTag: (name: string, value: string) => Expression<SqlBool>;
   /** Whether the run sends this idempotency key for the step of the lookup. */
@@ -139,6 +143,7 @@ const residual = (dialect: ListDialect, query: RunListQuery, index: Index): Expr
   if (query.correlationId !== undefined) add(sql`correlation_id = ${query.correlationId}`);
   if (query.from !== undefined) add(sql`created_at >= ${query.from}`);
   if (query.to !== undefined) add(sql`created_at < ${query.to}`);
+  if (query.aliveSince !== undefined) add(sql`(finished_at is null or finished_at >= ${query.aliveSince})`);
   for (const { name, value } of query.tags ?? []) add(dialect.hasTag(name, value));
   if (query.stepKey !== undefined) add(dialect.sends(query.stepKey));
   return conditions;

@@ -24,6 +24,31 @@ export type RunsTable = {
   revision: number;
 };
 
+/** One row a step that is open, or has ended in another way than by completing. */
+export type StepsTable = {
+  /** Made of the run's `seq` and the revision at which the step was entered; see `placeOfStep`. */
+  place: number;
+  /** The id of the run as people see it. */
+  run: string;
+  workflow: string | null;
+  version: string | null;
+  namespace: string;
+  queue: string;
+  key: string;
+  name: string;
+  type: string;
+  status: string;
+  /** Origin of the request. */
+  target: string | null;
+  attempts: number;
+  error_name: string | null;
+  error_cause: string | null;
+  entered_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+  retry_at: string | null;
+};
+
 /** Where a run is found by what few runs share; see `run-lookups.ts`. The bucket is a column in SQLite alone. */
 export type RunLookupsTable = { bucket: number; hash: number; seq: number; step: string | null };
 
@@ -45,6 +70,7 @@ export type CheckpointTable = { one: number; position: number };
 /** The tables of a set of views, in every database. */
 export type ViewsSchema = {
   runs: RunsTable;
+  steps: StepsTable;
   run_lookups: RunLookupsTable;
   run_buckets: RunBucketsTable;
   parked_streams: ParkedStreamsTable;

@@ -1,4 +1,4 @@
-import type { Instant, RunStatus } from '#domain';
+import type { Instant, NodeType, RunStatus, StepStatus } from '#domain';
 import type { Commit, Position, Revision, StreamName } from '#event-store';
 
 /** What a list of runs is asked for. Members that are absent do not filter; those given must all hold. */
@@ -20,6 +20,8 @@ export type RunListQuery = {
   /** Created before. */
   readonly to?: Instant;
   readonly resolved?: boolean;
+  /** Running, or ended at or after. */
+  readonly aliveSince?: Instant;
   /** Of creation in the log; `desc` is newest first. */
   readonly order: 'asc' | 'desc';
   readonly limit: number;
@@ -55,6 +57,68 @@ export type RunListPage =
   /** The cursor is no cursor, or one of other filters. */
   | { readonly status: 'bad-cursor' }
   | { readonly status: 'behind'; readonly position: Position };
+
+/** What a list of steps is asked for. Members that are absent do not filter; those given must all hold. */
+export type StepListQuery = {
+  /** Any of them. */
+  readonly statuses?: readonly StepStatus[];
+  readonly workflow?: string;
+  readonly version?: number | 'draft';
+  /** Origin of the request. */
+  readonly target?: string;
+  readonly type?: NodeType;
+  readonly namespace?: string;
+  readonly queue?: string;
+  /** Entered at or after. */
+  readonly from?: Instant;
+  /** Entered before. */
+  readonly to?: Instant;
+  /** Of the start of the run, then of entry; `desc` is newest first. */
+  readonly order: 'asc' | 'desc';
+  readonly limit: number;
+  readonly cursor?: string;
+  readonly minPosition?: Position;
+};
+
+/** A step in a list: without its payloads, and its attempts only counted. */
+export type StepListItem = {
+  readonly run: string;
+  readonly workflow: string | null;
+  readonly version: number | 'draft' | null;
+  readonly namespace: string;
+  readonly queue: string;
+  readonly key: string;
+  readonly name: string;
+  readonly type: NodeType;
+  readonly status: StepStatus;
+  readonly target: string | null;
+  readonly attempts: number;
+  /** Of the step, or of its last attempt while another follows. */
+  readonly error: { readonly name: string; readonly cause: string | null } | null;
+  readonly enteredAt: Instant;
+  readonly startedAt: Instant | null;
+  readonly finishedAt: Instant | null;
+  readonly retryAt: Instant | null;
+};
+
+/** `items` is JSON text, an array of `StepListItem`. A page may have fewer than asked for, and none, and yet another follow. */
+export type StepListPage = RunListPage;
+
+/** A run whose steps are to be read from its stream, up to that revision, which is where the views stand. */
+export type StepRun = { readonly seq: number; readonly runId: string; readonly revision: number };
+
+/** What the views know of a list of steps: all of a page, or in which runs to look, since completed steps have no rows. */
+export type StepListAnswer =
+  | StepListPage
+  | {
+      readonly status: 'in-runs';
+      readonly runs: readonly StepRun[];
+      /** More runs follow. */
+      readonly more: boolean;
+      /** Between these, both included, are the places of the steps that the page may have. */
+      readonly places: { readonly min: number; readonly max: number };
+      readonly position: Position;
+    };
 
 /** A stream whose events could not be folded: its rows stay as they were before `position`, the other streams go on. */
 export type ParkedStream = {
@@ -109,6 +173,8 @@ export abstract class ViewStore {
   abstract checkpoint(): Promise<Position>;
   abstract apply(batch: Batch): Promise<Applied>;
   abstract listRuns(query: RunListQuery): Promise<RunListPage>;
+  /** Ask `StepList`, which completes the answer out of the log. */
+  abstract listSteps(query: StepListQuery): Promise<StepListAnswer>;
   /** In the order of their positions, at most `PARKED_LIST_MAX`. */
   abstract parked(): Promise<readonly ParkedStream[]>;
 }

@@ -14,6 +14,7 @@ import {
   StepShape,
   WaitShape,
 } from './run-schemas.js';
+import { StepListItemShape, StepListShape } from './step-schemas.js';
 import {
   ArchivedShape,
   DefinitionShape,
@@ -64,6 +65,8 @@ export const COMPONENTS = {
   Error: ErrorShape,
   RunList: RunListShape,
   RunListItem: RunListItemShape,
+  StepList: StepListShape,
+  StepListItem: StepListItemShape,
   Event: EventShape,
   EventList: EventListShape,
   Problem: ProblemShape,

@@ -8,6 +8,7 @@ import { COMPONENTS } from './components.js';
 import { HEADERS, type Answer, type Operation, type Parameter } from './operation.js';
 import { RUN_OPERATIONS } from './run-operations.js';
 import { SERVICE_OPERATIONS } from './service-operations.js';
+import { STEP_OPERATIONS } from './step-operations.js';
 import { WORKFLOW_OPERATIONS } from './workflow-operations.js';
 
 export type JsonObject = { readonly [name: string]: unknown };
@@ -21,6 +22,7 @@ export type OpenApiDocument = {
 const OPERATIONS: Readonly<Record<string, Operation>> = {
   ...WORKFLOW_OPERATIONS,
   ...RUN_OPERATIONS,
+  ...STEP_OPERATIONS,
   ...SERVICE_OPERATIONS,
 };
 const DESCRIPTION =

@@ -8,7 +8,11 @@ const log: Log = { debug: keep, info: keep, warn: keep, error: keep, child: () =
 
 let api: TestApi;
 beforeAll(async () => {
-  const lists = { listRuns: () => Promise.reject(new Error('a bug')), waitFor: () => Promise.resolve(true) };
+  const lists = {
+    listRuns: () => Promise.reject(new Error('a bug')),
+    listSteps: () => Promise.reject(new Error('a bug')),
+    waitFor: () => Promise.resolve(true),
+  };
   api = await startTestApi({ log, lists, metrics: { stepwell_shards_owned: () => 64 } });
 });
 afterAll(() => api.stop());

@@ -16,6 +16,7 @@ beforeAll(async () => {
       asked.push(query);
       return page;
     },
+    listSteps: async () => page,
     waitFor: async (position: Position, timeoutMs: number) => {
       waited.push([position, timeoutMs]);
       return reached;

@@ -6,7 +6,7 @@ const RUN_STATUSES = ['running', 'completed', 'failed', 'cancelled', 'timed-out'
 const LIMIT_MAX = 1_000;
 
 /** A parameter that may be repeated. */
-const many = <Item extends z.ZodType>(item: Item) =>
+export const many = <Item extends z.ZodType>(item: Item) =>
   z.preprocess((given) => (given === undefined ? undefined : [given].flat()), z.array(item).max(50).optional());
 
 export const Limit = z
@@ -29,7 +29,7 @@ const isOfCalendar = (text: string): boolean => {
   return instantOf(Date.parse(day)).startsWith(day) && /^\d{4}-/.test(instantOf(ms));
 };
 
-const Instant = z
+export const Instant = z
   .string()
   .regex(/^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/, {
     error: 'must be an ISO 8601 instant with its offset, such as 2026-01-31T12:00:00Z',
@@ -43,22 +43,22 @@ const Tag = z
   .regex(/^[^=\p{Cc}]{1,64}=[^\p{Cc}]{0,255}$/u, 'must be name=value')
   .transform((text) => ({ name: text.slice(0, text.indexOf('=')), value: text.slice(text.indexOf('=') + 1) }));
 
+export const Version = z.union(
+  [
+    z.literal('draft'),
+    z
+      .string()
+      .regex(/^[1-9]\d{0,8}$/)
+      .transform(Number),
+  ],
+  'must be a version number or draft',
+);
+
 /** Query of `GET /v1/runs`. No id: swagger would document no parameters for a schema that has one. */
 export const RunsQuery = z.strictObject({
   status: many(z.enum(RUN_STATUSES)).describe('Any of these; repeat it for several.'),
   workflow: Name.optional(),
-  version: z
-    .union(
-      [
-        z.literal('draft'),
-        z
-          .string()
-          .regex(/^[1-9]\d{0,8}$/)
-          .transform(Number),
-      ],
-      'must be a version number or draft',
-    )
-    .optional(),
+  version: Version.optional(),
   namespace: Name.optional(),
   queue: Name.optional(),
   tag: many(Tag).describe('`name=value`; repeat it to ask for several at once.'),

@@ -5,11 +5,10 @@ import { rejectionProblem, STORAGE_UNAVAILABLE } from '../http/failures.js';
 import { HttpProblem } from '../http/problems.js';
 import { parseTraceparent } from '../http/traceparent.js';
 import type { WorkflowApiParts } from '../parts.js';
+import { pageAt, type Page } from './list-page.js';
 import { stepText } from './run-json.js';
-import { eventText, loadVisible, parseMinPosition, readEvents, runIdOf, stepNotFound } from './run-reads.js';
+import { eventText, loadVisible, readEvents, runIdOf, stepNotFound } from './run-reads.js';
 import type { EventsQuery, RunsQuery } from './run-queries.js';
-
-export type Page = { readonly text: string; readonly position: string };
 
 /** What the controllers of runs ask for, as text that is ready to send. Throws the problem to answer. */
 export class RunReader {
@@ -47,30 +46,14 @@ export class RunReader {
     return `{"items":[${events.map(eventText).join(',')}],"nextCursor":${next}}`;
   }
 
-  async list({ status, tag, ...query }: RunsQuery, headers: IncomingHttpHeaders): Promise<Page> {
-    const { lists, config } = this.#parts;
-    const minPosition = parseMinPosition(headers['stepwell-min-position']);
-    if (minPosition !== null && !(await lists.waitFor(minPosition, config.views.minPositionWaitMs))) throw behind();
-    const page = await lists.listRuns({
-      ...query,
-      ...(status === undefined ? undefined : { statuses: status }),
-      ...(tag === undefined ? undefined : { tags: tag }),
-      ...(minPosition === null ? undefined : { minPosition }),
-    });
-    if (page.status === 'behind') throw behind();
-    if (page.status === 'bad-cursor') {
-      throw new HttpProblem({
-        code: 'cursor-invalid',
-        detail: 'The cursor is malformed, or belongs to a list with other filters.',
-        errors: [{ pointer: 'cursor', detail: 'Give the nextCursor of a page of this very list.' }],
-      });
-    }
-    return {
-      text: `{"items":${page.items},"nextCursor":${JSON.stringify(page.nextCursor)}}`,
-      position: String(page.position),
-    };
+  list({ status, tag, ...query }: RunsQuery, headers: IncomingHttpHeaders): Promise<Page> {
+    return pageAt(this.#parts, headers, (reached) =>
+      this.#parts.lists.listRuns({
+        ...query,
+        ...(status === undefined ? undefined : { statuses: status }),
+        ...(tag === undefined ? undefined : { tags: tag }),
+        ...reached,
+      }),
+    );
   }
 }
-
-const behind = (): HttpProblem =>
-  new HttpProblem({ code: 'view-behind', detail: 'The view did not reach the position in time.' });

@@ -1,18 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Plan } from '#domain';
-import { ALL_SHARDS, type Shard } from '#event-store';
+import type { Plan, Run } from '#domain';
+import { ALL_SHARDS, runStream, shardOf, type Shard } from '#event-store';
+import { parallel, planOf, sequence, step } from '../../../domain/src/testing/tree-plans.js';
 import { Application, json, runIdOf, stepPlan } from '../testing/dispatch-world.js';
-import {
-  attemptsOf,
-  keys,
-  shardOfKey as shard,
-  SplitWorld,
-  threeSteps,
-  until,
-  type Api,
-  type DispatcherProcess,
-} from '../testing/split-world.js';
+import { SplitWorld, type Api, type DispatcherProcess } from '../testing/split-world.js';
 
 const open: { stop(): Promise<unknown> }[] = [];
 afterEach(async () => {
@@ -32,7 +24,26 @@ const worldOf = (plan: Plan): SplitWorld => {
   return world;
 };
 
+const threeSteps = (url: string): Plan => {
+  const plan = planOf(sequence(step('one'), step('two'), step('three')));
+  return {
+    ...plan,
+    nodes: plan.nodes.map((node) =>
+      node.type === 'step'
+        ? { ...node, url: `${url}/${node.name}`, retry: { ...node.retry, initialIntervalMs: 20, jitter: 'none' } }
+        : node,
+    ),
+  };
+};
+
+const until = async (holds: () => Promise<boolean> | boolean): Promise<void> => {
+  while (!(await holds())) await sleep(2);
+};
+
 const thirds = [0, 1, 2].map((rest) => ALL_SHARDS.filter((shard) => shard % 3 === rest));
+const keys = (count: number): string[] => Array.from({ length: count }, (_, index) => `k${index}`);
+const shard = (key: string): Shard => shardOf(runIdOf(key));
+const attemptsOf = (run: Run) => [...run.steps.values()].flatMap(({ attempts }) => attempts);
 
 /** Sent by the ledger of the application: never the same attempt twice, and no more than the log accounts for. */
 const expectAccounted = async (app: Application, api: Api, names: readonly string[]): Promise<void> => {
@@ -231,5 +242,122 @@ describe('a dispatcher that has lost a shard', () => {
     ownership.gain(ALL_SHARDS);
     const { run } = (await api.ended('x'))!;
     expect(attemptsOf(run).map(({ outcome }) => outcome)).toEqual(['unknown', 'succeeded']);
+  });
+});
+
+describe('a dispatcher that takes over', () => {
+  it('from one that was killed loses nothing: what the table told, and what only the log told', async () => {
+    let up = false;
+    const { app, url } = await application((made) =>
+      made.on('/two', (_request, response) => {
+        if (up) json(response, 200, 'two');
+      }),
+    );
+    const world = worldOf(threeSteps(url));
+    const api = world.api();
+    const dead = await world.dispatcher('dead', ALL_SHARDS);
+    const names = keys(20);
+    await Promise.all(names.slice(0, 10).map((key) => api.startRun(key)));
+    await until(() => app.requests.length === 20);
+    await until(async () => (await world.openRuns.count(ALL_SHARDS)) === 10);
+    await Promise.all(names.slice(10).map((key) => api.startRun(key)));
+    await until(() => app.requests.length === 40);
+    dead.kill();
+    // Started while nobody owned their shards.
+    await Promise.all(['p', 'q'].map((key) => api.startRun(key)));
+    up = true;
+    await world.dispatcher('heir', ALL_SHARDS);
+    for (const key of [...names, 'p', 'q']) expect((await api.ended(key))?.run.status).toBe('completed');
+    await expectAccounted(app, api, [...names, 'p', 'q']);
+  });
+
+  it('has its checkpoint pass no commit that neither a row nor anybody has taken note of', async () => {
+    const { app, url } = await application();
+    const plan = stepPlan(`${url}/`);
+    const world = worldOf(plan);
+    const api = world.api();
+    // The run cannot be looked at: its plan does not come.
+    let give = (): void => undefined;
+    const late = new Promise<Plan>((resolve) => (give = () => resolve(plan)));
+    const dead = await world.dispatcher('dead', ALL_SHARDS, { plans: { cachedPlan: () => null, plan: () => late } });
+    await api.startRun('x');
+    const { position } = (await world.log.readStream(runStream(runIdOf('x')))).at(-1)!;
+    const checkpoint = async () => (await world.openRuns.checkpoints([shard('x')])).get(shard('x'))!;
+    await until(async () => (await checkpoint()) >= position);
+    expect(await world.openRuns.due([shard('x')], Infinity, null, 10)).toEqual([{ runId: runIdOf('x'), dueMs: 0 }]);
+    dead.kill();
+    give();
+    await world.dispatcher('heir', ALL_SHARDS);
+    expect((await api.ended('x'))?.run.status).toBe('completed');
+    expect(app.requests).toHaveLength(1);
+  });
+
+  it('waits until it is sure whose an attempt is that was started after its take-over', async () => {
+    const { app, url } = await application((made) =>
+      made.on('/a', (_request, response) => {
+        if (app.requests.length > 1) json(response, 200, 'heir');
+      }),
+    );
+    const plan = planOf(parallel({ name: 'all' }, step('a'), step('b')));
+    const nodes = plan.nodes.map((node) => (node.type === 'step' ? { ...node, url: `${url}/${node.name}` } : node));
+    const world = worldOf({ ...plan, nodes });
+    const api = world.api();
+    const zombie = await world.dispatcher('zombie', ALL_SHARDS, { attemptsPerOriginMax: 1 });
+    const heir = await world.dispatcher('heir', ALL_SHARDS);
+    let wake = (): void => undefined;
+    heir.client.deaf = new Promise((resolve) => (wake = resolve));
+    await api.startRun('x');
+    // Its start is later than the heir's take-over; the other branch is owed, and has no slot there.
+    await until(() => app.requests.length === 1);
+    zombie.kill();
+    wake();
+    await sleep(50);
+    expect(app.requests).toHaveLength(1);
+    const { run } = (await api.ended('x'))!;
+    expect(attemptsOf(run).map(({ outcome, dispatcher }) => [outcome, dispatcher])).toEqual([
+      ['unknown', 'zombie'],
+      ['succeeded', 'heir'],
+      ['succeeded', 'heir'],
+    ]);
+  });
+
+  it('takes over what is in its memory already, since somebody looked at it there', async () => {
+    const { app, url } = await application((made) =>
+      made.on('/', (_request, response) => {
+        if (app.requests.length > 1) json(response, 200, 'heir');
+      }),
+    );
+    const world = worldOf(stepPlan(`${url}/`));
+    const api = world.api();
+    const dead = await world.dispatcher('dead', ALL_SHARDS);
+    const heir = await world.dispatcher('heir', []);
+    await api.startRun('x');
+    await until(() => app.requests.length === 1);
+    expect((await heir.engine.load(runIdOf('x')))?.run.status).toBe('running');
+    dead.kill();
+    heir.ownership.gain(ALL_SHARDS);
+    expect((await api.ended('x'))?.run.status).toBe('completed');
+  });
+
+  it('while its subscription moves on misses nothing of what it gains, and meets nothing twice', async () => {
+    const { app, url } = await application();
+    const world = worldOf(stepPlan(`${url}/`));
+    const api = world.api();
+    const [x, y] = [shard('x'), shard('y')];
+    expect(x).not.toBe(y);
+    const { ownership, client } = await world.dispatcher('d', [y]);
+    await api.run('y');
+    let goOn = (): void => undefined;
+    client.slow = new Promise((resolve) => (goOn = resolve));
+    ownership.gain([x]);
+    await sleep(20);
+    // Past the head that the take-over has read, and before the place where the subscription is when it is done.
+    await api.startRun('x');
+    const later = keys(500).find((key) => shard(key) === y)!;
+    await api.run(later);
+    goOn();
+    expect((await api.ended('x'))?.run.status).toBe('completed');
+    expect(app.requests).toHaveLength(3);
+    expect(client.reads).toEqual([]);
   });
 });

@@ -13,6 +13,7 @@ import { RunEngine, type LoadedRun, type PlanSource, type RunId, type StartReply
 import { MemoryEventStore, type EventStore } from '#event-store';
 import { sha256Base32, silentLog, systemClock, systemEntropy } from '#runtime';
 import { Dispatcher, type DispatcherOptions } from '../dispatcher.js';
+import type { LimitShares } from '../flow/limit-shares.js';
 import { SingleOwner } from '../shards/single-owner.js';
 import { MemoryOpenRuns, type OpenRuns } from '../open-runs/open-runs.js';
 
@@ -102,31 +103,47 @@ export class DispatchWorld {
 
   constructor(
     readonly plan: Plan,
-    parts: { store?: EventStore; openRuns?: OpenRuns; options?: Partial<DispatcherOptions> } = {},
+    private readonly parts: {
+      store?: EventStore;
+      openRuns?: OpenRuns;
+      shares?: LimitShares;
+      /** By the name that a start gives as its plan; of any other name it is `plan`. */
+      plans?: ReadonlyMap<string, Plan>;
+      options?: Partial<DispatcherOptions>;
+    } = {},
   ) {
     this.store = parts.store ?? new MemoryEventStore();
     this.openRuns = parts.openRuns ?? new MemoryOpenRuns();
-    const plans: PlanSource = { cachedPlan: () => plan, plan: () => Promise.resolve(plan) };
+    const plans: PlanSource = {
+      cachedPlan: (hash) => this.planOf(hash),
+      plan: (hash) => Promise.resolve(this.planOf(hash)),
+    };
     this.engine = new RunEngine(this.store, plans, systemClock, systemEntropy, silentLog, {
       limits: DEFAULT_RUN_LIMITS,
     });
+    const options: DispatcherOptions = {
+      attemptsMax: 1_024,
+      limits: [],
+      breaker: { faults: 5, openMs: 1_000, openMaxMs: 60_000 },
+      attemptsPerOriginMax: 512,
+      connectionsPerOriginMax: 128,
+      payloadMaxBytes: 64 * 1024,
+      graceMs: 200,
+      name: 'd1',
+      ...parts.options,
+    };
+    const { store, engine, openRuns } = this;
+    const { shares } = parts;
     this.dispatcher = new Dispatcher(
-      this.store,
-      this.engine,
-      this.openRuns,
+      store,
+      engine,
+      openRuns,
       this.ownership,
       systemClock,
       systemEntropy,
       silentLog,
-      {
-        attemptsMax: 1_024,
-        attemptsPerOriginMax: 512,
-        connectionsPerOriginMax: 128,
-        payloadMaxBytes: 64 * 1024,
-        graceMs: 200,
-        name: 'd1',
-        ...parts.options,
-      },
+      options,
+      shares,
     );
   }
 
@@ -143,8 +160,12 @@ export class DispatchWorld {
 
   startRun(key: string, input: unknown = { hello: 'world' }, change: Partial<StartRun> = {}): Promise<StartReply> {
     return new Promise((settle) =>
-      this.engine.start(runIdOf(key), startCommand(key, input, change), this.plan, NOBODY, settle),
+      this.engine.start(runIdOf(key), startCommand(key, input, change), this.planOf(change.plan ?? ''), NOBODY, settle),
     );
+  }
+
+  private planOf(hash: string): Plan {
+    return this.parts.plans?.get(hash) ?? this.plan;
   }
 
   ended(key: string): Promise<LoadedRun | null> {

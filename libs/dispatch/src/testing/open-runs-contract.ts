@@ -75,10 +75,11 @@ export const openRunsContract = (name: string, make: () => Promise<OpenRunsUnder
       expect(await all(table)).toEqual([]);
     });
 
-    it('writes batches in the order of the calls', async () => {
-      const rows = Array.from({ length: 50 }, (_, n) => [at(runIn(a), n)]);
+    it('writes batches in the order of the calls, each of them', async () => {
+      // One run in all of them, and one more in each.
+      const rows = Array.from({ length: 50 }, (_, n) => [at(runIn(a), n), at(runIn(b, n), 100 + n)]);
       await Promise.all(rows.map((open, n) => table.write(batchOf(n, { open, ...everywhere }))));
-      expect(await all(table)).toEqual([at(runIn(a), 49)]);
+      expect(await all(table)).toEqual([at(runIn(a), 49), ...rows.map((row) => row[1])]);
     });
 
     it('takes many rows at once, and positions and instants beyond 32 bits', async () => {

@@ -1,11 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { DEFAULT_RUN_LIMITS, type Plan, type Run, type StartRun, type StepNode } from '#domain';
+import { DEFAULT_RUN_LIMITS, type Plan, type StartRun } from '#domain';
 import { RunEngine, type LoadedRun, type PlanSource, type StartReply } from '#engine';
 import {
   EventStore,
   MemoryEventStore,
   runStream,
-  shardOf,
   type Append,
   type AppendOutcome,
   type Commit,
@@ -20,7 +18,6 @@ import {
   type SubscriptionMessage,
 } from '#event-store';
 import { silentLog, systemClock, systemEntropy, type Clock } from '#runtime';
-import { planOf, sequence, step } from '../../../domain/src/testing/tree-plans.js';
 import { Dispatcher } from '../dispatcher.js';
 import { MemoryOpenRuns, type OpenRuns } from '../open-runs/open-runs.js';
 import { noneTaken, type OwnershipStatus, type ShardHolder, type ShardOwnership } from '../shards/shard-ownership.js';
@@ -204,6 +201,8 @@ export class DispatcherProcess {
       silentLog,
       {
         attemptsMax: 1_024,
+        limits: [],
+        breaker: { faults: 5, openMs: 1_000, openMaxMs: 60_000 },
         attemptsPerOriginMax,
         connectionsPerOriginMax: 128,
         payloadMaxBytes: 64 * 1024,
@@ -249,25 +248,5 @@ export class SplitWorld {
     for (const part of this.parts.splice(0)) await part.stop();
   }
 }
-
-/** A run of three steps, one after the other, that are sent to `/one`, `/two` and `/three`. */
-export const threeSteps = (url: string): Plan => {
-  const plan = planOf(sequence(step('one'), step('two'), step('three')));
-  return { ...plan, nodes: plan.nodes.map((node) => (node.type === 'step' ? sentTo(node, url) : node)) };
-};
-
-export const sentTo = (node: StepNode, url: string): StepNode => ({
-  ...node,
-  url: `${url}/${node.name}`,
-  retry: { ...node.retry, initialIntervalMs: 20, jitter: 'none' },
-});
-
-export const until = async (holds: () => Promise<boolean> | boolean): Promise<void> => {
-  while (!(await holds())) await sleep(2);
-};
-
-export const keys = (count: number): string[] => Array.from({ length: count }, (_, index) => `k${index}`);
-export const shardOfKey = (key: string): Shard => shardOf(runIdOf(key));
-export const attemptsOf = (run: Run) => [...run.steps.values()].flatMap(({ attempts }) => attempts);
 
 const plansOf = (plan: Plan): PlanSource => ({ cachedPlan: () => plan, plan: () => Promise.resolve(plan) });

@@ -2,10 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { testPostgres, type TestPostgres } from '../../../../test/support/postgres.js';
 import { tagHash, versionHash } from '../run-lookups.js';
+import { PLACES_A_RUN } from '../step-list-rows.js';
+import { mergedSteps, stepListPlan } from '../step-list-statements.js';
 import { at } from '../testing/histories.js';
-import type { RunListQuery } from '../view-store.js';
+import type { RunListQuery, StepListQuery } from '../view-store.js';
 import { migrate } from './migrate.js';
-import { LIST_SETTINGS, runListStatement, statementsOn } from './run-list-reader.js';
+import { LIST_SETTINGS, POSTGRES_LISTS, runListStatement, statementsOn } from './run-list-reader.js';
 import { connectionOptions } from './session.js';
 
 const RUNS = 100_000;
@@ -37,8 +39,15 @@ describe('a list of 100,000 runs in Postgres', () => {
        lateral (values (n * 1000003), ($1::bigint + n % 10), ($2::bigint + n % 20)) as hashes (h)`,
       [tagHash('team', 't0'), versionHash('w0', '1')],
     );
+    // An outage: most of what is listed waits, for few targets, and much has failed.
+    await client.query(`
+      insert into ${set}.steps
+      select n::bigint * ${PLACES_A_RUN} + 1, 'run' || n, 'w' || (n % 20), '1', 'default', 'default', 'a', 'a', 'step',
+        case when n % 3 = 0 then 'failed' when n % 1000 = 1 then 'running' else 'waiting-retry' end, 'http://t' || (n % 50), 1,
+        null, null, '2026-01-01T00:00:00.000Z', null, null, null
+      from generate_series(1, ${RUNS}) as n`);
     await client.query(LIST_SETTINGS);
-    await client.query(`analyze ${set}.runs, ${set}.run_lookups`);
+    await client.query(`analyze ${set}.runs, ${set}.steps, ${set}.run_lookups`);
   });
 
   afterAll(async () => {
@@ -48,11 +57,23 @@ describe('a list of 100,000 runs in Postgres', () => {
 
   const plansOf = async (query: Partial<RunListQuery>): Promise<Plan[]> => {
     const statement = runListStatement(statementsOn(set), { ...NEWEST, ...query }, ALL)!;
-    const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: Plan }] }>(`explain (format json) ${statement.sql}`, [
-      ...statement.parameters,
+    return explained(statement.sql, statement.parameters);
+  };
+
+  const explained = async (sql: string, parameters: readonly unknown[]): Promise<Plan[]> => {
+    const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: Plan }] }>(`explain (format json) ${sql}`, [
+      ...parameters,
     ]);
     const nodes = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodes)];
     return nodes(rows[0]!['QUERY PLAN'][0].Plan);
+  };
+
+  const stepPlansOf = async (query: Partial<StepListQuery>): Promise<Plan[]> => {
+    const asked: StepListQuery = { ...NEWEST, ...query };
+    const plan = stepListPlan(statementsOn(set), POSTGRES_LISTS, asked, Number.MAX_SAFE_INTEGER);
+    if (plan.by !== 'index') throw new Error(`read by ${plan.by}`);
+    const { sql, parameters } = mergedSteps(statementsOn(set), plan, asked.order);
+    return explained(sql, parameters);
   };
 
   const cases: [string, Partial<RunListQuery>, string[]][] = [
@@ -77,6 +98,23 @@ describe('a list of 100,000 runs in Postgres', () => {
     expect(used).toEqual(indexes);
     // What is merged of several statuses is sorted, at most a page of each.
     const slow = used.length > 1 && query.statuses !== undefined ? /^(Seq|Bitmap)/ : /^(Seq|Bitmap|Sort|Incremental)/;
+    expect(plans.map((plan) => plan['Node Type']).filter((node) => slow.test(node))).toEqual([]);
+  });
+
+  const stepCases: [string, Partial<StepListQuery>, string[]][] = [
+    ['a status', { statuses: ['waiting-retry'] }, ['steps_by_status']],
+    ['a status, oldest first', { statuses: ['waiting-retry'], order: 'asc' }, ['steps_by_status']],
+    ['statuses', { statuses: ['failed', 'running'] }, ['steps_by_status', 'steps_by_status']],
+    ['a status and a workflow', { statuses: ['failed'], workflow: 'w3' }, ['steps_by_workflow']],
+    ['a status and a target', { statuses: ['failed'], target: 'http://t3' }, ['steps_by_target']],
+    ['a rare status and a target', { statuses: ['running'], target: 'http://t3' }, ['steps_by_target']],
+    ['a target that is none', { statuses: ['failed'], target: 'http://none', from: at(0) }, ['steps_by_target']],
+  ];
+  it.each(stepCases)('of steps by %s reads its index in order', async (_, query, indexes) => {
+    const plans = await stepPlansOf(query);
+    const used = plans.flatMap((plan) => plan['Index Name'] ?? []);
+    expect(used).toEqual(indexes);
+    const slow = used.length > 1 ? /^(Seq|Bitmap)/ : /^(Seq|Bitmap|Sort|Incremental)/;
     expect(plans.map((plan) => plan['Node Type']).filter((node) => slow.test(node))).toEqual([]);
   });
 });

@@ -5,12 +5,20 @@ import type { Clock } from '#runtime';
 import { systemClock } from '#runtime';
 import { parkedStream } from '../run-list-rows.js';
 import type { ParkedStreamsTable } from '../run-list-tables.js';
-import type { Applied, Batch, ParkedStream, RunListPage, RunListQuery } from '../view-store.js';
+import type {
+  Applied,
+  Batch,
+  ParkedStream,
+  RunListPage,
+  RunListQuery,
+  StepListAnswer,
+  StepListQuery,
+} from '../view-store.js';
 import { PARKED_LIST_MAX, ViewStore, ViewsTooNew } from '../view-store.js';
 import { CheckpointWatch } from './checkpoint-watch.js';
 import { migrate } from './migrate.js';
 import { PostgresViews, SetReplaced } from './postgres-views.js';
-import { LIST_SETTINGS, listRuns } from './run-list-reader.js';
+import { LIST_SETTINGS, listRuns, listSteps } from './run-list-reader.js';
 import { restored } from './run-list-writer.js';
 import { PostgresSession, connectionOptions, unavailable } from './session.js';
 import { ROOT_SCHEMA } from './views-schema.js';
@@ -103,6 +111,14 @@ export class PostgresViewStore extends ViewStore {
       const { set, position } = await this.#place();
       if (query.minPosition !== undefined && query.minPosition > position) return { status: 'behind', position };
       return listRuns(pool, set, query, position);
+    });
+  }
+
+  async listSteps(query: StepListQuery): Promise<StepListAnswer> {
+    return this.#read(async (pool) => {
+      const { set, position } = await this.#place();
+      if (query.minPosition !== undefined && query.minPosition > position) return { status: 'behind', position };
+      return listSteps(pool, set, query, position);
     });
   }
 

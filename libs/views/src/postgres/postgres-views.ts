@@ -1,10 +1,12 @@
 import type { ClientBase } from 'pg';
 import type { Commit, Position } from '#event-store';
 import { foldRunList, rowsNeeded } from '../run-list-projection.js';
+import { foldStepList, stepsNeeded } from '../step-list-projection.js';
 import { afterCheckpoint, afterCommit, afterRows, beforeRows } from '../view-failpoints.js';
 import type { Applied, Batch, ParkedStream } from '../view-store.js';
 import { inTransaction } from './migrate.js';
 import { RunListWriter, type LookupsGo } from './run-list-writer.js';
+import { StepListWriter } from './step-list-writer.js';
 import { CHECKPOINT_CHANNEL, ROOT_SCHEMA } from './views-schema.js';
 
 /** The set is no longer the one that is served: a rebuilt one has taken its place. */
@@ -23,6 +25,7 @@ export class PostgresViews {
   readonly #client: ClientBase;
   readonly #set: string;
   readonly #writer: RunListWriter;
+  readonly #steps: StepListWriter;
   readonly #served: boolean;
   readonly #parked: Map<string, ParkedStream>;
   #checkpoint: Position;
@@ -32,6 +35,7 @@ export class PostgresViews {
     this.#client = client;
     this.#set = set;
     this.#writer = writer;
+    this.#steps = new StepListWriter(client, set);
     this.#served = served;
     this.#parked = state.parked;
     this.#checkpoint = state.checkpoint;
@@ -74,10 +78,13 @@ export class PostgresViews {
     const lastSeq = this.#lastSeq;
     const rows = await this.#writer.rows(rowsNeeded(fresh));
     const changes = foldRunList({ rows, parked: this.#parked, lastSeq }, fresh);
+    const before = await this.#steps.rows(stepsNeeded(changes.unsettled));
+    const steps = foldStepList(changes.unsettled, before, fresh);
     await inTransaction(this.#client, async () => {
       beforeRows();
       await this.#refuseOthers();
       await this.#writer.write(changes);
+      await this.#steps.write(steps);
       afterRows();
       await this.#moveCheckpoint(through);
       afterCheckpoint();

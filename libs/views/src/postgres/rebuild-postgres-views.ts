@@ -70,7 +70,7 @@ const index = async (client: ClientBase, set: string): Promise<void> => {
       drop table run_lookups_staging;
       ${SET_INDEXES}`);
   });
-  await client.query(`analyze ${set}.runs, ${set}.run_lookups, ${set}.run_buckets`);
+  await client.query(`analyze ${set}.runs, ${set}.steps, ${set}.run_lookups, ${set}.run_buckets`);
 };
 
 /**

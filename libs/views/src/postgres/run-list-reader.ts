@@ -7,13 +7,16 @@ import { pageOf, rangeAfterCursor, rowsAskedFor } from '../run-list-page.js';
 import type { ListDialect, SeqRange } from '../run-list-statements.js';
 import { createdBuckets, lookupQuery, runListPlan, seqsWithin } from '../run-list-statements.js';
 import type { RunsTable, ViewsSchema } from '../run-list-tables.js';
-import type { RunListPage, RunListQuery } from '../view-store.js';
+import { lookInRuns, mergedSteps, stepListPlan, stepPage } from '../step-list-statements.js';
+import type { RunListPage, RunListQuery, StepListAnswer, StepListQuery } from '../view-store.js';
 import { restored } from './run-list-writer.js';
 import { toStored } from './stored-text.js';
 
 export const POSTGRES_LISTS: ListDialect = {
   aside: (column) => sql.ref(column),
   indexedPlace: sql`(seq + 0)`,
+  indexedStep: sql`(place + 0)`,
+  onlyStatus: sql.ref('status'),
   hasTag: (name, value) => {
     // The JSON functions refuse a zero character. In JSON text an unescaped quote stands only around names and values,
     // so that this finds a member and nothing else.
@@ -51,12 +54,42 @@ export const listRuns = async (
 ): Promise<RunListPage> => {
   const places = rangeAfterCursor(query, Number.MAX_SAFE_INTEGER);
   if (places === null) return { status: 'bad-cursor' };
+  return { ...pageOf(query, await rowsWithin(client, statementsOn(set), query, places)), position };
+};
+
+/** What a set that stands at `position`, or further by now, knows of a page of steps. */
+export const listSteps = async (
+  client: Pick<ClientBase, 'query'>,
+  set: string,
+  query: StepListQuery,
+  position: Position,
+): Promise<StepListAnswer> => {
   const db = statementsOn(set);
+  const plan = stepListPlan(db, POSTGRES_LISTS, query, Number.MAX_SAFE_INTEGER);
+  switch (plan.by) {
+    case 'cursor of another list':
+      return { status: 'bad-cursor' };
+    case 'index': {
+      const rows = await all(client, mergedSteps(db, plan, query.order));
+      return stepPage(query, rows.map(restored), position);
+    }
+    case 'runs':
+      return lookInRuns(await rowsWithin(client, db, plan.query, plan.seqs), plan.places, position);
+    default:
+      return plan;
+  }
+};
+
+const rowsWithin = async (
+  client: Pick<ClientBase, 'query'>,
+  db: Kysely<ViewsSchema>,
+  query: RunListQuery,
+  places: SeqRange,
+): Promise<readonly RunsTable[]> => {
   const created = createdBuckets(db, query)?.compile();
   const range = created === undefined ? places : seqsWithin(places, (await all(client, created))[0]!);
   const statement = runListStatement(db, query, range);
-  const rows = statement === null ? [] : await all(client, statement);
-  return { ...pageOf(query, rows.map(restored)), position };
+  return statement === null ? [] : (await all(client, statement)).map(restored);
 };
 
 /** One statement, so that all its rows are of one moment; `null` when there can be none. */

@@ -93,16 +93,56 @@ const RUN_LIST_INDEXES = `
   create index runs_unresolved on runs ((seq + 0)) where resolved = 0;
   alter table run_lookups add primary key (hash, seq)`;
 
+const STEP_LIST_TABLE = `
+  create table steps (
+    place bigint primary key,
+    run text collate "C" not null,
+    workflow text collate "C",
+    version text collate "C",
+    namespace text collate "C" not null,
+    queue text collate "C" not null,
+    key text collate "C" not null,
+    name text collate "C" not null,
+    type text collate "C" not null,
+    status text collate "C" not null,
+    target text collate "C",
+    attempts integer not null,
+    error_name text collate "C",
+    error_cause text collate "C",
+    entered_at text collate "C" not null,
+    started_at text collate "C",
+    finished_at text collate "C",
+    retry_at text collate "C"
+  )`;
+/** As the indexes of runs. */
+const STEP_LIST_INDEXES = `
+  create index steps_by_status on steps (status, (place + 0));
+  create index steps_by_workflow on steps (status, workflow, (place + 0));
+  create index steps_by_target on steps (status, target, (place + 0))`;
+
 /** For a rebuild, which fills the tables before it indexes them; together they make what the migrations make. */
-export const SET_TABLES = RUN_LIST_TABLES;
-export const SET_INDEXES = RUN_LIST_INDEXES;
+export const SET_TABLES = `${RUN_LIST_TABLES};${STEP_LIST_TABLE}`;
+export const SET_INDEXES = `${RUN_LIST_INDEXES};${STEP_LIST_INDEXES}`;
 
 const runList = async (client: ClientBase): Promise<void> => {
   await client.query(RUN_LIST_TABLES);
   await client.query(RUN_LIST_INDEXES);
 };
 
+/**
+ * The rows of this table are in no other: what a completed run has left of failed steps only the log knows. So the set is
+ * emptied, and the projector fills it from the beginning of the log.
+ */
+const stepList = async (client: ClientBase): Promise<void> => {
+  await client.query(STEP_LIST_TABLE);
+  await client.query(STEP_LIST_INDEXES);
+  await client.query(`truncate runs, run_lookups, run_buckets, parked_streams; update checkpoint set position = -1`);
+};
+
 // In order, never edited and never reordered: what changes a table is a new entry.
 
 export const ROOT_MIGRATIONS: readonly Migration<ClientBase>[] = [{ name: 'sets-and-leaders', up: root }];
-export const SET_MIGRATIONS: readonly Migration<ClientBase>[] = [{ name: 'run-list', up: runList }];
+export const SET_MIGRATIONS: readonly Migration<ClientBase>[] = [
+  { name: 'run-list', up: runList },
+  { name: 'step-list', up: stepList },
+];

@@ -8,7 +8,8 @@ import type { ListDialect, SeqRange } from '../run-list-statements.js';
 import { createdBuckets, lookupQuery, runListPlan, seqsWithin } from '../run-list-statements.js';
 import type { RunsTable, ViewsSchema } from '../run-list-tables.js';
 import { bucketOf } from '../run-lookups.js';
-import type { RunListPage, RunListQuery } from '../view-store.js';
+import { lookInRuns, stepListPlan, stepPage } from '../step-list-statements.js';
+import type { RunListPage, RunListQuery, StepListAnswer, StepListQuery } from '../view-store.js';
 
 /** Function of the database: (run id, step key) → the idempotency key. */
 export const STEP_IDEMPOTENCY_KEY = 'step_idempotency_key';
@@ -17,12 +18,14 @@ export const STEP_IDEMPOTENCY_KEY = 'step_idempotency_key';
 export const SQLITE_LISTS: ListDialect = {
   aside: (column) => sql`+${sql.ref(column)}`,
   indexedPlace: sql.ref('seq'),
+  indexedStep: sql.ref('place'),
+  onlyStatus: sql`(status || '')`,
   hasTag: (name, value) =>
     sql`exists (select 1 from json_each(runs.tags) as tag where tag.key = ${name} and tag.value = ${value})`,
   sends: (stepKey) => sql`${sql.raw(STEP_IDEMPOTENCY_KEY)}(runs.run_id, run_lookups.step) = ${stepKey}`,
 };
 
-/** Answers lists of runs from one set of views. */
+/** Answers lists of runs and of steps from one set of views. */
 export class RunListReader {
   readonly #database: Database.Database;
   readonly #db: Kysely<ViewsSchema>;
@@ -38,10 +41,30 @@ export class RunListReader {
 
   list(query: RunListQuery, lastSeq: number, position: Position): RunListPage {
     const places = rangeAfterCursor(query, lastSeq);
-    if (places === null) return { status: 'bad-cursor' };
+    return places === null ? { status: 'bad-cursor' } : { ...pageOf(query, this.#within(query, places)), position };
+  }
+
+  steps(query: StepListQuery, lastSeq: number, position: Position): StepListAnswer {
+    const plan = stepListPlan(this.#db, SQLITE_LISTS, query, lastSeq);
+    switch (plan.by) {
+      case 'cursor of another list':
+        return { status: 'bad-cursor' };
+      case 'index': {
+        const found = plan.queries.flatMap((one) => this.#all(one.compile()));
+        const sign = query.order === 'asc' ? 1 : -1;
+        return stepPage(query, found.sort((a, b) => (a.place - b.place) * sign).slice(0, plan.rows), position);
+      }
+      case 'runs':
+        return lookInRuns(this.#within(plan.query, plan.seqs), plan.places, position);
+      default:
+        return plan;
+    }
+  }
+
+  #within(query: RunListQuery, places: SeqRange): readonly RunsTable[] {
     const created = createdBuckets(this.#db, query)?.compile();
     const range = created === undefined ? places : seqsWithin(places, this.#all(created)[0]!);
-    return { ...pageOf(query, this.#rows(query, range, rowsAskedFor(query))), position };
+    return this.#rows(query, range, rowsAskedFor(query));
   }
 
   #rows(query: RunListQuery, range: SeqRange, rows: number): readonly RunsTable[] {

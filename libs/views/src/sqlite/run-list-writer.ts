@@ -6,6 +6,7 @@ import { RUN_COLUMNS, bindRun, bucketTimes, lookupsOf, parkedStream, runRow } fr
 import type { ParkedStreamsTable, RunLookupsTable, RunsTable, ViewsSchema } from '../run-list-tables.js';
 import { bucketOf, lookupHash } from '../run-lookups.js';
 import type { ParkedStream } from '../view-store.js';
+import { ManyRows } from './many-rows.js';
 
 /** Rows an insert: fewer calls (30 % of the time of single inserts), few enough for the statement to stay small. */
 const RUNS_AN_INSERT = 8;
@@ -134,33 +135,6 @@ export class RunListWriter {
     }
     for (const { stream, position, revision, eventType, error, skipped } of changes.parked) {
       this.#park.run(stream, position, revision, eventType, error, skipped);
-    }
-  }
-}
-
-/** Inserts rows many at a time, and what is left over one by one. */
-class ManyRows {
-  readonly #size: number;
-  readonly #many: Database.Statement;
-  readonly #one: Database.Statement;
-
-  constructor(size: number, prepare: (rows: number) => Database.Statement) {
-    this.#size = size;
-    this.#many = prepare(size);
-    this.#one = prepare(1);
-  }
-
-  run<Row>(rows: readonly Row[], bind: (row: Row, values: unknown[]) => void): void {
-    let from = 0;
-    for (; from + this.#size <= rows.length; from += this.#size) {
-      const values: unknown[] = [];
-      for (let index = from; index < from + this.#size; index++) bind(rows[index]!, values);
-      this.#many.run(values);
-    }
-    for (; from < rows.length; from++) {
-      const values: unknown[] = [];
-      bind(rows[from]!, values);
-      this.#one.run(values);
     }
   }
 }

@@ -6,7 +6,8 @@ import type { ViewsSchema } from '../run-list-tables.js';
 import { at } from '../testing/histories.js';
 import { runListContract } from '../testing/run-list-contract.js';
 import { openSqliteViews } from '../testing/sqlite-test-views.js';
-import type { RunListQuery } from '../view-store.js';
+import { stepListPlan } from '../step-list-statements.js';
+import type { RunListQuery, StepListQuery } from '../view-store.js';
 import { migrate } from './migrate.js';
 import { SQLITE_LISTS, STEP_IDEMPOTENCY_KEY, bucketStatement } from './run-list-reader.js';
 
@@ -72,6 +73,31 @@ describe('a list in SQLite is read by', () => {
   ];
   it.each(cases)('%s', (_, query, expected) => {
     expect(plansOf(query)).toEqual(expected);
+  });
+
+  const stepPlansOf = (query: Partial<StepListQuery>): string[] => {
+    const plan = stepListPlan(db, SQLITE_LISTS, { ...NEWEST, ...query }, 100_000);
+    if (plan.by !== 'index') return [];
+    return plan.queries.flatMap((one) => {
+      const { sql, parameters } = one.compile();
+      return (database.prepare(`explain query plan ${sql}`).all(...parameters) as { detail: string }[]).map(
+        ({ detail }) => detail,
+      );
+    });
+  };
+  const STEPS_BY_STATUS = 'SEARCH steps USING INDEX steps_by_status (<expr>=? AND rowid>? AND rowid<?)';
+  const stepsBy = (column: string): string =>
+    `SEARCH steps USING INDEX steps_by_${column} (status=? AND ${column}=? AND rowid>? AND rowid<?)`;
+  const stepCases: [string, Partial<StepListQuery>, string[]][] = [
+    ['status', { statuses: ['failed'] }, [STEPS_BY_STATUS]],
+    ['status, oldest first', { statuses: ['failed'], order: 'asc' }, [STEPS_BY_STATUS]],
+    ['statuses', { statuses: ['failed', 'running'], namespace: 'n' }, [STEPS_BY_STATUS, STEPS_BY_STATUS]],
+    ['status and workflow', { statuses: ['failed'], workflow: 'w', from: at(0) }, [stepsBy('workflow')]],
+    ['status and target', { statuses: ['waiting-retry'], target: 'http://x' }, [stepsBy('target')]],
+    ['all of them', { statuses: ['failed'], workflow: 'w', target: 'http://x' }, [stepsBy('target')]],
+  ];
+  it.each(stepCases)('of steps: %s', (_, query, expected) => {
+    expect(stepPlansOf(query)).toEqual(expected);
   });
 
   it('tag', () => {

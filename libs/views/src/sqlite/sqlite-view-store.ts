@@ -1,6 +1,14 @@
 import { Worker } from 'node:worker_threads';
 import type { Position } from '#event-store';
-import type { Applied, Batch, ParkedStream, RunListPage, RunListQuery } from '../view-store.js';
+import type {
+  Applied,
+  Batch,
+  ParkedStream,
+  RunListPage,
+  RunListQuery,
+  StepListAnswer,
+  StepListQuery,
+} from '../view-store.js';
 import { ViewStore, ViewsTooNew, ViewsUnavailable } from '../view-store.js';
 import type { Question, Reply, ThreadOptions } from './thread-messages.js';
 
@@ -44,6 +52,10 @@ export class SqliteViewStore extends ViewStore {
 
   listRuns(query: RunListQuery): Promise<RunListPage> {
     return this.#ask({ type: 'list-runs', query });
+  }
+
+  listSteps(query: StepListQuery): Promise<StepListAnswer> {
+    return this.#ask({ type: 'list-steps', query });
   }
 
   parked(): Promise<readonly ParkedStream[]> {

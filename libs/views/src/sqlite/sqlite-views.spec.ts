@@ -2,8 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import Database from 'better-sqlite3';
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { LOG_START } from '#event-store';
 import { dump, withFolder } from '../testing/files.js';
-import { TestLog, cancelled, completed, failed, started, timedOut } from '../testing/histories.js';
+import { TestLog, cancelled, completed, entered, failed, started, stepFailed, timedOut } from '../testing/histories.js';
 import { openSqliteViews } from '../testing/sqlite-test-views.js';
 import { viewsContract } from '../testing/views-contract.js';
 import { SqliteViews } from './sqlite-views.js';
@@ -17,21 +18,28 @@ describe('a set of the first release', () => {
       const log = new TestLog();
       const late = { type: 'RunTimedOut', error: { name: 'Stepwell.RunTimeout', cause: 'too late' } } as const;
       const endings = { c: cancelled, f: failed, t: timedOut, l: late, d: completed };
-      for (const [name, ending] of Object.entries(endings)) await log.append(name, [started(name), ending]);
-      await log.append('r', [started('r')]);
+      for (const [name, ending] of Object.entries(endings)) {
+        await log.append(name, [started(name), entered('a'), stepFailed('a'), ending]);
+      }
+      await log.append('r', [started('r'), entered('a')]);
       for (const file of [kept, built]) {
         const views = await SqliteViews.open(file);
         views.apply({ after: views.checkpoint, through: await log.store.head(), commits: await log.commits() });
         views.close();
       }
+      // Steps are in no row of it: the log is read again from its beginning.
       const database = new Database(kept);
       database.exec(`
         update runs set resolved = 0, reason = case status when 'cancelled' then reason end;
         drop index runs_unresolved;
         create index runs_resolved on runs (resolved) where resolved = 1;
-        delete from migrations where version = 2`);
+        drop table steps;
+        delete from migrations where version > 1`);
       database.close();
-      (await SqliteViews.open(kept)).close();
+      const views = await SqliteViews.open(kept);
+      expect(views.checkpoint).toBe(LOG_START);
+      views.apply({ after: LOG_START, through: await log.store.head(), commits: await log.commits() });
+      views.close();
       expect(dump(kept)).toEqual(dump(built));
       expect(indexes(kept)).toEqual(indexes(built));
     }));
@@ -50,10 +58,10 @@ describe('a set of a newer release', () => {
       const file = join(folder, 'x.sqlite');
       (await SqliteViews.open(file)).close();
       const database = new Database(file);
-      database.exec(`insert into migrations values (3, 'step-list')`);
+      database.exec(`insert into migrations values (4, 'child-list')`);
       database.close();
       await expect(SqliteViews.open(file)).rejects.toThrow(
-        'the views were written by another release: their migration 3 is "step-list", this release knows 2 (up to "resolved-runs")',
+        'the views were written by another release: their migration 4 is "child-list", this release knows 3 (up to "step-list")',
       );
       renameSync(file, `${file}.moved`);
     }));

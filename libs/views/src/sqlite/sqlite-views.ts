@@ -2,12 +2,22 @@ import Database from 'better-sqlite3';
 import { Kysely, SqliteDialect } from 'kysely';
 import type { Commit, Position } from '#event-store';
 import { foldRunList, rowsNeeded } from '../run-list-projection.js';
-import type { Applied, Batch, ParkedStream, RunListPage, RunListQuery } from '../view-store.js';
+import { foldStepList, stepsNeeded } from '../step-list-projection.js';
+import type {
+  Applied,
+  Batch,
+  ParkedStream,
+  RunListPage,
+  RunListQuery,
+  StepListAnswer,
+  StepListQuery,
+} from '../view-store.js';
 import { afterCheckpoint, afterCommit, afterRows, beforeRows } from '../view-failpoints.js';
 import { PARKED_LIST_MAX } from '../view-store.js';
 import { migrate } from './migrate.js';
 import { RunListReader } from './run-list-reader.js';
 import { RunListWriter } from './run-list-writer.js';
+import { StepListWriter } from './step-list-writer.js';
 import type { ViewsSchema } from '../run-list-tables.js';
 
 const CACHE_KIB = 65_536;
@@ -19,6 +29,7 @@ const CACHE_KIB = 65_536;
 export class SqliteViews {
   readonly #database: Database.Database;
   readonly #writer: RunListWriter;
+  readonly #stepWriter: StepListWriter;
   readonly #reader: RunListReader;
   readonly #begin: Database.Statement;
   readonly #commit: Database.Statement;
@@ -31,6 +42,7 @@ export class SqliteViews {
   private constructor(database: Database.Database, db: Kysely<ViewsSchema>) {
     this.#database = database;
     this.#writer = new RunListWriter(database, db);
+    this.#stepWriter = new StepListWriter(database, db);
     this.#reader = new RunListReader(database, db);
     this.#begin = database.prepare('begin immediate');
     this.#commit = database.prepare('commit');
@@ -74,9 +86,12 @@ export class SqliteViews {
     const lastSeq = this.#lastSeq;
     const rows = this.#writer.rows(rowsNeeded(fresh), lastSeq);
     const changes = foldRunList({ rows, parked: this.#parked, lastSeq }, fresh);
+    const before = this.#stepWriter.rows(stepsNeeded(changes.unsettled));
+    const steps = foldStepList(changes.unsettled, before, fresh);
     this.#begin.run();
     beforeRows();
     this.#writer.write(changes);
+    this.#stepWriter.write(steps);
     afterRows();
     const { changes: moved } = this.#writeCheckpoint.run(through, through);
     if (moved !== 1)
@@ -94,6 +109,13 @@ export class SqliteViews {
       return { status: 'behind', position: this.#checkpoint };
     }
     return this.#reader.list(query, this.#lastSeq, this.#checkpoint);
+  }
+
+  listSteps(query: StepListQuery): StepListAnswer {
+    if (query.minPosition !== undefined && query.minPosition > this.#checkpoint) {
+      return { status: 'behind', position: this.#checkpoint };
+    }
+    return this.#reader.steps(query, this.#lastSeq, this.#checkpoint);
   }
 
   parked(): readonly ParkedStream[] {

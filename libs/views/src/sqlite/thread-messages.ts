@@ -1,4 +1,4 @@
-import type { Batch, RunListQuery } from '../view-store.js';
+import type { Batch, RunListQuery, StepListQuery } from '../view-store.js';
 
 export type ThreadOptions = { readonly folder: string };
 
@@ -6,6 +6,7 @@ export type Question =
   | { readonly type: 'checkpoint' }
   | { readonly type: 'apply'; readonly batch: Batch }
   | { readonly type: 'list-runs'; readonly query: RunListQuery }
+  | { readonly type: 'list-steps'; readonly query: StepListQuery }
   | { readonly type: 'parked' }
   | { readonly type: 'stop' };
 

@@ -88,10 +88,49 @@ const resolvedRuns = async (db: Kysely<ViewsSchema>): Promise<void> => {
   await sql`create index runs_unresolved on runs (resolved) where resolved = 0`.execute(db);
 };
 
+/**
+ * The rows of this table are in no other: what a completed run has left of failed steps only the log knows. So the set is
+ * emptied, and the projector fills it from the beginning of the log.
+ */
+const stepList = async (db: Kysely<ViewsSchema>): Promise<void> => {
+  await db.schema
+    .createTable('steps')
+    .addColumn('place', 'integer', (column) => column.primaryKey())
+    .addColumn('run', 'text', (column) => column.notNull())
+    .addColumn('workflow', 'text')
+    .addColumn('version', 'text')
+    .addColumn('namespace', 'text', (column) => column.notNull())
+    .addColumn('queue', 'text', (column) => column.notNull())
+    .addColumn('key', 'text', (column) => column.notNull())
+    .addColumn('name', 'text', (column) => column.notNull())
+    .addColumn('type', 'text', (column) => column.notNull())
+    .addColumn('status', 'text', (column) => column.notNull())
+    .addColumn('target', 'text')
+    .addColumn('attempts', 'integer', (column) => column.notNull())
+    .addColumn('error_name', 'text')
+    .addColumn('error_cause', 'text')
+    .addColumn('entered_at', 'text', (column) => column.notNull())
+    .addColumn('started_at', 'text')
+    .addColumn('finished_at', 'text')
+    .addColumn('retry_at', 'text')
+    .modifyEnd(strict)
+    .execute();
+  // Each ends in the row's place, as those of runs do.
+  // By an expression, else SQLite would take this one wherever a status is given, and pass over steps of other targets.
+  await sql`create index steps_by_status on steps (status || '')`.execute(db);
+  await db.schema.createIndex('steps_by_workflow').on('steps').columns(['status', 'workflow']).execute();
+  await db.schema.createIndex('steps_by_target').on('steps').columns(['status', 'target']).execute();
+  for (const table of ['runs', 'run_lookups', 'run_buckets', 'parked_streams'] as const) {
+    await db.deleteFrom(table).execute();
+  }
+  await db.updateTable('checkpoint').set({ position: -1 }).execute();
+};
+
 /** In order, never edited and never reordered: what changes a table is a new entry. */
 export const MIGRATIONS: readonly Migration<Kysely<ViewsSchema>>[] = [
   { name: 'run-list', up: runList },
   { name: 'resolved-runs', up: resolvedRuns },
+  { name: 'step-list', up: stepList },
 ];
 
 export const VIEWS_SCHEMA_VERSION = MIGRATIONS.length;

@@ -55,6 +55,8 @@ const answer = async (request: Request): Promise<unknown> => {
     }
     case 'list-runs':
       return served.listRuns(request.query);
+    case 'list-steps':
+      return served.listSteps(request.query);
     case 'parked':
       return served.parked();
     case 'stop':

@@ -32,12 +32,14 @@ export const started = (name: string, fields: Partial<RunStarted> = {}): RunStar
   ...fields,
 });
 
-const request = {
-  method: 'POST',
-  url: 'http://127.0.0.1:4000/steps/x',
-  headers: {},
-  contentType: 'application/json',
-} as const;
+/** Step `b` has a target of its own. */
+const requestOf = (step: string) =>
+  ({
+    method: 'POST',
+    url: step === 'b' ? 'https://Payments.example:443/charge?x=1' : 'http://127.0.0.1:4000/steps/x',
+    headers: {},
+    contentType: 'application/json',
+  }) as const;
 
 export const entered = (step: string, kind: 'step' | 'parallel' = 'step'): RunEvent => ({
   type: 'StepEntered',
@@ -48,7 +50,7 @@ export const entered = (step: string, kind: 'step' | 'parallel' = 'step'): RunEv
   parent: null,
   branch: null,
   branches: kind === 'parallel' ? 2 : null,
-  request: kind === 'step' ? request : null,
+  request: kind === 'step' ? requestOf(step) : null,
   deadlineAt: null,
   input: { revision: 0, pointer: '/input' },
 });
@@ -75,6 +77,63 @@ export const stepDone = (step: string, endsBranch = false): RunEvent => ({
   endsBranch,
   output: { revision: 3, pointer: '/output' },
 });
+
+export const attemptFailed = (step: string, retryAt: string | null, attempt = 1, interrupted = false): RunEvent => ({
+  type: 'AttemptFailed',
+  step,
+  attempt,
+  class: 'refused',
+  status: 503,
+  error: { name: 'HTTP.503', cause: 'busy\0' },
+  retryAt,
+  interrupted,
+});
+
+export const stepFailed = (step: string): RunEvent => ({
+  type: 'StepFailed',
+  step,
+  error: { name: 'HTTP.500', cause: 'broken' },
+  endsBranch: false,
+});
+
+export const stepCancelled = (step: string, attempt: number | null): RunEvent => ({
+  type: 'StepCancelled',
+  reason: 'step x failed',
+  steps: [{ step, attempt }],
+});
+
+export const stepSkipped = (step: string): RunEvent => ({
+  type: 'StepSkipped',
+  step,
+  node: 1,
+  name: step,
+  kind: 'step',
+  parent: null,
+  branch: null,
+});
+
+/** How a step may go, as far as it goes. */
+const STEP_SCRIPTS: readonly ((step: string) => readonly RunEvent[])[] = [
+  (step) => [entered(step), attempted(step), answered(step), stepDone(step)],
+  (step) => [entered(step), attempted(step), answered(step), stepDone(step)],
+  (step) => [entered(step, 'parallel')],
+  (step) => [entered(step)],
+  (step) => [entered(step), attempted(step), attemptFailed(step, at(9))],
+  (step) => [
+    entered(step),
+    attempted(step),
+    attemptFailed(step, at(9)),
+    attempted(step, 2),
+    answered(step, 2),
+    stepDone(step),
+  ],
+  (step) => [entered(step), attempted(step), attemptFailed(step, at(9), 1, true), attempted(step, 2)],
+  (step) => [entered(step), attempted(step), { type: 'AttemptOutcomeUnknown', step, attempt: 1 }],
+  (step) => [entered(step), attempted(step), attemptFailed(step, null), stepFailed(step)],
+  (step) => [entered(step), attempted(step), attemptFailed(step, at(9)), stepCancelled(step, null)],
+  (step) => [entered(step), attempted(step), stepCancelled(step, 1)],
+  (step) => [stepSkipped(step)],
+];
 
 export const completed: RunEvent = { type: 'RunCompleted', output: { revision: 3, pointer: '/output' } };
 export const cancelled: RunEvent = { type: 'RunCancelled', reason: 'no longer wanted' };
@@ -135,6 +194,7 @@ const POISONS: readonly NewEvent[] = [
   { type: 'RunFailed', v: 1, data: '{}' },
   { type: 'AttemptStarted', v: 1, data: '{"attempt":1}' },
   { type: 'RunStarted', v: 9, data: 'null' },
+  { type: 'StepEntered', v: 9, data: '{"step":"b"}' },
 ];
 
 const runScript = (index: number): fc.Arbitrary<readonly AppendScript[]> =>
@@ -151,7 +211,9 @@ const runScript = (index: number): fc.Arbitrary<readonly AppendScript[]> =>
         correlationId: fc.constantFrom(null, 'c-1', `c ${index}`),
         requestor: fc.constantFrom(null, 'ann'),
       }),
-      steps: fc.array(fc.constantFrom('a', 'b', 'p.c', 'p.d'), { maxLength: 4 }),
+      steps: fc.array(fc.tuple(fc.constantFrom('a', 'b', 'p.c', 'p.d'), fc.constantFrom(...STEP_SCRIPTS)), {
+        maxLength: 4,
+      }),
       end: fc.constantFrom(null, completed, completed, failed, cancelled, timedOut),
       late: fc.constantFrom<readonly RunEvent[]>([], [{ type: 'DuplicateStartsSeen', count: 2 }]),
       poison: fc.option(fc.tuple(fc.nat(20), fc.constantFrom(...POISONS)), { freq: 6 }),
@@ -160,7 +222,7 @@ const runScript = (index: number): fc.Arbitrary<readonly AppendScript[]> =>
     })
     .map(({ fields, steps, end, late, poison, sizes, at: seconds }) => {
       const events: (RunEvent | NewEvent)[] = [started(`run ${index}`, fields)];
-      for (const step of steps) events.push(entered(step), attempted(step), answered(step), stepDone(step));
+      for (const [step, script] of steps) events.push(...script(step));
       if (end !== null) events.push(end, ...late);
       if (poison !== null) events.splice(Math.min(poison[0], events.length), 0, poison[1]);
       const appends: AppendScript[] = [];

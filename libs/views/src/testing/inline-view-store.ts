@@ -1,6 +1,14 @@
 import type { Position } from '#event-store';
 import { SqliteViews } from '../sqlite/sqlite-views.js';
-import type { Applied, Batch, ParkedStream, RunListPage, RunListQuery } from '../view-store.js';
+import type {
+  Applied,
+  Batch,
+  ParkedStream,
+  RunListPage,
+  RunListQuery,
+  StepListAnswer,
+  StepListQuery,
+} from '../view-store.js';
 import { ViewStore, ViewsUnavailable } from '../view-store.js';
 
 /** The SQLite views without their thread: what they throw is seen, and a test can swap or break them. */
@@ -39,6 +47,10 @@ export class InlineViewStore extends ViewStore {
 
   async listRuns(query: RunListQuery): Promise<RunListPage> {
     return this.#open().listRuns(query);
+  }
+
+  async listSteps(query: StepListQuery): Promise<StepListAnswer> {
+    return this.#open().listSteps(query);
   }
 
   async parked(): Promise<readonly ParkedStream[]> {

@@ -42,7 +42,7 @@ export const openPostgresViews =
     const set = setName(1);
     await withClient(url(), (client) =>
       client.query(
-        `delete from ${set}.runs; delete from ${set}.run_lookups; delete from ${set}.run_buckets;
+        `delete from ${set}.runs; delete from ${set}.steps; delete from ${set}.run_lookups; delete from ${set}.run_buckets;
          delete from ${set}.parked_streams; update ${set}.checkpoint set position = -1`,
       ),
     );
@@ -50,6 +50,7 @@ export const openPostgresViews =
       checkpoint: () => views.checkpoint(),
       apply: (batch) => views.apply(batch),
       listRuns: (query) => views.listRuns(query),
+      listSteps: (query) => views.listSteps(query),
       parked: () => views.parked(),
       reopen: async () => {
         await views.stop();

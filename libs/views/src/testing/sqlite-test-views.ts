@@ -14,6 +14,7 @@ export const openSqliteViews = async (): Promise<TestViews> => {
     checkpoint: async () => views.checkpoint,
     apply: async (batch) => views.apply(batch),
     listRuns: async (query) => views.listRuns(query),
+    listSteps: async (query) => views.listSteps(query),
     parked: async () => views.parked(),
     reopen: async () => {
       views.close();

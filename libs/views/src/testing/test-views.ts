@@ -1,11 +1,20 @@
 import type { Commit, Position } from '#event-store';
-import type { Applied, Batch, ParkedStream, RunListPage, RunListQuery } from '../view-store.js';
+import type {
+  Applied,
+  Batch,
+  ParkedStream,
+  RunListPage,
+  RunListQuery,
+  StepListAnswer,
+  StepListQuery,
+} from '../view-store.js';
 
 /** Views as the contracts see them, of any database. */
 export type TestViews = {
   checkpoint(): Promise<Position>;
   apply(batch: Batch): Promise<Applied>;
   listRuns(query: RunListQuery): Promise<RunListPage>;
+  listSteps(query: StepListQuery): Promise<StepListAnswer>;
   parked(): Promise<readonly ParkedStream[]>;
   /** As after a restart. */
   reopen(): Promise<void>;

@@ -137,6 +137,7 @@ const statementsIn = (schema: string) => ({
 
   // One statement, so that no transaction stays open in the hands of a process that was stopped. `written`: an earlier
   // write whose outcome was not known here does not come after a later one. Nobody locks rows of shards in another order.
+  // The shards as an array: joined, they led to a look at every row of theirs (a million rows: 409 ms against 32, for 2,000 rows).
   write: `
     with mine as (
       select shards.shard from unnest($1::smallint[], $2::uuid[]) as held (shard, claim)
@@ -146,11 +147,11 @@ const statementsIn = (schema: string) => ({
       update ${schema}.shards set position = greatest(position, $3::bigint), written = $4::bigint
       from mine where shards.shard = mine.shard
     ), removed as (
-      delete from ${schema}.open_runs where run_id = any($5) and shard in (select shard from mine)
+      delete from ${schema}.open_runs where run_id = any($5) and shard = any(array(select shard from mine))
     )
     insert into ${schema}.open_runs (run_id, shard, due_ms)
     select run_id, shard, due_ms from unnest($6::text[], $7::smallint[], $8::bigint[]) as noted (run_id, shard, due_ms)
-    where shard in (select shard from mine)
+    where shard = any(array(select shard from mine))
     on conflict (run_id) do update set due_ms = excluded.due_ms where open_runs.due_ms <> excluded.due_ms`,
 
   // Index: open_runs_by_due, once a shard.

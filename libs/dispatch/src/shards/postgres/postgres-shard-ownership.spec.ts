@@ -1,3 +1,5 @@
+import assert from 'node:assert/strict';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { systemClock, type Clock } from '#runtime';
@@ -28,6 +30,27 @@ const proxied = async (): Promise<{ proxy: TcpProxy; url: string }> => {
   return { proxy, url: url.href };
 };
 
+/** A way to Postgres that does not tell it when a client has gone, as a network that drops packets. */
+const forgetful = async (): Promise<string> => {
+  const url = new URL(postgres.url);
+  const port = Number(url.port);
+  const servers: Socket[] = [];
+  const way = createServer((client) => {
+    const server = connect(port, '127.0.0.1');
+    servers.push(server);
+    client.on('data', (chunk) => server.write(chunk)).on('error', () => undefined);
+    server.on('data', (chunk) => client.write(chunk)).on('error', () => undefined);
+  });
+  await new Promise<void>((resolve) => way.listen(0, '127.0.0.1', resolve));
+  closing.push(async () => {
+    for (const server of servers) server.destroy();
+    await new Promise((resolve) => way.close(resolve));
+  });
+  // It listens on a port, and so has an address of this type.
+  url.port = String((way.address() as AddressInfo).port);
+  return url.href;
+};
+
 const lost = (owner: ShardOwner): Promise<true> =>
   eventually(`${owner.name} to hear of the loss`, async () => (owner.mayStartWhenLost === null ? null : true));
 
@@ -36,10 +59,10 @@ const terminate = (name: string): Promise<unknown> =>
   world.query('select pg_terminate_backend(backend_pid) from stepwell_dispatch.dispatchers where name = $1', [name]);
 
 afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
   await world.stop();
+  for (const close of closing.splice(0).reverse()) await close();
   await postgres.stop();
-  expect(world.doubles).toEqual([]);
+  assert.deepEqual(world.doubles, [], 'two might have started a step of the same shard');
 });
 
 describe('PostgresShardOwnership', () => {
@@ -172,6 +195,17 @@ describe('PostgresShardOwnership', () => {
     expect(a.heard).toEqual(['gained 64', 'lost 64']);
     await world.fair(a);
     expect(await world.locks()).toEqual({ a: 64 });
+  });
+
+  it('ends its own earlier session, of whose end the server has not heard, and waits for no silence', async () => {
+    await share();
+    const url = await forgetful();
+    const a = await world.add('a', { url });
+    // A private member, since nobody else can break a connection on one side alone.
+    (a.ownership as unknown as { session: { destroy(): void } }).session.destroy();
+    expect(await world.locks()).toEqual({ a: 64 });
+    await lost(a);
+    expect(await world.fair(a)).toBeLessThan(3_000);
   });
 
   it('shares anew after Postgres was away', async () => {

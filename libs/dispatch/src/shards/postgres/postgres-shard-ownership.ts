@@ -2,13 +2,7 @@ import assert from 'node:assert/strict';
 import { SHARDS, type Shard } from '#event-store';
 import type { Clock, Entropy, Log } from '#runtime';
 import { fairShare } from '../fair-share.js';
-import {
-  noneTaken,
-  type MoveReason,
-  type OwnershipStatus,
-  type ShardHolder,
-  type ShardOwnership,
-} from '../shard-ownership.js';
+import { noneTaken, type OwnershipStatus, type ShardHolder, type ShardOwnership } from '../shard-ownership.js';
 import { checkedSchema, DISPATCH_SCHEMA } from './dispatch-schema.js';
 import { OwnershipSession, type Survey } from './ownership-session.js';
 

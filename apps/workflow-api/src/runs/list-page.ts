@@ -1,0 +1,34 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Position } from '#event-store';
+import type { RunListPage } from '#views';
+import { HttpProblem } from '../http/problems.js';
+import type { WorkflowApiParts } from '../parts.js';
+import { parseMinPosition } from './run-reads.js';
+
+export type Page = { readonly text: string; readonly position: string };
+
+/** A page of a list as text, of views that have reached `Stepwell-Min-Position`. Throws the problem to answer. */
+export const pageAt = async (
+  { lists, config }: Pick<WorkflowApiParts, 'lists' | 'config'>,
+  headers: IncomingHttpHeaders,
+  read: (reached: { readonly minPosition?: Position }) => Promise<RunListPage>,
+): Promise<Page> => {
+  const minPosition = parseMinPosition(headers['stepwell-min-position']);
+  if (minPosition !== null && !(await lists.waitFor(minPosition, config.views.minPositionWaitMs))) throw behind();
+  const page = await read(minPosition === null ? {} : { minPosition });
+  if (page.status === 'behind') throw behind();
+  if (page.status === 'bad-cursor') {
+    throw new HttpProblem({
+      code: 'cursor-invalid',
+      detail: 'The cursor is malformed, or belongs to a list with other filters.',
+      errors: [{ pointer: 'cursor', detail: 'Give the nextCursor of a page of this very list.' }],
+    });
+  }
+  return {
+    text: `{"items":${page.items},"nextCursor":${JSON.stringify(page.nextCursor)}}`,
+    position: String(page.position),
+  };
+};
+
+const behind = (): HttpProblem =>
+  new HttpProblem({ code: 'view-behind', detail: 'The view did not reach the position in time.' });

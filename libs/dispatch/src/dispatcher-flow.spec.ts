@@ -1,0 +1,90 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { FlowLimit } from '#runtime';
+import { eventually } from '../../../test/support/pause.js';
+import { Application, DispatchWorld, json, runIdOf, stepPlan, type Handler } from './testing/dispatch-world.js';
+
+const open: { stop(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const part of open.splice(0).reverse()) await part.stop();
+});
+
+const application = async (handler: Handler): Promise<{ app: Application; url: string }> => {
+  const app = new Application().on('/', handler);
+  open.push(app);
+  return { app, url: await app.start() };
+};
+
+const world = async (...args: ConstructorParameters<typeof DispatchWorld>): Promise<DispatchWorld> => {
+  const made = await new DispatchWorld(...args).start();
+  open.push(made);
+  return made;
+};
+
+const limitOf = (change: Partial<FlowLimit>): FlowLimit => ({
+  kind: 'queue',
+  name: 'default',
+  namespace: null,
+  concurrency: null,
+  ratePerSecond: null,
+  burst: 1,
+  ...change,
+});
+
+describe('Dispatcher, flow control', () => {
+  it('burns no attempt of a target that is down, probes it with one, goes on when it is well, and shows it', async () => {
+    let down = true;
+    const { app, url } = await application((_request, response) => json(response, down ? 503 : 200, {}));
+    const breaker = { faults: 5, openMs: 300, openMaxMs: 300 };
+    const made = await world(stepPlan(`${url}/`, {}, { maxAttempts: 3 }), {
+      options: { breaker, attemptsPerOriginMax: 1 },
+    });
+    for (let run = 0; run < 30; run++) await made.startRun(String(run));
+    await eventually('an open breaker', async () => (made.dispatcher.breakers.length > 0 ? true : null));
+    expect(made.dispatcher.breakers).toMatchObject([{ target: url }]);
+    expect(app.requests).toHaveLength(5);
+    await eventually('the first probe', async () => (app.requests.length > 5 ? true : null));
+    // One at a time goes through, of 30 runs that are due.
+    expect(app.requests).toHaveLength(6);
+    down = false;
+    const statuses = await Promise.all(
+      Array.from({ length: 30 }, async (_, run) => (await made.ended(String(run)))?.run.status),
+    );
+    expect(statuses).toEqual(Array.from({ length: 30 }, () => 'completed'));
+    expect(made.dispatcher.breakers).toEqual([]);
+    expect(app.requests.length).toBeLessThanOrEqual(38);
+  });
+
+  it('lets 19 targets go on while the twentieth never answers, though all runs are of one queue', async () => {
+    const never = await application(() => undefined);
+    const others = Array.from({ length: 19 }, () => application((_request, response) => json(response, 200, {})));
+    const urls = await Promise.all(others.map(async (other) => (await other).url));
+    const limits = [limitOf({ kind: 'target', name: '*', concurrency: 2 }), limitOf({ concurrency: 8 })];
+    const plans = new Map(urls.map((url) => [url, stepPlan(`${url}/`)]));
+    const made = await world(stepPlan(`${never.url}/`), { plans, options: { limits } });
+    for (let run = 0; run < 40; run++) await made.startRun(`never${run}`);
+    expect(made.dispatcher.load).toMatchObject({ inFlight: 2, waiting: 38 });
+    const keys = urls.flatMap((url) => Array.from({ length: 10 }, (_, run) => `${url} ${run}`));
+    for (const key of keys) await made.startRun(key, {}, { plan: key.split(' ')[0]! });
+    for (const key of keys) expect((await made.ended(key))?.run.status).toBe('completed');
+    expect(never.app.requests).toHaveLength(2);
+  });
+
+  it('serves one run a second of a namespace at once, however many of another are queued', async () => {
+    const { url } = await application((_request, response) => void setTimeout(() => json(response, 200, {}), 50));
+    const made = await world(stepPlan(`${url}/`), {
+      options: { limits: [limitOf({ concurrency: 10, kind: 'target', name: url })] },
+    });
+    const took = async (key: string): Promise<number> => {
+      const fromMs = performance.now();
+      await made.run(key, {}, { namespace: 'B' });
+      return performance.now() - fromMs;
+    };
+    const idle = Math.max(...(await Promise.all(['i1', 'i2', 'i3'].map(took))));
+    for (let run = 0; run < 5_000; run++) await made.startRun(`A${run}`, {}, { namespace: 'A' });
+    const loaded: number[] = [];
+    for (let run = 0; run < 20; run++) loaded.push(await took(`l${run}`));
+    expect(made.dispatcher.load.waiting).toBeGreaterThan(1_000);
+    expect(Math.max(...loaded)).toBeLessThan(2 * idle + 20);
+    expect((await made.engine.load(runIdOf('A4999')))?.run.status).toBe('running');
+  }, 20_000);
+});

@@ -1,0 +1,296 @@
+import { describe, expect, it } from '@jest/globals';
+import type { RunId } from '#engine';
+import { silentLog, type FlowLimit } from '#runtime';
+import { Chance } from '../../../../test/support/chance.js';
+import { TestClock } from '../testing/test-clock.js';
+import { TimerWheel } from '../timer-wheel.js';
+import { FlowControl, type FlowOptions } from './flow-control.js';
+import type { Claim, Gate } from './gate.js';
+
+const id = (name: string) => name as RunId;
+
+const limit = (kind: FlowLimit['kind'], name: string, change: Partial<FlowLimit> = {}): FlowLimit => ({
+  kind,
+  name,
+  namespace: null,
+  concurrency: null,
+  ratePerSecond: null,
+  burst: 1,
+  ...change,
+});
+
+/** A flow control whose woken runs all take what they are offered, unless a test says which do not. */
+class Flow {
+  readonly clock = new TestClock();
+  readonly control: FlowControl;
+  /** Runs that began, in order. */
+  readonly began: string[] = [];
+  readonly flights: { readonly claim: Claim; readonly epoch: number; readonly run: string }[] = [];
+  readonly refusing = new Set<string>();
+
+  constructor(options: Partial<FlowOptions> = {}) {
+    const wheel = new TimerWheel(this.clock);
+    const chance = { jitter: () => 0.999, hex: () => '' };
+    const breaker = { faults: 5, openMs: 1_000, openMaxMs: 60_000 };
+    const all = { attemptsMax: 1_024, perOriginMax: 512, limits: [], breaker, ...options };
+    this.control = new FlowControl(this.clock, wheel, chance, silentLog, all, { onRoom: (at) => this.wake(at) });
+  }
+
+  claim(origin: string, namespace = 'n', queue = 'q', tags: Record<string, string> = {}): Claim {
+    return this.control.claimOf(origin, { namespace, queue, tags });
+  }
+
+  ask(run: string, claim: Claim): boolean {
+    const took = this.control.take(claim, id(run));
+    if (took) this.begin(run, claim);
+    return took;
+  }
+
+  /** Ends the attempt of a run, or the one that began first. */
+  end(run = this.flights[0]?.run, sign: 'well' | 'down' = 'well'): void {
+    const index = this.flights.findIndex((flight) => flight.run === run);
+    const [flight] = this.flights.splice(index, 1);
+    if (flight === undefined) throw new Error(`nothing of ${run} is in flight`);
+    this.control.saw(flight.claim, sign, flight.epoch);
+    this.control.release(flight.claim, flight.epoch);
+    this.wake(flight.claim.gates);
+  }
+
+  wake(gates: readonly Gate[]): void {
+    for (let offer = this.control.next(gates); offer !== null; offer = this.control.next(gates)) {
+      const { runId, claim } = offer;
+      if (!this.refusing.has(runId)) this.ask(runId, claim);
+      if (this.control.settle(offer)) this.wake(claim.gates);
+    }
+  }
+
+  private begin(run: string, claim: Claim): void {
+    this.began.push(run);
+    this.flights.push({ claim, epoch: claim.origin.breaker.epoch, run });
+  }
+}
+
+describe('FlowControl', () => {
+  it('gives an origin no more than its own, and all together no more than the whole', () => {
+    const flow = new Flow({ attemptsMax: 3, perOriginMax: 2 });
+    const [a, b] = [flow.claim('a'), flow.claim('b')];
+    expect(['1', '2', '3'].map((run) => flow.ask(run, a))).toEqual([true, true, false]);
+    expect(['4', '5'].map((run) => flow.ask(run, b))).toEqual([true, false]);
+    expect(flow.control.usage).toEqual({ inUse: 3, waiting: 2 });
+    expect([flow.control.isWaiting(id('1')), flow.control.isWaiting(id('3'))]).toEqual([false, true]);
+  });
+
+  it('lets no origin hold more than it leaves free, so that two that never answer keep no other waiting', () => {
+    const flow = new Flow();
+    const held = (origin: string) =>
+      Array.from({ length: 600 }, (_, run) => flow.ask(`${origin}${run}`, flow.claim(origin))).filter(Boolean).length;
+    expect([held('never'), held('drips'), held('resets')]).toEqual([512, 256, 128]);
+    expect(flow.ask('g', flow.claim('good'))).toBe(true);
+  });
+
+  it('offers a slot that one origin frees to its own runs, then to those of others, when all were taken', () => {
+    const flow = new Flow({ attemptsMax: 1, perOriginMax: 1 });
+    flow.ask('1', flow.claim('a'));
+    for (const origin of ['b', 'c']) for (const run of ['x', 'y']) flow.ask(origin + run, flow.claim(origin));
+    for (let ends = 0; ends < 5; ends++) flow.end();
+    expect(flow.began).toEqual(['1', 'bx', 'by', 'cx', 'cy']);
+    expect(flow.control.usage).toEqual({ inUse: 0, waiting: 0 });
+  });
+
+  it('keeps within the limit of a target, of a queue of a namespace, and of a value of a tag, all at once', () => {
+    const limits = [
+      limit('target', 'a', { concurrency: 4 }),
+      limit('queue', 'bulk', { concurrency: 2 }),
+      limit('key', 'customer', { concurrency: 1 }),
+    ];
+    const flow = new Flow({ limits });
+    const ask = (run: string, queue: string, customer: string, namespace = 'n') =>
+      flow.ask(run, flow.claim('a', namespace, queue, customer === '' ? {} : { customer }));
+    expect([ask('1', 'bulk', 'x'), ask('2', 'bulk', 'x'), ask('3', 'bulk', 'y')]).toEqual([true, false, true]);
+    // The queue of this namespace is full, that of another is not.
+    expect([ask('4', 'bulk', 'z'), ask('5', 'bulk', 'x', 'other')]).toEqual([false, true]);
+    // Who lacks the tag is not limited by it; the target is full then.
+    expect([ask('6', 'q', ''), ask('7', 'q', '')]).toEqual([true, false]);
+    flow.end('1');
+    // The queue has room for one more now, the target not before 7 has ended.
+    expect(flow.began.at(-1)).toBe('7');
+    flow.end('7');
+    // By turns 4 may come first: the queue has room for one of the two.
+    expect(['2', '4']).toContain(flow.began.at(-1));
+  });
+
+  it('holds nothing of a queue for a run that waits for a target', () => {
+    const limits = [limit('queue', '*', { concurrency: 2 }), limit('target', 'slow', { concurrency: 1 })];
+    const flow = new Flow({ limits });
+    for (let run = 0; run < 50; run++) flow.ask(`slow${run}`, flow.claim('slow'));
+    expect(flow.ask('quick', flow.claim('quick'))).toBe(true);
+    expect(flow.ask('late', flow.claim('quick'))).toBe(false);
+    flow.end('quick');
+    expect(flow.began).toEqual(['slow0', 'quick', 'late']);
+  });
+
+  it.each(['the whole', 'a limit'])('serves namespaces by turns, however many of one are queued, at %s', (of) => {
+    const flow = new Flow(
+      of === 'a limit' ? { limits: [limit('target', 'a', { concurrency: 2 })] } : { attemptsMax: 4, perOriginMax: 2 },
+    );
+    for (let run = 0; run < 50_000; run++) flow.ask(`A${run}`, flow.claim('a', 'A'));
+    for (const run of ['B0', 'B1']) flow.ask(run, flow.claim('a', 'B'));
+    for (let ends = 0; ends < 4; ends++) flow.end();
+    expect(flow.began).toEqual(['A0', 'A1', 'A2', 'B0', 'A3', 'B1']);
+  });
+
+  it('lets no run pass those of another namespace that wait, though it asks while there is room', () => {
+    const flow = new Flow({ limits: [limit('target', 'a', { concurrency: 1 })] });
+    flow.ask('A0', flow.claim('a', 'A'));
+    flow.ask('B0', flow.claim('a', 'B'));
+    const [{ claim, epoch }] = flow.flights.splice(0) as [(typeof flow.flights)[number]];
+    // As a run goes on whose step has ended: the slot is free, and nobody has been woken yet.
+    flow.control.release(claim, epoch);
+    expect(flow.ask('A0 again', claim)).toBe(false);
+    flow.wake(claim.gates);
+    expect(flow.began).toEqual(['A0', 'B0']);
+  });
+
+  it('offers a slot to the next when the first has no use for it any more', () => {
+    const flow = new Flow({ limits: [limit('target', 'a', { concurrency: 1 })] });
+    for (const run of ['1', '2', '3', '4']) flow.ask(run, flow.claim('a'));
+    flow.refusing.add('2').add('3');
+    flow.end('1');
+    expect(flow.began).toEqual(['1', '4']);
+    expect(flow.control.usage).toEqual({ inUse: 1, waiting: 0 });
+  });
+
+  it('has the slot and the token back of an attempt that did not begin', () => {
+    const limits = [limit('target', 'a', { concurrency: 1, ratePerSecond: 1, burst: 1 })];
+    const flow = new Flow({ limits });
+    const claim = flow.claim('a');
+    expect(flow.control.take(claim, id('1'))).toBe(true);
+    expect(flow.control.take(claim, id('2'))).toBe(false);
+    flow.control.release(claim, null);
+    flow.wake(claim.gates);
+    expect(flow.began).toEqual(['2']);
+  });
+
+  it('begins so many a second and no more: the burst at once, then one when its token comes', () => {
+    const flow = new Flow({ limits: [limit('queue', 'q', { ratePerSecond: 10, burst: 3 })] });
+    for (let run = 0; run < 30; run++) flow.ask(String(run), flow.claim('a'));
+    expect(flow.began).toHaveLength(3);
+    flow.clock.pass(99);
+    expect(flow.began).toHaveLength(3);
+    flow.clock.pass(17);
+    expect(flow.began).toHaveLength(4);
+    flow.clock.pass(900);
+    expect(flow.began.length).toBeGreaterThanOrEqual(12);
+    expect(flow.began.length).toBeLessThanOrEqual(13);
+    expect(flow.began).toEqual(Array.from(flow.began, (_, index) => String(index)));
+  });
+
+  describe('breaker', () => {
+    const downed = (): Flow => {
+      const flow = new Flow();
+      for (let run = 0; run < 5; run++) {
+        flow.ask(String(run), flow.claim('a'));
+        flow.end(String(run), 'down');
+      }
+      return flow;
+    };
+
+    it('opens after so many signs in a row, begins nothing of that target then, and others go on', () => {
+      const flow = downed();
+      expect(flow.ask('x', flow.claim('a'))).toBe(false);
+      expect(flow.ask('y', flow.claim('b'))).toBe(true);
+      expect(flow.control.breakers).toEqual([
+        { target: 'a', state: 'open', since: expect.any(String), until: expect.any(String) },
+      ]);
+    });
+
+    it('does not open while an answer comes now and then', () => {
+      const flow = new Flow();
+      for (let run = 0; run < 50; run++) {
+        flow.ask(String(run), flow.claim('a'));
+        flow.end(String(run), run % 5 === 4 ? 'well' : 'down');
+      }
+      expect(flow.control.breakers).toEqual([]);
+    });
+
+    it('lets one probe through when the wait is over, and all when it is answered', () => {
+      const flow = downed();
+      for (const run of ['x', 'y', 'z']) flow.ask(run, flow.claim('a'));
+      flow.clock.pass(980);
+      expect(flow.began).toHaveLength(5);
+      flow.clock.pass(40);
+      expect(flow.began.slice(5)).toEqual(['x']);
+      expect(flow.ask('w', flow.claim('a'))).toBe(false);
+      flow.end('x');
+      expect(flow.began.slice(5)).toEqual(['x', 'y', 'z', 'w']);
+      expect(flow.control.breakers).toEqual([]);
+    });
+
+    it('waits twice as long when the probe fails too, up to a bound', () => {
+      const flow = downed();
+      flow.ask('x', flow.claim('a'));
+      for (const waitMs of [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]) {
+        flow.clock.pass(waitMs * 0.99);
+        expect(flow.flights).toHaveLength(0);
+        flow.clock.pass(waitMs * 0.02 + 16);
+        expect(flow.flights).toHaveLength(1);
+        flow.ask('x', flow.claim('a'));
+        flow.end('x', 'down');
+      }
+    });
+
+    it('takes no sign of an attempt that began before it opened', () => {
+      const flow = new Flow();
+      for (let run = 0; run < 7; run++) flow.ask(String(run), flow.claim('a'));
+      for (let run = 0; run < 5; run++) flow.end(String(run), 'down');
+      flow.end('5', 'well');
+      expect(flow.control.breakers).toMatchObject([{ state: 'open' }]);
+      flow.clock.pass(1_050);
+      flow.end('6', 'well');
+      expect(flow.control.breakers).toMatchObject([{ state: 'half-open' }]);
+    });
+
+    it('lets another probe when the first was not sent', () => {
+      const flow = downed();
+      flow.refusing.add('x');
+      for (const run of ['x', 'y']) flow.ask(run, flow.claim('a'));
+      flow.clock.pass(1_050);
+      expect(flow.began.slice(5)).toEqual(['y']);
+    });
+  });
+
+  it('leaves nobody in line where there is room, never passes a limit, and forgets nobody', async () => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const chance = new Chance(seed);
+      const limits = [
+        limit('target', '*', { concurrency: 3 }),
+        limit('queue', 'q1', { concurrency: 2 }),
+        limit('key', 'k', { concurrency: 1 }),
+      ];
+      const flow = new Flow({ limits, attemptsMax: 9, perOriginMax: 6 });
+      let asked = 0;
+      for (let turn = 0; turn < 400; turn++) {
+        if (chance.yes(0.55)) {
+          const tags: Record<string, string> = chance.yes(0.5) ? { k: chance.oneOf(['x', 'y']) } : {};
+          const queue = chance.oneOf(['q1', 'q2']);
+          if (chance.yes(0.05)) flow.refusing.add(String(asked));
+          flow.ask(String(asked++), flow.claim(chance.oneOf(['a', 'b', 'c']), chance.oneOf(['m', 'n']), queue, tags));
+        } else if (flow.flights.length > 0) flow.end(chance.oneOf(flow.flights).run);
+        const counts = new Map<Gate, number>();
+        for (const { claim } of flow.flights)
+          for (const gate of claim.gates) counts.set(gate, (counts.get(gate) ?? 0) + 1);
+        for (const gate of flow.control.limits.values()) {
+          expect(gate.inUse).toBe(counts.get(gate) ?? 0);
+          expect(gate.inUse).toBeLessThanOrEqual(gate.limit.concurrency!);
+        }
+      }
+      do {
+        while (flow.flights.length > 0) flow.end();
+        await new Promise(setImmediate);
+      } while (flow.flights.length > 0);
+      expect({ seed, ...flow.control.usage }).toEqual({ seed, inUse: 0, waiting: 0 });
+      const dropped = [...flow.refusing].filter((run) => !flow.began.includes(run)).length;
+      expect(flow.began.length + dropped).toBe(asked);
+    }
+  });
+});

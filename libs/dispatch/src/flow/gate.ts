@@ -1,0 +1,166 @@
+import type { FlowLimit } from '#runtime';
+import type { RunId } from '#engine';
+import type { Breaker } from './breaker.js';
+import type { TokenBucket } from './token-bucket.js';
+
+/**
+ * Attempts that need the same slots: of one origin, one namespace, and the same values of what is limited. The runs that
+ * wait with it are served in the order they came.
+ */
+export type Claim = {
+  readonly namespace: string;
+  readonly origin: OriginGate;
+  /** Every gate that an attempt passes: the origin first, then limits. */
+  readonly gates: readonly Gate[];
+  inUse: number;
+  readonly waiting: Set<RunId>;
+  /** Runs that were woken, each with a slot held for it until it says whether it has use for it. */
+  readonly offered: Set<RunId>;
+  /** In whose line it stands. */
+  at: Gate | null;
+};
+
+/** What many attempts go through and few at a time. Claims that it stops stand in its line, namespaces by turns. */
+export abstract class Gate {
+  inUse = 0;
+  readonly line = new Map<string, Set<Claim>>();
+
+  constructor(readonly id: string) {}
+
+  abstract hasRoom(): boolean;
+  abstract get idle(): boolean;
+
+  take(): void {
+    this.inUse += 1;
+  }
+
+  release(): void {
+    this.inUse -= 1;
+  }
+
+  /** Whether runs of another namespace wait here: they are served first, even when there is room. */
+  othersWait(namespace: string): boolean {
+    return this.line.size > 1 || (this.line.size === 1 && !this.line.has(namespace));
+  }
+
+  stand(claim: Claim): void {
+    const claims = this.line.get(claim.namespace);
+    if (claims === undefined) this.line.set(claim.namespace, new Set([claim]));
+    else claims.add(claim);
+    claim.at = this;
+  }
+
+  leave(claim: Claim): void {
+    claim.at = null;
+    const claims = this.line.get(claim.namespace);
+    if (claims === undefined) return;
+    claims.delete(claim);
+    if (claims.size === 0) this.line.delete(claim.namespace);
+  }
+
+  /** The claim whose turn it is: namespaces by turns, and the claims of one by turns. */
+  first(): Claim | null {
+    for (const claims of this.line.values()) for (const claim of claims) return claim;
+    return null;
+  }
+
+  /** Its turn was had: it goes behind the others. */
+  rotate(claim: Claim): void {
+    const claims = this.line.get(claim.namespace);
+    if (claims === undefined) return;
+    this.line.delete(claim.namespace);
+    this.line.set(claim.namespace, claims);
+    claims.delete(claim);
+    claims.add(claim);
+  }
+}
+
+/** What all origins share. */
+export type Whole = { readonly attemptsMax: number; readonly perOriginMax: number; inUse: number };
+
+/**
+ * An origin. None holds more than it leaves free: alone it may take half of all, and however many are slow at a time, an
+ * origin that is well finds slots.
+ */
+export class OriginGate extends Gate {
+  /** By namespace and the values of what is limited. */
+  readonly claims = new Map<string, Claim>();
+
+  constructor(
+    id: string,
+    private readonly whole: Whole,
+    readonly breaker: Breaker,
+  ) {
+    super(id);
+  }
+
+  hasRoom(): boolean {
+    const { attemptsMax, perOriginMax, inUse } = this.whole;
+    return this.inUse < Math.min(perOriginMax, attemptsMax - inUse) && this.breaker.lets;
+  }
+
+  override take(): void {
+    this.inUse += 1;
+    this.whole.inUse += 1;
+    this.breaker.took();
+  }
+
+  override release(): void {
+    this.inUse -= 1;
+    this.whole.inUse -= 1;
+  }
+
+  get idle(): boolean {
+    return this.inUse === 0 && this.line.size === 0 && this.breaker.state !== 'open';
+  }
+}
+
+/** One value of a limit, as a queue of one namespace, or one customer: what of it this process may use, and uses. */
+export class LimitGate extends Gate {
+  /** How many of its claims wait; they may stand at another gate. */
+  wanted = 0;
+  /** What this process may have in flight. All of it, unless dispatchers share it. */
+  allowed: number;
+  /** What `allowed` is to come down to, as attempts end that are in flight. */
+  goal: number;
+  /** How many began here, ever. */
+  begun = 0;
+  /** Told when a share that is to come down has. */
+  onShrunk: (() => void) | null = null;
+  /** By the monotonic clock: past it the share may be another's. */
+  validUntilMs = Number.POSITIVE_INFINITY;
+
+  constructor(
+    id: string,
+    readonly limit: FlowLimit,
+    readonly bucket: TokenBucket | null,
+    private readonly monotonicMs: () => number,
+  ) {
+    super(id);
+    this.allowed = limit.concurrency ?? Number.POSITIVE_INFINITY;
+    this.goal = this.allowed;
+  }
+
+  hasRoom(): boolean {
+    if (this.inUse >= this.allowed) return false;
+    if (this.validUntilMs !== Number.POSITIVE_INFINITY && this.monotonicMs() > this.validUntilMs) return false;
+    return this.bucket === null || this.bucket.hasToken();
+  }
+
+  override take(): void {
+    this.inUse += 1;
+    this.begun += 1;
+    this.bucket?.spend();
+  }
+
+  override release(): void {
+    this.inUse -= 1;
+    if (this.allowed <= this.goal) return;
+    this.allowed = Math.max(this.goal, this.inUse);
+    this.onShrunk?.();
+  }
+
+  get idle(): boolean {
+    return this.inUse === 0 && this.wanted === 0 && (this.bucket === null || this.bucket.isFull());
+  }
+}

@@ -1,0 +1,148 @@
+import { afterEach, beforeAll, afterAll, describe, expect, it } from '@jest/globals';
+import { silentLog, systemClock, systemEntropy, type FlowLimit } from '#runtime';
+import { eventually, pause } from '../../../../../test/support/pause.js';
+import { testPostgres, type TestPostgres } from '../../../../../test/support/postgres.js';
+import { TcpProxy } from '../../../../../test/support/tcp-proxy.js';
+import { Application, DispatchWorld, json, stepPlan } from '../../testing/dispatch-world.js';
+import { PostgresLimitShares } from './postgres-limit-shares.js';
+
+const LEASE_MS = 1_500;
+const ANSWER_MS = 60;
+const QUEUED = 4_000;
+
+let postgres: TestPostgres;
+beforeAll(async () => {
+  postgres = await testPostgres('postgres-limit-shares');
+}, 60_000);
+afterAll(() => postgres.stop());
+
+const open: { stop(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const part of open.splice(0).reverse()) await part.stop();
+});
+
+/** An application that counts how many requests it has open, and for how long how many. */
+class Counter {
+  readonly app = new Application();
+  peak = 0;
+  began = 0;
+  private inFlight = 0;
+  private slotMs = 0;
+  private sinceMs = performance.now();
+
+  async start(): Promise<string> {
+    this.app.on('/', (_request, response) => {
+      this.move(1);
+      this.began += 1;
+      setTimeout(() => json(response, 200, {}), ANSWER_MS);
+      response.on('close', () => this.move(-1));
+    });
+    open.push(this.app);
+    return this.app.start();
+  }
+
+  /** How many were open on average over the next while. */
+  async averageOver(ms: number): Promise<number> {
+    this.move(0);
+    this.slotMs = 0;
+    const fromMs = performance.now();
+    await pause(ms);
+    this.move(0);
+    return this.slotMs / (performance.now() - fromMs);
+  }
+
+  private move(by: number): void {
+    const nowMs = performance.now();
+    this.slotMs += this.inFlight * (nowMs - this.sinceMs);
+    this.sinceMs = nowMs;
+    this.inFlight += by;
+    this.peak = Math.max(this.peak, this.inFlight);
+  }
+}
+
+const limitOf = (change: Partial<FlowLimit>): FlowLimit => ({
+  kind: 'queue',
+  name: 'default',
+  namespace: null,
+  concurrency: null,
+  ratePerSecond: null,
+  burst: 1,
+  ...change,
+});
+
+const dispatcher = async (url: string, name: string, limit: FlowLimit, database = postgres.url) => {
+  const options = { url: database, name, leaseMs: LEASE_MS, beatMs: 200 };
+  const shares = new PostgresLimitShares(systemClock, systemEntropy, silentLog, options);
+  const world = new DispatchWorld(stepPlan(`${url}/`), { shares, options: { name, limits: [limit], graceMs: 1_000 } });
+  await world.start();
+  open.push(world);
+  return world;
+};
+
+const load = async (world: DispatchWorld, runs = QUEUED): Promise<void> => {
+  for (let run = 0; run < runs; run++) await world.startRun(String(run));
+};
+
+describe('PostgresLimitShares', () => {
+  it.each([6, 2])(
+    'never lets three dispatchers have more than %d in flight, nor much less, though one is cut off',
+    async (limit) => {
+      const counter = new Counter();
+      const url = await counter.start();
+      const proxy = new TcpProxy(Number(new URL(postgres.url).port));
+      await proxy.start();
+      const byProxy = new URL(postgres.url);
+      byProxy.port = String(proxy.port);
+      const row = limitOf({ name: `default`, namespace: 'default', concurrency: limit });
+      const [a, b] = [await dispatcher(url, 'a', row), await dispatcher(url, 'b', row)];
+      const c = await dispatcher(url, 'c', row, byProxy.href);
+      await Promise.all([load(a), load(b), load(c)]);
+      expect(await counter.averageOver(2_500)).toBeGreaterThanOrEqual(0.8 * limit);
+      // No goodbye, and it lives on with runs that wait: it must stop by itself before others have its share.
+      await proxy.stop();
+      await pause(LEASE_MS + 300);
+      expect(await counter.averageOver(2_500)).toBeGreaterThanOrEqual(0.8 * limit);
+      expect(c.dispatcher.load.inFlight).toBe(0);
+      expect(counter.peak).toBe(limit);
+    },
+    30_000,
+  );
+
+  it('leaves the whole limit to the one that has work, and shares it when another has some', async () => {
+    const counter = new Counter();
+    const url = await counter.start();
+    const row = limitOf({ kind: 'target', name: url, concurrency: 9 });
+    const [a, b] = [await dispatcher(url, 'a', row), await dispatcher(url, 'b', row)];
+    await dispatcher(url, 'c', row);
+    await load(a, 3_000);
+    expect(await counter.averageOver(1_500)).toBeGreaterThanOrEqual(0.8 * 9);
+    await load(b, 500);
+    await eventually('an equal share', async () => (b.dispatcher.load.inFlight >= 4 ? true : null));
+    expect(counter.peak).toBe(9);
+  }, 30_000);
+
+  it('begins no more a second than the rate, all dispatchers together, and not much less', async () => {
+    const counter = new Counter();
+    const url = await counter.start();
+    const row = limitOf({ kind: 'target', name: url, ratePerSecond: 60, burst: 3 });
+    const worlds = [await dispatcher(url, 'a', row), await dispatcher(url, 'b', row), await dispatcher(url, 'c', row)];
+    await Promise.all(worlds.map((world) => load(world, 600)));
+    const before = counter.began;
+    const fromMs = performance.now();
+    await pause(3_000);
+    const perSecond = ((counter.began - before) / (performance.now() - fromMs)) * 1_000;
+    expect(perSecond).toBeLessThanOrEqual(60 + 3);
+    expect(perSecond).toBeGreaterThanOrEqual(0.8 * 60);
+  }, 30_000);
+
+  it('has its shares free for others at once when it stops', async () => {
+    const counter = new Counter();
+    const url = await counter.start();
+    const row = limitOf({ kind: 'target', name: url, concurrency: 4 });
+    const [a, b] = [await dispatcher(url, 'a', row), await dispatcher(url, 'b', row)];
+    await Promise.all([load(a, 500), load(b, 500)]);
+    await eventually('work of both', async () => (b.dispatcher.load.inFlight > 0 ? true : null));
+    await a.dispatcher.stop();
+    await eventually('the whole limit', async () => (b.dispatcher.load.inFlight === 4 ? true : null), 1_000);
+  }, 30_000);
+});
