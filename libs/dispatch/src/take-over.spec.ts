@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ALL_SHARDS, encodeRunEvent, MemoryEventStore, runStream } from '#event-store';
+import { ALL_SHARDS, encodeRunEvent, MemoryEventStore, NO_STREAM, runStream } from '#event-store';
 import type { Position, Revision } from '#event-store';
 import { silentLog } from '#runtime';
 import { runIdOf as engineRunIdOf, start } from '../../engine/src/testing/engine-world.js';
@@ -136,5 +136,23 @@ describe('takeOver', () => {
     const table = new MemoryOpenRuns();
     await table.write({ open: [], ended: [], checkpoint: 900 as Position, shards: ALL_SHARDS });
     await expect(takeOver(new MemoryEventStore(), table, silentLog, ALL_SHARDS)).rejects.toThrow('ahead of the log');
+  });
+
+  it('moves the checkpoint with the last of the rows, so that a stop in between loses none', async () => {
+    const store = new MemoryEventStore();
+    const envelope = { commandId: 'c', recordedAt: '2026-01-01T00:00:00.000Z', actor: null, traceparent: null };
+    const events = [{ type: 'RunStarted', v: 1, data: '{}' }];
+    for (let index = 0; index < 20_001; index++) {
+      const stream = runStream(runIdOf(`r${index}`));
+      store.append({ stream, expected: NO_STREAM, events, envelope }, () => undefined);
+    }
+    const table = new MemoryOpenRuns();
+    const write = table.write.bind(table);
+    let writes = 0;
+    table.write = (batch) => (++writes === 2 ? Promise.reject(new Error('stopped')) : write(batch));
+    await expect(takeOver(store, table, silentLog, ALL_SHARDS)).rejects.toThrow('stopped');
+    expect(await table.count(ALL_SHARDS)).toBe(20_000);
+    await takeOver(store, table, silentLog, ALL_SHARDS);
+    expect(await table.count(ALL_SHARDS)).toBe(20_001);
   });
 });

@@ -332,8 +332,12 @@ describe('an owner on a log that others append to', () => {
     await until(() => store.heldReads.length === 1);
     owner.engine.shared!.disown(() => true);
     expect(await woken).toMatchObject({ status: 'unavailable' });
+    const wokenAnew = new Promise((done) => owner.engine.shared!.wakeAnew(X, done));
+    await until(() => store.heldReads.length === 2);
+    owner.engine.shared!.disown(() => true);
     store.hold = false;
-    store.heldReads[0]!();
+    for (const goOn of store.heldReads) goOn();
+    expect(await wokenAnew).toMatchObject({ status: 'unavailable' });
     await turns();
     expect(await typesOf(store, 'x')).toEqual(['RunStarted', 'StepEntered']);
     expect(owner.engine.size).toBe(0);

@@ -321,6 +321,24 @@ describe('a dispatcher that takes over', () => {
     ]);
   });
 
+  it('takes over what is in its memory already, since somebody looked at it there', async () => {
+    const { app, url } = await application((made) =>
+      made.on('/', (_request, response) => {
+        if (app.requests.length > 1) json(response, 200, 'heir');
+      }),
+    );
+    const world = worldOf(stepPlan(`${url}/`));
+    const api = world.api();
+    const dead = await world.dispatcher('dead', ALL_SHARDS);
+    const heir = await world.dispatcher('heir', []);
+    await api.startRun('x');
+    await until(() => app.requests.length === 1);
+    expect((await heir.engine.load(runIdOf('x')))?.run.status).toBe('running');
+    dead.kill();
+    heir.ownership.gain(ALL_SHARDS);
+    expect((await api.ended('x'))?.run.status).toBe('completed');
+  });
+
   it('while its subscription moves on misses nothing of what it gains, and meets nothing twice', async () => {
     const { app, url } = await application();
     const world = worldOf(stepPlan(`${url}/`));
