@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MemoryEventStore } from '#event-store';
-import { silentLog, type Log } from '#runtime';
+import { instantOf, silentLog, systemClock, type Log } from '#runtime';
 import { PostgresViewStore } from '#views';
 import { appendRun } from '../../../libs/engine/src/testing/finished-runs.js';
 import { testPostgres, type TestPostgres } from '../../../test/support/postgres.js';
 import { retain } from './retention.js';
 
-const AGE_MS = 3_600_000;
+const HOUR_MS = 3_600_000;
 
 describe('retention in several projectors', () => {
   let postgres: TestPostgres;
@@ -38,12 +38,14 @@ describe('retention in several projectors', () => {
 
   it('is of one at a time; another one goes on when that one stops', async () => {
     const store = new MemoryEventStore();
-    await appendRun(store, 'a');
-    const first = start(store, AGE_MS);
+    const ago = (ms: number): { at: string } => ({ at: instantOf(systemClock.nowMs() - ms) });
+    await appendRun(store, 'a', ago(3 * HOUR_MS));
+    // Too young for the first one, so that there is something left to do.
+    await appendRun(store, 'b', ago(HOUR_MS));
+    const first = start(store, 2 * HOUR_MS);
     await first.archived;
-    const second = start(store, AGE_MS);
+    const second = start(store, HOUR_MS / 2);
     expect([first.lock!.leads, second.lock!.leads]).toEqual([true, false]);
-    await appendRun(store, 'b');
     await first.lock!.stop();
     await second.archived;
     expect([first.lock!.leads, second.lock!.leads]).toEqual([false, true]);

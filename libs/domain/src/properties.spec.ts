@@ -127,7 +127,7 @@ const OFTEN_ENOUGH = {
   'an outcome lost for good': 5,
   'too many attempts': 10,
   'too many events': 10,
-  'a payload too large': 10,
+  'a payload too large': 5,
   'a branch counted as failed': 40,
   'outputs gathered': 150,
   'a constant handed on': 700,

@@ -80,6 +80,7 @@ describe('the views in Postgres', () => {
     expect(await ask(`select version, name from ${setName(1)}.migrations`)).toEqual([
       { version: 1, name: 'run-list' },
       { version: 2, name: 'step-list' },
+      { version: 3, name: 'last-seq' },
     ]);
     expect(await others[5]!.checkpoint()).toBe(LOG_START);
     await Promise.all(others.map((other) => other.stop()));

@@ -153,7 +153,7 @@ export class RunListWriter {
       [arrayOf(lookups.map(({ hash }) => hash)), arrayOf(lookups.map(({ seq }) => seq))],
     );
     await this.#client.query(
-      `delete from ${this.#set}.run_lookups where step is not null and seq = any($1::bigint[])`,
+      `delete from ${this.#set}.run_lookups where step is not null and (seq + 0) = any($1::bigint[])`,
       [seqs],
     );
   }

@@ -125,9 +125,12 @@ const LAST_SEQ = `
   alter table checkpoint add column last_seq bigint not null default 0;
   update checkpoint set last_seq = coalesce((select max(seq) from runs), 0)`;
 
-/** By which steps a run is found does not stand in its row, and the primary key begins with the hash. */
+/**
+ * By which steps a run is found does not stand in its row, and the primary key begins with the hash. `seq + 0`, since else
+ * lists by a step would be read by this one.
+ */
 const STEPS_INDEX = `
-  create index run_lookups_of_steps on run_lookups (seq) where step is not null`;
+  create index run_lookups_of_steps on run_lookups ((seq + 0)) where step is not null`;
 
 /** For a rebuild, which fills the tables before it indexes them; together they make what the migrations make. */
 export const SET_TABLES = `${RUN_LIST_TABLES};${STEP_LIST_TABLE};${LAST_SEQ}`;
