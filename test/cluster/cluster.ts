@@ -192,9 +192,9 @@ export class Cluster {
 
   /** Leaves nothing behind. */
   async abandon(): Promise<void> {
-    for (const member of this.members) if (member.child?.ended === null) member.child.kill();
+    await Promise.all(this.members.map((member) => member.kill()));
     await Promise.all([this.proxies.eventStore?.stop(), this.proxies.postgres.stop()]);
-    await this.eventStore?.child?.stop();
+    await this.eventStore?.stop();
     await Promise.all([this.postgres.stop(), this.app.child.stop()]);
   }
 }

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 
 export type ProxyTarget = { readonly host: string; readonly port: number };
 
-/** Changes the bytes of one connection on their way back. Holds back what may be the beginning of something to change. */
+/** Changes the bytes of one connection on their way back. May hold back what it cannot judge yet. */
 export type Rewrite = (chunk: Buffer) => Buffer;
 
 export type ProxyOptions = {
@@ -133,18 +133,27 @@ const forward = (from: Socket, to: Socket, rewrite: Rewrite | null): void => {
   from.on('end', () => to.end());
 };
 
-/**
- * Replaces a text of bytes by another of the same length, also where it is spread over chunks. A chunk that ends like the
- * beginning of it is held back until the next one tells; none ends a message of a protocol so, or it would never come.
- */
-export const replacing = (from: Buffer, by: Buffer): Rewrite => {
+/** Changes whole messages of a protocol that sends the length of each in four bytes before it, however they are cut into chunks. */
+export const framed = (change: (message: Buffer) => void): Rewrite => {
   let held: Buffer = Buffer.alloc(0);
   return (chunk) => {
-    const bytes = Buffer.concat([held, chunk]);
-    for (let at = bytes.indexOf(from); at !== -1; at = bytes.indexOf(from, at + from.length)) by.copy(bytes, at);
-    let tail = Math.min(from.length - 1, bytes.length);
-    while (tail > 0 && !bytes.subarray(bytes.length - tail).equals(from.subarray(0, tail))) tail--;
-    held = bytes.subarray(bytes.length - tail);
-    return bytes.subarray(0, bytes.length - tail);
+    held = Buffer.concat([held, chunk]);
+    let until = 0;
+    while (held.length >= until + LENGTH_BYTES) {
+      const end = until + LENGTH_BYTES + held.readInt32BE(until);
+      if (end > held.length) break;
+      change(held.subarray(until + LENGTH_BYTES, end));
+      until = end;
+    }
+    const whole = held.subarray(0, until);
+    held = held.subarray(until);
+    return whole;
   };
+};
+
+const LENGTH_BYTES = 4;
+
+/** Puts bytes in the place of others of the same length, wherever these are. */
+export const replaceIn = (bytes: Buffer, from: Buffer, by: Buffer): void => {
+  for (let at = bytes.indexOf(from); at !== -1; at = bytes.indexOf(from, at + from.length)) by.copy(bytes, at);
 };

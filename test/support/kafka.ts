@@ -2,7 +2,7 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { dockerAnswers } from './docker.js';
 import { freePort } from './processes.js';
 import { noteServers } from './servers-seen.js';
-import { replacing, FaultProxy } from './fault-proxy.js';
+import { FaultProxy, framed, replaceIn } from './fault-proxy.js';
 
 /** A broker of the test; all its state goes with it. */
 export type TestKafka = {
@@ -44,10 +44,10 @@ export const kafkaProxies = async (
   kafka: TestKafka,
 ): Promise<{ readonly brokers: readonly string[]; readonly proxies: readonly FaultProxy[] }> => {
   const ports: { readonly real: Buffer; readonly proxied: Buffer }[] = [];
-  const rewrite = () => {
-    const changes = ports.map(({ real, proxied }) => replacing(real, proxied));
-    return (chunk: Buffer) => changes.reduce((bytes, change) => change(bytes), chunk);
-  };
+  const rewrite = () =>
+    framed((message) => {
+      for (const { real, proxied } of ports) replaceIn(message, real, proxied);
+    });
   const proxies: FaultProxy[] = [];
   for (const broker of kafka.brokers) {
     const [host, port] = broker.split(':');

@@ -1,8 +1,8 @@
 import { NestFactory } from '@nestjs/core';
 import { hostname } from 'node:os';
 import { openEventStore } from '#event-store';
-import { PostgresRelayCheckpoint, relayOfConfig, type Relay } from '#relay';
-import { MetricsPage, OpsServer, readinessOf, systemClock } from '#runtime';
+import { PostgresRelayCheckpoint, createKafkaRelay, type Relay } from '#relay';
+import { MetricsPage, OpsServer, readinessOf, systemClock, systemEntropy } from '#runtime';
 import type { Config, Log, Readiness } from '#runtime';
 import { PostgresLeaderLock, sharedProjector, sharedViews, viewMetrics, type ViewStore } from '#views';
 import { ProjectorModule } from './projector.module.js';
@@ -19,7 +19,7 @@ export const runProjector = async (config: Config, log: Log): Promise<() => Prom
       log.warn('the views could not be written; starting again from their checkpoint', { err, delayMs }),
   });
   const checkpoint = new PostgresRelayCheckpoint(config.kafka.topic, { connectionString: config.views.url! });
-  const relay = relayOfConfig(config.kafka, store, checkpoint, log);
+  const relay = createKafkaRelay(store, checkpoint, systemClock, systemEntropy, log, config.kafka);
   const relaying = relay === null ? null : relayAsOneOfSeveral(relay, config.views.url!, log);
   const app = await NestFactory.createApplicationContext(ProjectorModule.with({ projector, views }), {
     logger: false,

@@ -1,8 +1,8 @@
 import { NestFactory } from '@nestjs/core';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { FileRelayCheckpoint, relayOfConfig } from '#relay';
-import type { Config, Log } from '#runtime';
+import { createKafkaRelay, FileRelayCheckpoint, MemoryRelayCheckpoint } from '#relay';
+import { systemEntropy, type Config, type Log } from '#runtime';
 import { createHttpAdapter, openTrigger } from '../../workflow-api/src/workflow-api.module.js';
 import { createParts } from './standalone-parts.js';
 import { StandaloneModule } from './standalone.module.js';
@@ -26,8 +26,11 @@ export const serve = async (config: Config, log: Log): Promise<() => Promise<voi
     dataDir: config.dataDir,
     swaggerUi: `${url}/docs`,
   });
-  const checkpoint = new FileRelayCheckpoint(join(config.dataDir, 'relay-checkpoint.json'));
-  const relay = relayOfConfig(config.kafka, parts.store, checkpoint, log);
+  const checkpoint =
+    config.eventStore === 'memory'
+      ? new MemoryRelayCheckpoint()
+      : new FileRelayCheckpoint(join(config.dataDir, 'relay-checkpoint.json'));
+  const relay = createKafkaRelay(parts.store, checkpoint, parts.clock, systemEntropy, log, config.kafka);
   relay?.start();
   const trigger = openTrigger(parts, config.kafka);
   trigger?.start();

@@ -1,8 +1,8 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { MetricsPage } from '#runtime';
-import { triggerOfConfig, type KafkaTrigger } from '#relay';
-import type { Config } from '#runtime';
+import { createKafkaTrigger, type KafkaTrigger } from '#relay';
+import { systemEntropy, type Config } from '#runtime';
 import { CONTROLLERS } from './controllers.js';
 import { createOpenApiDocument } from './docs/openapi-document.js';
 import { OpenApiText } from './docs/openapi-text.js';
@@ -41,7 +41,8 @@ const bodyMaxBytes = (limits: WorkflowApiParts['config']['limits']): number =>
 export const openTrigger = (parts: WorkflowApiParts, kafka: Config['kafka']): KafkaTrigger | null => {
   const { limits } = parts.config;
   const plans = new CataloguePlans(parts.catalogue, limits);
-  return triggerOfConfig(kafka, new TriggeredRunStarts({ ...parts, plans, limits }, bodyMaxBytes(limits)), parts.log);
+  const starts = new TriggeredRunStarts({ ...parts, plans, limits }, bodyMaxBytes(limits));
+  return createKafkaTrigger(starts, parts.clock, systemEntropy, parts.log, kafka);
 };
 
 /** The HTTP edge as a Nest module. Everything it leans on is handed in. */

@@ -4,7 +4,6 @@ export { MemoryRelayCheckpoint, RelayCheckpoint, type TakenCheckpoint } from './
 export { CheckpointUnreadable, FileRelayCheckpoint } from './file/file-relay-checkpoint.js';
 export { PostgresRelayCheckpoint } from './postgres/postgres-relay-checkpoint.js';
 export { Publisher, type Published, type TopicMessage } from './publisher.js';
-export { relayOfConfig, triggerOfConfig } from './relay-of-config.js';
 export { KafkaPublisher } from './kafka/kafka-publisher.js';
 export type { KafkaConnection, KafkaSasl } from './kafka/kafka-client.js';
 export { KafkaTrigger, type KafkaTriggerSettings, type KafkaTriggerState } from './kafka/kafka-trigger.js';
