@@ -9,5 +9,5 @@ export default {
   globalTeardown: '<rootDir>/test/support/jest-tear-down.js',
   maxWorkers: '100%',
   workerIdleMemoryLimit: '512MB',
-  testTimeout: 60_000,
+  testTimeout: 20_000,
 };

@@ -4,7 +4,7 @@ import { shardOf } from '#event-store';
 import type { Field } from '../crash/client.js';
 import { gather, idsOf, publishAll, runClients } from '../crash/crash-test.js';
 import { readEndedRuns, readLedger, type Evidence } from '../crash/evidence.js';
-import { judge, knownRuns, passes, type Verdict } from '../crash/invariants.js';
+import { accountsAreWhole, judge, knownRuns, passes, type Verdict } from '../crash/invariants.js';
 import { workloads } from '../crash/workloads.js';
 import { Chance } from '../support/chance.js';
 import { allSteps } from '../support/shapes.js';
@@ -76,6 +76,7 @@ const fieldOf = (cluster: Cluster): Field => {
     },
     wishes: [],
     complaints: [],
+    oneServer: false,
     acknowledged: () => {},
   };
 };
@@ -143,18 +144,7 @@ const conduct = (
   cluster: Cluster,
   ends: ReadonlyMap<string, number | string | null>,
 ): readonly Verdict[] => [
-  {
-    title: 'the ledger kept every request',
-    checked: evidence.requests.length,
-    unit: 'requests',
-    violations: evidence.dropped === 0 ? [] : [`${evidence.dropped} were dropped`],
-  },
-  {
-    title: 'every answer to a client was a fitting one',
-    checked: field.wishes.length,
-    unit: 'wishes',
-    violations: field.complaints,
-  },
+  ...accountsAreWhole(evidence, field),
   {
     title: 'a process ended only when it was killed',
     checked: cluster.members.length,

@@ -9,7 +9,7 @@ import { pause } from '../support/pause.js';
 import { allSteps } from '../support/shapes.js';
 import { newWish, performWish, type Field } from './client.js';
 import { readEndedRuns, readHistories, readLedger, readList, type Evidence } from './evidence.js';
-import { judge, knownRuns, passes, type Verdict } from './invariants.js';
+import { accountsAreWhole, judge, knownRuns, passes, type Verdict } from './invariants.js';
 import { AIMS, Victim, type Aim } from './victim.js';
 import { workloads, type Workload } from './workloads.js';
 
@@ -56,7 +56,7 @@ export const crashTest = async (options: CrashOptions): Promise<readonly Verdict
     await victim.start();
     const kinds = workloads(app.url, trap.url);
     const acknowledged = (): void => victim.happened('at an acknowledgement');
-    const field: Field = { url: victim.url, wishes: [], complaints: [], acknowledged };
+    const field: Field = { url: victim.url, wishes: [], complaints: [], oneServer: true, acknowledged };
     await publishAll(victim.url, kinds);
     await quietPhase(options, field, kinds);
     await killingPhase(options, victim, field, kinds);
@@ -204,18 +204,7 @@ const conduct = (
   victim: Victim,
   stopped: number | string | null,
 ): readonly Verdict[] => [
-  {
-    title: 'the ledger kept every request',
-    checked: evidence.requests.length,
-    unit: 'requests',
-    violations: evidence.dropped === 0 ? [] : [`${evidence.dropped} were dropped`],
-  },
-  {
-    title: 'every answer to a client was a fitting one',
-    checked: field.wishes.length,
-    unit: 'wishes',
-    violations: field.complaints,
-  },
+  ...accountsAreWhole(evidence, field),
   {
     title: 'the server ended only when it was killed',
     checked: victim.killed,

@@ -1,6 +1,6 @@
 import type { LedgerEntry } from '../../apps/sample-app/src/ledger.js';
 import { allSteps, hasEnded, type AttemptShape, type RunShape, type StepShape } from '../support/shapes.js';
-import type { Wish } from './client.js';
+import type { Field, Wish } from './client.js';
 import type { Evidence } from './evidence.js';
 
 /** One promise held against the evidence. It passes when nothing violates it and it was not empty. */
@@ -37,6 +37,22 @@ export const judge = (evidence: Evidence): readonly Verdict[] => {
     viewsEqualTheFold(evidence),
   ];
 };
+
+/** What everything else rests on: the application has kept its account, and clients got answers that can be. */
+export const accountsAreWhole = (evidence: Evidence, field: Field): readonly Verdict[] => [
+  {
+    title: 'the ledger kept every request',
+    checked: evidence.requests.length,
+    unit: 'requests',
+    violations: evidence.dropped === 0 ? [] : [`${evidence.dropped} were dropped`],
+  },
+  {
+    title: 'every answer to a client was a fitting one',
+    checked: field.wishes.length,
+    unit: 'wishes',
+    violations: field.complaints,
+  },
+];
 
 export type KnownRun = { readonly wish: Wish; readonly run: RunShape };
 

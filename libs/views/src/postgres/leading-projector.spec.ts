@@ -11,7 +11,7 @@ import { LeadingProjector } from './leading-projector.js';
 import { BEAT_MS, LATE_MS, PostgresLeaderLock, SILENT_MS } from './postgres-leader-lock.js';
 import { PostgresViewStore } from './postgres-view-store.js';
 
-const LOCK = { beatMs: 50, silentMs: 1_500 };
+const LOCK = { beatMs: 50, silentMs: 600 };
 
 type LeaderRow = { holder: string; backend_pid: number; term: number };
 
