@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { shardOf } from '#event-store';
+import { systemEntropy } from '#runtime';
 import type { Field } from '../crash/client.js';
 import { gather, idsOf, publishAll, runClients } from '../crash/crash-test.js';
 import { readEndedRuns, readLedger, type Evidence } from '../crash/evidence.js';
@@ -30,7 +31,7 @@ export const clusterTest = async (options: ClusterOptions): Promise<readonly Ver
   try {
     const kinds = workloads(cluster.app.url, cluster.app.url);
     await publishAll(cluster.apis[0]!.url, kinds);
-    const field = fieldOf(cluster);
+    const field = fieldOf(cluster, seed);
     say('  without faults');
     await runClients(seed, field, kinds, null);
     await readEndedRuns(field.url, idsOf(field), QUIET_END_TIMEOUT_MS, () => {});
@@ -48,9 +49,8 @@ export const clusterTest = async (options: ClusterOptions): Promise<readonly Ver
     await clients;
     say(`  in peace again: ${field.wishes.length} runs`);
     const healedMs = performance.now();
-    const evidence = await gather({ seed, progress, url: cluster.apis[1]!.url }, field, () =>
-      readLedger(cluster.app.url),
-    );
+    const gathering = { progress, url: cluster.apis[1]!.url, isShared: cluster.eventStore === null };
+    const evidence = await gather(gathering, field, () => readLedger(cluster.app.url));
     say(`  all runs read after ${Math.round((performance.now() - healedMs) / 1_000)} s`);
     const moves = await cluster.moves();
     const ends = await cluster.stop();
@@ -68,12 +68,15 @@ export const clusterTest = async (options: ClusterOptions): Promise<readonly Ver
 };
 
 /** Clients take the APIs by turns: what one has acknowledged, the other must know. */
-const fieldOf = (cluster: Cluster): Field => {
+const fieldOf = (cluster: Cluster, seed: number): Field => {
   let turn = 0;
+  // A real event store may hold the runs of a test with the same seed.
+  const scope = cluster.eventStore === null ? `${seed}-${systemEntropy.hex(4)}` : `${seed}`;
   return {
     get url() {
       return cluster.apis[turn++ % cluster.apis.length]!.url;
     },
+    scope,
     wishes: [],
     complaints: [],
     oneServer: false,
