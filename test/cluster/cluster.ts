@@ -98,6 +98,10 @@ const SPAWN = {
   dispatcher: 'apps/dispatcher/src/main.js',
   projector: 'apps/projector/src/main.js',
 } as const;
+/** A connection string that names one node, without discovery of others. */
+const ONE_NODE = /^(?<before>(?:esdb|kurrentdb):\/\/(?:[^@/?]*@)?)(?<host>[^@/?:,]+)(?::(?<port>\d+))?(?=[/?]|$)/;
+/** Of a node that names none. */
+const EVENT_STORE_PORT = 2113;
 const DOUBLE = 'test/support/eventstoredb-double/main.js';
 
 export type ShardMove = {
@@ -145,8 +149,9 @@ export class Cluster {
     const real = process.env['STEPWELL_TEST_EVENTSTOREDB_URL'];
     const eventStore = real === undefined ? await startDouble(folder) : null;
     const relayTopic = shape.relay === true ? await RelayTopic.start() : null;
+    const eventStoreUrl = real ?? `esdb://127.0.0.1:${eventStore!.port}?tls=false`;
     const proxies = {
-      eventStore: eventStore === null || shape.direct === true ? null : new TcpProxy(eventStore.port),
+      eventStore: shape.direct === true ? null : proxyTo(eventStoreUrl),
       postgres: new TcpProxy(Number(new URL(postgres.url).port)),
     };
     await Promise.all([proxies.eventStore?.start(), proxies.postgres.start()]);
@@ -154,7 +159,10 @@ export class Cluster {
     if (shape.direct !== true) viewsUrl.port = String(proxies.postgres.port);
     const env = {
       STEPWELL_EVENT_STORE: 'eventstoredb',
-      STEPWELL_EVENTSTOREDB_URL: real ?? `esdb://127.0.0.1:${proxies.eventStore?.port ?? eventStore!.port}?tls=false`,
+      STEPWELL_EVENTSTOREDB_URL:
+        proxies.eventStore === null
+          ? eventStoreUrl
+          : eventStoreUrl.replace(ONE_NODE, `$<before>127.0.0.1:${proxies.eventStore.port}`),
       STEPWELL_VIEWS_URL: viewsUrl.href,
       STEPWELL_LOG_LEVEL: 'warn',
       ...(relayTopic !== null && {
@@ -244,6 +252,13 @@ export class Cluster {
     await Promise.all([this.postgres.stop(), this.app.child.stop()]);
   }
 }
+
+/** `null` for one that nothing can stand before: several nodes, or one whose certificate names its host. */
+const proxyTo = (url: string): TcpProxy | null => {
+  const node = ONE_NODE.exec(url)?.groups;
+  if (node === undefined || !/[?&]tls=false\b/i.test(url)) return null;
+  return new TcpProxy(Number(node['port'] ?? EVENT_STORE_PORT), node['host']);
+};
 
 const startDouble = async (parent: string): Promise<Member> => {
   const port = await freePort();

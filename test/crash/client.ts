@@ -30,6 +30,8 @@ export type Wish = {
 /** What all clients share. */
 export type Field = {
   readonly url: string;
+  /** Tells the keys of this test from others that the log may hold. */
+  readonly scope: string;
   readonly wishes: Wish[];
   readonly complaints: string[];
   /** One process answers all: then the first acknowledgement of a start that does not wait is never behind a replay's. */

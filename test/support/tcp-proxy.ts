@@ -1,13 +1,13 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** Stands between a client and a server on this machine, and does to their connections what networks do. */
+/** Stands between a client and a server, of this machine if no other is named, and does to their connections what networks do. */
 export class TcpProxy {
   readonly #server: Server;
   readonly #pairs = new Set<readonly [client: Socket, server: Socket]>();
 
-  constructor(targetPort: number) {
+  constructor(targetPort: number, targetHost = '127.0.0.1') {
     this.#server = createServer((client) => {
-      const server = connect(targetPort, '127.0.0.1');
+      const server = connect(targetPort, targetHost);
       const pair = [client, server] as const;
       this.#pairs.add(pair);
       for (const socket of pair) {

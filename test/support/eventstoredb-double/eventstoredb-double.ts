@@ -34,6 +34,7 @@ export type DoubleOptions = {
 const READY_AFTER_MS = 500;
 const RACING_TIMEOUT_MS = 2000;
 const VERSION = '23.10.6';
+const LIVE_EVENTS_MAX = 32;
 const HTTP2_PREFACE = 'PRI ';
 
 /**
@@ -134,7 +135,8 @@ export class EventStoreDbDouble {
     const { racingTimeoutMs = RACING_TIMEOUT_MS, version = VERSION } = this.options;
     const [major = 0, minor = 0] = version.split('.').map(Number);
     const saysCaughtUp = major > 23 || (major === 23 && minor >= 10);
-    const reading = new Reading(() => this.log, this.faults, { saysCaughtUp });
+    const liveEventsMax = major >= 24 ? null : LIVE_EVENTS_MAX;
+    const reading = new Reading(() => this.log, this.faults, { saysCaughtUp, liveEventsMax });
     const appending = new Appending(() => this.log, this.faults, { racingTimeoutMs });
     const server = new Server({ 'grpc.max_receive_message_length': 17 * 1024 * 1024 });
     const { read, batchAppend: batch } = streamsGrpc.StreamsService;

@@ -10,12 +10,26 @@ import type { Faults } from './faults.js';
 export type ReadCallOptions = {
   /** False for a server of before 23.10, which does not say that a subscription has caught up. */
   readonly saysCaughtUp: boolean;
+  /**
+   * A subscription that is live is ended when so many events wait for its reader, as servers of before 24.2 do; `null` for
+   * the others, which go back to reading.
+   */
+  readonly liveEventsMax: number | null;
 };
 
 type Call = ServerWritableStream<ReadReq, ReadResp | Uint8Array>;
 
 /** The server's default window, when a filter names none. */
 const WINDOW_EVENTS = 32;
+
+const TOO_SLOW = 'Operation timed out: Consumer too slow to handle event while live. Client resubscription required.';
+const COUNTED_MAX = 1000;
+
+type Following = {
+  readonly deliver: () => Promise<void>;
+  /** How many events would be delivered now. */
+  readonly waiting: () => number;
+};
 
 const anError = (code: status, details: string, trailers: Readonly<Record<string, string>> = {}) => {
   const metadata = new Metadata();
@@ -60,7 +74,7 @@ export class Reading {
           await out.write(log.messageAt(view.indexOf(next++)));
         }
       };
-      return this.#follow(log, out, deliver);
+      return this.#follow(log, out, { deliver, waiting: () => (viewOf(log, name)?.last ?? -1) + 1 - next });
     }
     const view = viewOf(log, name);
     if (view === null) return out.write(notFound(name));
@@ -91,7 +105,13 @@ export class Reading {
           if (out.closed) return;
         }
       };
-      return this.#follow(log, out, deliver);
+      const waiting = (): number => {
+        let count = 0;
+        for (let index = next; index < log.size && count <= COUNTED_MAX; index++)
+          if (lets(log.streamAt(index))) count++;
+        return count;
+      };
+      return this.#follow(log, out, { deliver, waiting });
     }
     let left = Number(options.getCount());
     if (options.getReadDirection() === streams.ReadReq.Options.ReadDirection.BACKWARDS) {
@@ -111,13 +131,15 @@ export class Reading {
   }
 
   /** What is there, `caughtUp`, then what comes. */
-  async #follow(log: EventLog, out: Outgoing, deliver: () => Promise<void>): Promise<void> {
+  async #follow(log: EventLog, out: Outgoing, { deliver, waiting }: Following): Promise<void> {
+    const { liveEventsMax } = this.options;
     let wake = (): void => {};
     const stop = log.onMore(() => wake());
     out.onClose(() => wake());
     try {
       for (let live = false; !out.closed; live = true) {
         const more = new Promise<void>((resolve) => (wake = resolve));
+        if (live && liveEventsMax !== null && waiting() > liveEventsMax) throw anError(status.ABORTED, TOO_SLOW);
         await deliver();
         if (!live && this.options.saysCaughtUp) await out.write(caughtUp());
         if (!out.closed) await more;

@@ -11,8 +11,10 @@ export const sendText = (
   text: string,
 ): void => {
   if (response.headersSent || response.destroyed) return;
-  response.writeHead(status, { 'content-type': JSON_TYPE, 'content-length': Buffer.byteLength(text), ...headers });
-  response.end(text);
+  const bytes = Buffer.byteLength(text);
+  response.writeHead(status, { 'content-type': JSON_TYPE, 'content-length': bytes, ...headers });
+  // As many bytes as characters: all of it is ASCII, which both encodings write alike, Latin-1 by a plain copy.
+  response.end(text, bytes === text.length ? 'latin1' : 'utf8');
 };
 
 export const sendProblem = (response: ServerResponse, problem: Problem): void =>

@@ -245,48 +245,6 @@ describe('a dispatcher that has lost a shard', () => {
   });
 });
 
-describe('a dispatcher that has not shown of late that it lives', () => {
-  // As one wakes that was stopped in the middle of it: what came meanwhile is heard before the next beat.
-  it.each([
-    [
-      'its start was on its way to the log',
-      async (silent: () => void, committed: () => void) => {
-        silent();
-        committed();
-      },
-    ],
-    [
-      'its connection was being made',
-      async (silent: () => void, committed: () => void) => {
-        committed();
-        // Turns of the same phase: a connection takes another one.
-        for (let turn = 0; turn < 100; turn++) await Promise.resolve();
-        silent();
-      },
-    ],
-  ])('sends nothing of an attempt when %s as it fell silent', async (_when, wake) => {
-    const { app, url } = await application((made) => made.on('/', (_request, response) => json(response, 200, 1)));
-    const world = worldOf(stepPlan(`${url}/`));
-    const api = world.api();
-    const { client, ownership } = await world.dispatcher('silent', ALL_SHARDS);
-    const held: (() => void)[] = [];
-    client.afterAppend = () => new Promise((resolve) => held.push(resolve));
-    await api.startRun('x');
-    await until(() => held.length === 1);
-    client.afterAppend = null;
-    await wake(
-      () => (ownership.mayStart = false),
-      () => held[0]!(),
-    );
-    await until(async () => app.requests.length > 0 || (await world.typesOf('x')).includes('AttemptFailed'));
-    expect(app.requests).toHaveLength(0);
-    ownership.mayStart = true;
-    const { run } = (await api.ended('x'))!;
-    expect(attemptsOf(run).map(({ outcome }) => outcome)).toEqual(['not-executed', 'succeeded']);
-    expect(app.requests).toHaveLength(1);
-  });
-});
-
 describe('a dispatcher that takes over', () => {
   it('from one that was killed loses nothing: what the table told, and what only the log told', async () => {
     let up = false;

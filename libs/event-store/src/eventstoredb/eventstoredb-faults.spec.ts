@@ -65,6 +65,16 @@ const surely = async (append: Parameters<typeof settled>[1]): Promise<AppendOutc
   }
 };
 
+/** The same log, served by another version. */
+const restartAs = async (version: string): Promise<void> => {
+  await store.stop();
+  await double.stop();
+  double = new EventStoreDbDouble({ folder: folder.path, notReadyMs: 0, version });
+  await double.start();
+  store = newStore();
+  await store.start();
+};
+
 const gate = (): { readonly open: () => void; readonly wait: () => Promise<void> } => {
   let open = (): void => {};
   const opened = new Promise<void>((resolve) => (open = resolve));
@@ -269,6 +279,36 @@ describe('a subscription to EventStoreDB', () => {
     }
   });
 
+  it.each(['23.10.8', '24.2.0'])(
+    'bears appends that come faster than a server of %s hands them on, and says nothing of it',
+    async (version) => {
+      await restartAs(version);
+      const filters = [{}, { stream: stream('a') }, { prefixes: [stream('b-')] }];
+      const followers = filters.map((filter) => follow(store, LOG_START, filter));
+      await Promise.all(followers.map((follower) => follower.untilCaughtUp()));
+      const many = Array.from({ length: 100 }, (_, index) => index);
+      for (let round = 0; round < 5; round++) {
+        const expected = round * 200 - 1;
+        const appends = many.flatMap((index) => [
+          appendOf(`b-${round}-${index}`, NO_STREAM, 'one'),
+          appendOf('a', expected + index * 2, 'two', 'three'),
+        ]);
+        await Promise.all(appends.map(surely));
+        await pause(20);
+      }
+      await Promise.all(followers.map((follower, at) => follower.untilTexts([1500, 1000, 500][at]!)));
+      for (const follower of followers) {
+        await follower.end();
+        expect(follower.caughtUp()).toHaveLength(1);
+      }
+      const all = textsOf(await store.readAll(LOG_START, { limit: 10_000 }));
+      expect(followers[0]!.texts()).toEqual(all);
+      expect(followers[1]!.texts()).toEqual(all.filter((text) => text !== 'one'));
+      expect(followers[2]!.texts()).toEqual(all.filter((text) => text === 'one'));
+      expect(warned).toEqual([]);
+    },
+  );
+
   it('takes no more into memory than its bound while its reader does not come', async () => {
     const big = 'x'.repeat(100_000);
     for (let index = 0; index < 100; index++) await surely(appendOf(`big-${index}`, NO_STREAM, big));
@@ -327,73 +367,5 @@ describe('a subscription to EventStoreDB', () => {
     const inside = double.log.positionAt(1);
     const rest = await store.readAll(inside as Position, { limit: 10 });
     expect(rest).toMatchObject([{ firstRevision: 1, count: 2, position: commit!.position }]);
-  });
-});
-
-describe('the start on EventStoreDB', () => {
-  it('waits until the server is ready', async () => {
-    double.faults.becomeReady(300);
-    const late = newStore();
-    await late.start();
-    expect(await late.head()).toBe(LOG_START);
-  });
-
-  it('says where it found nobody', async () => {
-    const lost = newStore({ url: 'esdb://user:changeit@127.0.0.1:1?tls=false', startTimeoutMs: 300 });
-    const failed = await lost.start().catch((error: unknown) => error);
-    expect(failed).toMatchObject({ code: 'event-store-unreachable' });
-    expect(String(failed)).toContain('cannot reach EventStoreDB at 127.0.0.1:1: ');
-    expect(JSON.stringify(warned) + String(failed)).not.toContain('changeit');
-  });
-
-  it('shows no password of a connection string that the client does not understand', async () => {
-    for (const url of ['esdb://admin:changeit@node:port?tls=false', 'esdb://admin:changeit?tls=false']) {
-      const failed = await newStore({ url })
-        .start()
-        .catch((error: unknown) => error);
-      expect(String(failed)).toContain('is not understood: at position');
-      expect(String(failed) + JSON.stringify(failed)).not.toContain('changeit');
-    }
-    const doubtful = newStore({ url: `${double.url.replace('//', '//admin:changeit@')}&colour=blue` });
-    await doubtful.start();
-    expect(warned.join()).toContain('colour');
-    expect(warned.join()).not.toContain('changeit');
-  });
-
-  it.each([
-    ['22.6.0', 'is too old'],
-    ['21.10.9', 'is too old'],
-  ])('refuses a server of version %s', async (version, reason) => {
-    await store.stop();
-    await double.stop();
-    double = new EventStoreDbDouble({ folder: folder.path, notReadyMs: 0, version });
-    await double.start();
-    await expect(newStore().start()).rejects.toThrow(reason);
-  });
-
-  it('serves on 22.10, which does not say that a subscription has caught up', async () => {
-    await store.stop();
-    await double.stop();
-    double = new EventStoreDbDouble({ folder: folder.path, notReadyMs: 0, version: '22.10.5' });
-    await double.start();
-    store = newStore();
-    await store.start();
-    await settled(store, appendOf('a', NO_STREAM, 'one'));
-    const follower = follow(store, LOG_START);
-    await follower.untilCaughtUp();
-    expect(follower.texts()).toEqual(['one']);
-    await follower.end();
-  });
-
-  it('warns of a server that was told to be careless, and of none that was not', async () => {
-    expect(warned).toEqual([]);
-    await store.stop();
-    await double.stop();
-    const serverOptions = { UnsafeDisableFlushToDisk: 'True', MemDb: 'true' };
-    double = new EventStoreDbDouble({ folder: folder.path, notReadyMs: 0, serverOptions });
-    await double.start();
-    await newStore().start();
-    expect(warned.join('\n')).toMatch(/does not flush to the disk[^]*|keeps everything in memory/);
-    expect(warned).toHaveLength(2);
   });
 });

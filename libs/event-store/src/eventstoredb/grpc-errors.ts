@@ -6,6 +6,7 @@ export const DEADLINE_EXCEEDED = 4;
 const PERMISSION_DENIED = 7;
 const RESOURCE_EXHAUSTED = 8;
 const FAILED_PRECONDITION = 9;
+const ABORTED = 10;
 const UNIMPLEMENTED = 12;
 const INTERNAL = 13;
 const UNAVAILABLE = 14;
@@ -29,6 +30,9 @@ export const isNotLeader = (error: unknown): boolean => exceptionOf(error) === '
 
 /** The stream was deleted for ever. */
 export const isStreamDeleted = (error: unknown): boolean => exceptionOf(error) === 'stream-deleted';
+
+/** A server of before 24.2 has ended a subscription that was live: more came at once than it keeps for a reader, 32 events. */
+export const isFallenBehind = (error: unknown): boolean => codeOf(error) === ABORTED;
 
 /** The server, or the way to it, may be there again soon. */
 export const isPassing = (error: unknown): boolean =>

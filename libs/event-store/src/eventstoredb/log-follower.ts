@@ -1,7 +1,7 @@
 import type { Clock, Log } from '#runtime';
 import type { Commit, Filter, Position, StreamName, SubscriptionMessage } from '../event-store.js';
 import { lets } from '../log-followers.js';
-import { isPermanent } from './grpc-errors.js';
+import { isFallenBehind, isPermanent } from './grpc-errors.js';
 import { serverPosition, type LogReader } from './log-reader.js';
 import type { ReadRequest, ServerPosition } from './read-request.js';
 import { CommitGatherer } from './stored-event.js';
@@ -23,6 +23,8 @@ type Progress = {
 /**
  * Follows the log: a read up to the end, `caught-up`, then a subscription of the server; all of it again from where it
  * was, when the call breaks. So it needs no word of the server that it has caught up, which those before 23.10 do not say.
+ * Some servers end a subscription whenever many events are appended at once. That is the way with them and no interruption:
+ * it goes on at once, and `caught-up` is not said again.
  */
 export const follow = async function* (
   reader: LogReader,
@@ -30,15 +32,24 @@ export const follow = async function* (
   { clock, log, filter, signal }: { clock: Clock; log: Log; filter: Filter; signal: AbortSignal },
 ): AsyncGenerator<SubscriptionMessage> {
   const progress: Progress = { position: after, scanned: serverPosition(after), revision: null };
+  let isBehind = false;
+  let behindAt: Position | null = null;
   for (let pauseMs = PAUSE_MIN_MS; !signal.aborted; pauseMs = Math.min(pauseMs * 2, PAUSE_MAX_MS)) {
     try {
       for await (const message of followOnce(reader, progress, { filter, signal })) {
         pauseMs = PAUSE_MIN_MS;
-        yield message;
+        if (message.type === 'commits' || !isBehind) yield message;
+        else isBehind = false;
       }
     } catch (error) {
       if (isPermanent(error)) throw error;
-      log.warn('a subscription to EventStoreDB broke; it goes on from where it was', { err: error });
+      // Only what was live is ended so, and then it had caught up.
+      isBehind = isFallenBehind(error);
+      if (isBehind && progress.position !== behindAt) {
+        behindAt = progress.position;
+        continue;
+      }
+      if (!isBehind) log.warn('a subscription to EventStoreDB broke; it goes on from where it was', { err: error });
     }
     await pause(clock, pauseMs, signal);
   }

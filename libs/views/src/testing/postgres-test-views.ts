@@ -20,18 +20,20 @@ export const withClient = async <Result>(
 
 /** Every column of every row of every table of a set. */
 export const dumpPostgres = (url: string, set = setName(1)): Promise<Record<string, unknown[]>> =>
-  withClient(url, async (client) => {
-    const { rows } = await client.query<{ name: string }>(
-      `select table_name as name from information_schema.tables where table_schema = $1 order by 1`,
-      [set],
-    );
-    const tables: Record<string, unknown[]> = {};
-    for (const { name } of rows) {
-      const found = await client.query(`select * from ${set}.${name} as t order by t::text collate "C"`);
-      tables[name] = found.rows;
-    }
-    return tables;
-  });
+  withClient(url, (client) => dumpOver(client, set));
+
+const dumpOver = async (client: pg.Client, set: string): Promise<Record<string, unknown[]>> => {
+  const { rows } = await client.query<{ name: string }>(
+    `select table_name as name from information_schema.tables where table_schema = $1 order by 1`,
+    [set],
+  );
+  const tables: Record<string, unknown[]> = {};
+  for (const { name } of rows) {
+    const found = await client.query(`select * from ${set}.${name} as t order by t::text collate "C"`);
+    tables[name] = found.rows;
+  }
+  return tables;
+};
 
 /** The views of that database, emptied. */
 export const openPostgresViews =
@@ -40,11 +42,11 @@ export const openPostgresViews =
     let views = new PostgresViewStore(url());
     await views.start();
     const set = setName(1);
-    await withClient(url(), (client) =>
-      client.query(
-        `delete from ${set}.runs; delete from ${set}.steps; delete from ${set}.run_lookups; delete from ${set}.run_buckets;
-         delete from ${set}.parked_streams; update ${set}.checkpoint set position = -1, last_seq = 0`,
-      ),
+    const client = new pg.Client(connectionOptions(url()));
+    await client.connect();
+    await client.query(
+      `delete from ${set}.runs; delete from ${set}.steps; delete from ${set}.run_lookups; delete from ${set}.run_buckets;
+       delete from ${set}.parked_streams; update ${set}.checkpoint set position = -1, last_seq = 0`,
     );
     return {
       checkpoint: () => views.checkpoint(),
@@ -57,7 +59,9 @@ export const openPostgresViews =
         views = new PostgresViewStore(url());
         await views.start();
       },
-      dump: () => dumpPostgres(url()),
-      close: () => views.stop(),
+      dump: () => dumpOver(client, set),
+      close: async () => {
+        await Promise.all([views.stop(), client.end()]);
+      },
     };
   };

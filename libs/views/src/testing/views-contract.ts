@@ -21,6 +21,8 @@ import {
 } from './histories.js';
 import { applyAll, ofRuns, type OpenViews, type TestViews } from './test-views.js';
 
+/** Each history is opened some twenty times: on Postgres three connections each, which took 25 ms each where a fork is slow. */
+const HISTORIES_TIMEOUT_MS = 90_000;
 const NEWEST = { order: 'desc', limit: 100 } as const;
 
 /** What every store of views makes of a log. `runs`: how many histories a property is tried on. */
@@ -123,49 +125,58 @@ export const viewsContract = (name: string, open: OpenViews, runs: number): void
     let disarm = (): void => {};
     afterEach(() => disarm());
 
-    it('give the same rows however the log is cut, repeated and interrupted', async () => {
-      const places = ['views.before-rows', 'views.after-rows', 'views.after-checkpoint', 'views.after-commit'] as const;
-      const cuts = fc.array(
-        fc.record({
-          size: fc.integer({ min: 1, max: 9 }),
-          back: fc.nat(3),
-          strike: fc.option(fc.constantFrom(...places)),
-        }),
-        { minLength: 1, maxLength: 30 },
-      );
-      await fc.assert(
-        fc.asyncProperty(histories, cuts, async (history, turns) => {
-          const commits = await (await logOf(history)).commits();
-          const rebuilt = await withViews(async (views) => {
-            await applyAll(views, commits);
-            return views.dump();
-          });
-          await withViews(async (views) => {
-            for (let turn = 0, next = 0; next < commits.length; turn++) {
-              const { size, back, strike } = turns[turn % turns.length]!;
-              const batch = commits.slice(Math.max(0, next - back), next + size);
-              if (strike !== null && turn < turns.length)
-                disarm = armFailpoint(strike, () => {
-                  throw new Error('struck');
-                });
-              try {
-                const after = await views.checkpoint();
-                await views.apply({ after, through: batch.at(-1)!.position, commits: ofRuns(batch) });
-              } catch (error) {
-                expect(String(error)).toContain('struck');
-                await views.reopen();
+    it(
+      'give the same rows however the log is cut, repeated and interrupted',
+      async () => {
+        const places = [
+          'views.before-rows',
+          'views.after-rows',
+          'views.after-checkpoint',
+          'views.after-commit',
+        ] as const;
+        const cuts = fc.array(
+          fc.record({
+            size: fc.integer({ min: 1, max: 9 }),
+            back: fc.nat(3),
+            strike: fc.option(fc.constantFrom(...places)),
+          }),
+          { minLength: 1, maxLength: 30 },
+        );
+        await fc.assert(
+          fc.asyncProperty(histories, cuts, async (history, turns) => {
+            const commits = await (await logOf(history)).commits();
+            const rebuilt = await withViews(async (views) => {
+              await applyAll(views, commits);
+              return views.dump();
+            });
+            await withViews(async (views) => {
+              for (let turn = 0, next = 0; next < commits.length; turn++) {
+                const { size, back, strike } = turns[turn % turns.length]!;
+                const batch = commits.slice(Math.max(0, next - back), next + size);
+                if (strike !== null && turn < turns.length)
+                  disarm = armFailpoint(strike, () => {
+                    throw new Error('struck');
+                  });
+                try {
+                  const after = await views.checkpoint();
+                  await views.apply({ after, through: batch.at(-1)!.position, commits: ofRuns(batch) });
+                } catch (error) {
+                  expect(String(error)).toContain('struck');
+                  await views.reopen();
+                }
+                disarm();
+                const checkpoint = await views.checkpoint();
+                next = commits.findIndex(({ position }) => position > checkpoint);
+                if (next === -1) break;
               }
-              disarm();
-              const checkpoint = await views.checkpoint();
-              next = commits.findIndex(({ position }) => position > checkpoint);
-              if (next === -1) break;
-            }
-            expect(await views.dump()).toEqual(rebuilt);
-          });
-        }),
-        { numRuns: runs },
-      );
-    });
+              expect(await views.dump()).toEqual(rebuilt);
+            });
+          }),
+          { numRuns: runs },
+        );
+      },
+      HISTORIES_TIMEOUT_MS,
+    );
 
     it('that would leave a hole are not applied', () =>
       withViews(async (views) => {
