@@ -6,21 +6,26 @@ import type { Field } from '../crash/client.js';
 import { gather, idsOf, publishAll, runClients } from '../crash/crash-test.js';
 import { readEndedRuns, readLedger, type Evidence } from '../crash/evidence.js';
 import { accountsAreWhole, judge, knownRuns, passes, type Verdict } from '../crash/invariants.js';
-import { workloads } from '../crash/workloads.js';
+import { workloads, type Workload } from '../crash/workloads.js';
 import { Chance } from '../support/chance.js';
-import { allSteps } from '../support/shapes.js';
+import { allSteps, type RunShape } from '../support/shapes.js';
 import { Cluster, type ShardMove } from './cluster.js';
+import { judgeLongStop, stopForLong, type LongStop } from './long-stop.js';
+import { judgeRelay } from './relay-invariants.js';
+import type { TopicTally } from './topic-tally.js';
 import { troubles, type TroubleCounts } from './troubles.js';
 
 export type ClusterOptions = {
   readonly seconds: number;
   readonly seed: number;
+  /** So long one dispatcher is stopped before the faults; 0: not at all. */
+  readonly stopSeconds: number;
   readonly folder: string;
   readonly say: (text: string) => void;
   readonly progress: (text: string, milestone: boolean) => void;
 };
 
-const SHAPE = { apis: 2, dispatchers: 3, projectors: 2 };
+const SHAPE = { apis: 2, dispatchers: 3, projectors: 2, relay: true };
 /**
  * Many runs are answered 503 at first, on purpose. A dispatcher that takes shards over may have such runs first in line, each
  * of them a probe that fails: left at its default, the breaker would wait up to a minute after each.
@@ -28,11 +33,13 @@ const SHAPE = { apis: 2, dispatchers: 3, projectors: 2 };
 const SETTINGS = { STEPWELL_BREAKER_OPEN_MAX_MS: '1000' };
 const QUIET_END_TIMEOUT_MS = 60_000;
 const SECONDS_FOR_ALL = 60;
+const RELAYED_TIMEOUT_MS = 60_000;
 
 /** The production shape without faults, then with all kinds of them, then in peace; and what all that was promised looks like from outside. */
 export const clusterTest = async (options: ClusterOptions): Promise<readonly Verdict[]> => {
   const { seed, seconds, say, progress, folder } = options;
   const cluster = await Cluster.start(folder, SHAPE, SETTINGS);
+  const relayTopic = cluster.relayTopic!; // as the shape says
   try {
     const kinds = workloads(cluster.app.url, cluster.app.url);
     await publishAll(cluster.apis[0]!.url, kinds);
@@ -40,29 +47,31 @@ export const clusterTest = async (options: ClusterOptions): Promise<readonly Ver
     say('  without faults');
     await runClients(seed, field, kinds, null);
     await readEndedRuns(field.url, idsOf(field), QUIET_END_TIMEOUT_MS, () => {});
-    say(`  with faults: ${seconds} s`);
-    const stopping = new AbortController();
-    const clients = runClients(seed, field, kinds, stopping.signal);
-    const untilMs = performance.now() + seconds * 1_000;
-    const counts = await troubles(cluster, new Chance(seed), untilMs, (so_far) =>
-      progress(
-        `  ${[...so_far].map(([name, count]) => `${name} ${count}`).join(', ')}; ${field.wishes.length} runs`,
-        false,
-      ),
-    );
-    stopping.abort();
-    await clients;
+    const { counts, longStop } = await underLoad(options, cluster, field, kinds);
     say(`  in peace again: ${field.wishes.length} runs`);
     const healedMs = performance.now();
-    const gathering = { progress, url: cluster.apis[1]!.url, isShared: cluster.eventStore === null };
+    const gathering = {
+      progress,
+      url: cluster.apis[1]!.url,
+      histories: Infinity,
+      isShared: cluster.eventStore === null,
+    };
     const evidence = await gather(gathering, field, () => readLedger(cluster.app.url));
     say(`  all runs read after ${Math.round((performance.now() - healedMs) / 1_000)} s`);
+    const { tally } = relayTopic;
+    await relayTopic.until(evidence.histories, RELAYED_TIMEOUT_MS, (missing) =>
+      progress(`  waiting for the topic to hold ${missing} more runs`, false),
+    );
     const moves = await cluster.moves();
+    const relays = await cluster.relays();
     const ends = await cluster.stop();
     const verdicts = [
       ...happenings(seconds, evidence, counts),
       ...judge(evidence),
       ...otherDispatcherOnlyAcrossAMove(seconds, evidence, moves),
+      ...(longStop === null ? [] : judgeLongStop(longStop, runsOf(evidence), evidence.requests, moves)),
+      ...relayHappenings(seconds, tally, relays),
+      ...judgeRelay(evidence.histories, tally),
       ...conduct(evidence, field, cluster, ends),
     ];
     if (!verdicts.every(passes)) await keepEvidence(options, evidence, verdicts);
@@ -70,6 +79,48 @@ export const clusterTest = async (options: ClusterOptions): Promise<readonly Ver
   } finally {
     await cluster.abandon();
   }
+};
+
+/** Clients go on all the time: while one dispatcher is stopped for long, and then among faults of all kinds. */
+const underLoad = async (
+  { seed, seconds, stopSeconds, say, progress }: ClusterOptions,
+  cluster: Cluster,
+  field: Field,
+  kinds: readonly Workload[],
+): Promise<{ readonly counts: TroubleCounts; readonly longStop: LongStop | null }> => {
+  const stopping = new AbortController();
+  const clients = runClients(seed, field, kinds, stopping.signal);
+  try {
+    if (stopSeconds > 0) say(`  with a dispatcher that is stopped for ${stopSeconds} s`);
+    const long = kinds.find(({ name }) => name === 'long')!;
+    const longStop = stopSeconds > 0 ? await stopForLong(cluster, field, long, seed, stopSeconds * 1_000) : null;
+    say(`  with faults: ${seconds} s`);
+    const untilMs = performance.now() + seconds * 1_000;
+    const counts = await troubles(cluster, new Chance(seed), untilMs, (so_far) =>
+      progress(
+        `  ${[...so_far].map(([name, count]) => `${name} ${count}`).join(', ')}; ${field.wishes.length} runs`,
+        false,
+      ),
+    );
+    return { counts, longStop };
+  } finally {
+    stopping.abort();
+    await clients;
+  }
+};
+
+const runsOf = (evidence: Evidence): readonly RunShape[] => [...evidence.runs.values()].filter((run) => run !== null);
+
+/** What must have happened to the relay. Short tests may have left it alone. */
+const relayHappenings = (seconds: number, tally: TopicTally, relays: number): readonly Verdict[] => {
+  if (seconds < SECONDS_FOR_ALL) return [];
+  const told = [...tally.byRun.values()];
+  const repeats = told.reduce((sum, events) => sum + events.length - new Set(events.map(({ id }) => id)).size, 0);
+  const happened = (title: string, checked: number): Verdict => ({ title, checked, unit: '', violations: [] });
+  return [
+    happened('times that another relay, or the same one anew, has gone on', Math.max(0, relays - 1)),
+    happened('messages that are repeats', repeats),
+  ];
 };
 
 /** Clients take the APIs by turns: what one has acknowledged, the other must know. */

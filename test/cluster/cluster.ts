@@ -7,6 +7,7 @@ import { httpCall } from '../support/http-client.js';
 import { pause } from '../support/pause.js';
 import { built, Child, freePort } from '../support/processes.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
+import { RelayTopic } from './relay-topic.js';
 
 export type Role = 'workflow-api' | 'dispatcher' | 'projector';
 
@@ -16,8 +17,8 @@ export class Member {
   /** Ends that nobody asked for, with what was printed. */
   readonly unexpectedEnds: string[] = [];
   frozen = false;
-  /** Starts that failed since a store could not be reached; it was started again, as any supervisor would. */
-  failedStarts = 0;
+  /** What was said by starts that failed since a store could not be reached; it was started again, as any supervisor would. */
+  readonly failedStarts: string[] = [];
   #wanted = false;
 
   constructor(
@@ -40,7 +41,7 @@ export class Member {
     this.#wanted = true;
     void child.exited().then((ended) => {
       if (!this.#wanted || this.child !== child) return;
-      if (ended === 1 && child.output.includes('the start has failed')) this.failedStarts++;
+      if (ended === 1 && child.output.includes('the start has failed')) this.failedStarts.push(child.output);
       else this.unexpectedEnds.push(`${this.name} ended with ${ended}:\n${child.output.slice(-OUTPUT_SHOWN)}`);
       this.start();
     });
@@ -53,7 +54,10 @@ export class Member {
       const answer = await httpCall('GET', `${this.url}/readyz`, { timeoutMs: 1_000 }).catch(() => null);
       if (answer?.status === 200) return;
       if (performance.now() > untilMs)
-        throw new Error(`${this.name} was not ready in ${timeoutMs} ms: ${answer?.text}\n${this.child?.output}`);
+        throw new Error(
+          `${this.name} was not ready in ${timeoutMs} ms: ${answer?.text}\n${this.child?.output}\n` +
+            `${this.failedStarts.length} starts have failed, the last one with ${this.failedStarts.at(-1)}`,
+        );
       await pause(50);
     }
   }
@@ -88,7 +92,12 @@ export class Member {
 const STOP_GRACE_MS = 30_000;
 const OUTPUT_SHOWN = 3_000;
 
-const SPAWN = { workflowApi: 'apps/workflow-api/src/main.js', dispatcher: 'apps/dispatcher/src/main.js' } as const;
+const READY_TIMEOUT_MS = 60_000;
+const SPAWN = {
+  workflowApi: 'apps/workflow-api/src/main.js',
+  dispatcher: 'apps/dispatcher/src/main.js',
+  projector: 'apps/projector/src/main.js',
+} as const;
 /** A connection string that names one node, without discovery of others. */
 const ONE_NODE = /^(?<before>(?:esdb|kurrentdb):\/\/(?:[^@/?]*@)?)(?<host>[^@/?:,]+)(?::(?<port>\d+))?(?=[/?]|$)/;
 /** Of a node that names none. */
@@ -100,6 +109,7 @@ export type ShardMove = {
   readonly from: string | null;
   readonly to: string;
   readonly reason: string;
+  readonly atMs: number;
 };
 
 export type ClusterShape = {
@@ -108,9 +118,11 @@ export type ClusterShape = {
   readonly projectors: number;
   /** Connects the apps with their stores without a proxy between: for measuring. */
   readonly direct?: boolean;
+  /** Has the projectors publish what happens to the Kafka broker at hand. */
+  readonly relay?: boolean;
 };
 
-/** The production shape as processes on this machine: a real event store by its URL, else the double of it; Postgres; the apps. */
+/** The production shape as processes on this machine: a real event store by its URL, else the double of it; Postgres; Kafka; the apps. */
 export class Cluster {
   readonly apis: Member[] = [];
   readonly dispatchers: Member[] = [];
@@ -123,6 +135,7 @@ export class Cluster {
     readonly eventStore: Member | null,
     /** Between the apps and their stores. */
     readonly proxies: { readonly eventStore: TcpProxy | null; readonly postgres: TcpProxy },
+    readonly relayTopic: RelayTopic | null,
     readonly env: Readonly<Record<string, string>>,
   ) {}
 
@@ -135,6 +148,7 @@ export class Cluster {
     const postgres = await startPostgres();
     const real = process.env['STEPWELL_TEST_EVENTSTOREDB_URL'];
     const eventStore = real === undefined ? await startDouble(folder) : null;
+    const relayTopic = shape.relay === true ? await RelayTopic.start() : null;
     const eventStoreUrl = real ?? `esdb://127.0.0.1:${eventStore!.port}?tls=false`;
     const proxies = {
       eventStore: shape.direct === true ? null : proxyTo(eventStoreUrl),
@@ -151,22 +165,34 @@ export class Cluster {
           : eventStoreUrl.replace(ONE_NODE, `$<before>127.0.0.1:${proxies.eventStore.port}`),
       STEPWELL_VIEWS_URL: viewsUrl.href,
       STEPWELL_LOG_LEVEL: 'warn',
+      ...(relayTopic !== null && {
+        STEPWELL_KAFKA_BROKERS: relayTopic.brokers.join(','),
+        STEPWELL_KAFKA_TOPIC: relayTopic.name,
+      }),
       ...more,
     };
-    const cluster = new Cluster(app, postgres, eventStore, proxies, env);
-    for (let n = 1; n <= shape.apis; n++)
-      cluster.apis.push(await cluster.member(`api-${n}`, SPAWN.workflowApi, folder));
-    for (let n = 1; n <= shape.dispatchers; n++)
-      cluster.dispatchers.push(await cluster.member(`dispatcher-${n}`, SPAWN.dispatcher, folder));
-    for (let n = 1; n <= shape.projectors; n++)
-      cluster.projectors.push(await cluster.member(`projector-${n}`, 'apps/projector/src/main.js', folder));
-    for (const member of cluster.members) member.start();
-    await Promise.all(cluster.members.map((member) => member.ready(60_000)));
-    return cluster;
+    const cluster = new Cluster(app, postgres, eventStore, proxies, relayTopic, env);
+    try {
+      await cluster.startApps(folder, shape);
+      return cluster;
+    } catch (fault) {
+      await cluster.abandon();
+      throw fault;
+    }
   }
 
   get members(): readonly Member[] {
     return [...this.apis, ...this.dispatchers, ...this.projectors];
+  }
+
+  private async startApps(folder: string, shape: ClusterShape): Promise<void> {
+    for (let n = 1; n <= shape.apis; n++) this.apis.push(await this.member(`api-${n}`, SPAWN.workflowApi, folder));
+    for (let n = 1; n <= shape.dispatchers; n++)
+      this.dispatchers.push(await this.member(`dispatcher-${n}`, SPAWN.dispatcher, folder));
+    for (let n = 1; n <= shape.projectors; n++)
+      this.projectors.push(await this.member(`projector-${n}`, SPAWN.projector, folder));
+    for (const member of this.members) member.start();
+    await Promise.all(this.members.map((member) => member.ready(READY_TIMEOUT_MS)));
   }
 
   private async member(name: string, entry: string, parent: string): Promise<Member> {
@@ -177,14 +203,34 @@ export class Cluster {
   }
 
   /** Which shards came to which dispatcher, as the dispatchers have recorded it. */
-  async moves(): Promise<readonly ShardMove[]> {
+  moves(): Promise<readonly ShardMove[]> {
+    return this.query<ShardMove>(
+      `select shard, from_dispatcher as "from", to_dispatcher as "to", reason,
+        (extract(epoch from at) * 1000)::float8 as "atMs"
+      from stepwell_dispatch.shard_moves order by id`,
+    );
+  }
+
+  /** The shards that a dispatcher owns now. */
+  async shardsOf(dispatcher: string): Promise<readonly number[]> {
+    const rows = await this.query<{ shard: number }>(
+      `select shard from stepwell_dispatch.shards where holder = $1 and owner is not null`,
+      [dispatcher],
+    );
+    return rows.map(({ shard }) => shard);
+  }
+
+  /** How often a relay has begun to publish: at the start, and after each that was killed, frozen or cut off. */
+  async relays(): Promise<number> {
+    const rows = await this.query<{ epoch: number }>(`select epoch::integer from relay_checkpoint`);
+    return rows[0]?.epoch ?? 0;
+  }
+
+  private async query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
     const client = new pg.Client(this.postgres.url);
     await client.connect();
     try {
-      const { rows } = await client.query<ShardMove>(
-        `select shard, from_dispatcher as "from", to_dispatcher as "to", reason from stepwell_dispatch.shard_moves order by id`,
-      );
-      return rows;
+      return (await client.query<Row>(text, [...values])).rows;
     } finally {
       await client.end();
     }
@@ -201,7 +247,7 @@ export class Cluster {
   /** Leaves nothing behind. */
   async abandon(): Promise<void> {
     await Promise.all(this.members.map((member) => member.kill()));
-    await Promise.all([this.proxies.eventStore?.stop(), this.proxies.postgres.stop()]);
+    await Promise.all([this.proxies.eventStore?.stop(), this.proxies.postgres.stop(), this.relayTopic?.stop()]);
     await this.eventStore?.stop();
     await Promise.all([this.postgres.stop(), this.app.child.stop()]);
   }

@@ -27,6 +27,7 @@ const QUIET_RUNS_A_CLIENT = 8;
 const PAUSE_MS = [20, 300] as const;
 const QUIET_END_TIMEOUT_MS = 30_000;
 const END_TIMEOUT_MS = 90_000;
+const HISTORIES_READ = 300;
 /** Aims are taken in turn, so that each is taken often even in a short test. */
 const AIM_ROUND: readonly Aim[] = [
   'at random',
@@ -67,7 +68,7 @@ export const crashTest = async (options: CrashOptions): Promise<readonly Verdict
     await publishAll(victim.url, kinds);
     await quietPhase(options, field, kinds);
     await killingPhase(options, victim, field, kinds);
-    const evidence = await gather({ ...options, url: victim.url }, field, async () => {
+    const evidence = await gather({ ...options, url: victim.url, histories: HISTORIES_READ }, field, async () => {
       const ledger = await readLedger(app.url);
       const requests = [...ledger.requests, ...trap.ledger.entries()];
       return { requests, dropped: ledger.dropped + trap.ledger.summary().dropped };
@@ -153,13 +154,15 @@ type Ledgers = () => Promise<Pick<Evidence, 'requests' | 'dropped'>>;
 
 type Gathering = Pick<CrashOptions, 'progress'> & {
   readonly url: string;
+  /** Of so many runs the whole history is read. */
+  readonly histories: number;
   /** The log may hold runs that are none of this test. */
   readonly isShared?: boolean;
 };
 
 /** Everything is asked for anew, from the outside, after the server is left in peace. */
 export const gather = async (
-  { url, progress, isShared = false }: Gathering,
+  { url, progress, histories, isShared = false }: Gathering,
   field: Field,
   ledgers: Ledgers,
 ): Promise<Evidence> => {
@@ -175,7 +178,13 @@ export const gather = async (
   if (typeof position !== 'string') throw new Error(`an answer about a run bears no Stepwell-Position: ${last.text}`);
   const listed = await readList(url, position, ({ key }) => !isShared || key.includes(`-${field.scope}-`));
   listed.delete(id);
-  return { wishes: field.wishes, runs, listed, histories: await readHistories(url, ids), ...(await ledgers()) };
+  return {
+    wishes: field.wishes,
+    runs,
+    listed,
+    histories: await readHistories(url, ids, histories),
+    ...(await ledgers()),
+  };
 };
 
 /** A test in which nothing happened passes too easily: these must have happened. */

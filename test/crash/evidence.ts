@@ -13,12 +13,11 @@ export type Evidence = {
   readonly listed: ReadonlyMap<string, readonly RunShape[]>;
   readonly requests: readonly LedgerEntry[];
   readonly dropped: number;
-  /** Whole histories of some of the runs. */
+  /** Whole histories, of some of the runs where there are many. */
   readonly histories: ReadonlyMap<string, readonly EventShape[]>;
 };
 
 const READERS = 16;
-const HISTORIES_READ = 300;
 const PAGE_RUNS = 1000;
 const PAGE_EVENTS = 1000;
 
@@ -73,20 +72,23 @@ export const readList = async (
   }
 };
 
-/** The histories of some runs, spread over all of them. */
+/** The histories of so many runs, spread over all of them. */
 export const readHistories = async (
   url: string,
   ids: readonly string[],
+  most: number,
 ): Promise<Map<string, readonly EventShape[]>> => {
   const histories = new Map<string, readonly EventShape[]>();
-  const every = Math.max(1, Math.floor(ids.length / HISTORIES_READ));
+  const every = Math.max(1, Math.floor(ids.length / most));
   const chosen = ids.filter((_, index) => index % every === 0);
   await forEach(chosen, async (id) => {
     const answer = await httpCall('GET', `${url}/v1/runs/${id}/events?from=0&limit=${PAGE_EVENTS}`, {
       headers: { accept: 'application/json' },
     });
     if (answer.status !== 200) throw new Error(`reading events of ${id} answered ${answer.status}: ${answer.text}`);
-    histories.set(id, (JSON.parse(answer.text) as ListShape<EventShape>).items);
+    const { items, nextCursor } = JSON.parse(answer.text) as ListShape<EventShape>;
+    if (nextCursor !== null) throw new Error(`${id} has more events than a page`);
+    histories.set(id, items);
   });
   return histories;
 };

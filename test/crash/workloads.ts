@@ -3,7 +3,7 @@ import type { RunShape } from '../support/shapes.js';
 /** One kind of run of the crash test: its definition, and how its runs must end whatever is killed meanwhile. */
 export type Workload = {
   readonly name: string;
-  /** How often it is chosen, relative to the others. */
+  /** How often it is chosen, relative to the others; 0: only by name. */
   readonly weight: number;
   readonly definition: unknown;
   /** Members of the start beside workflow and input. */
@@ -88,6 +88,7 @@ export const workloads = (target: string, trap: string): readonly Workload[] => 
       weight: 3,
       cancellable: true,
     }),
+    of('long', step('slow', 'slow?delayMs=2000'), ends('completed'), { weight: 0 }),
     of(
       'late',
       step('slow', 'slow?delayMs=400', { timeouts: { answerMs: 150 }, retry: { ...retry, maxAttempts: 2 } }),

@@ -51,7 +51,10 @@ export const kafkaProxies = async (
   const proxies: FaultProxy[] = [];
   for (const broker of kafka.brokers) {
     const [host, port] = broker.split(':');
-    const proxy = await new FaultProxy({ host: host!, port: Number(port) }, { rewrite }).start();
+    const proxy = await new FaultProxy(
+      { host: host!, port: Number(port) },
+      { rewrite, port: await freePort() },
+    ).start();
     ports.push({ real: advertised(host!, Number(port)), proxied: advertised(host!, proxy.port) });
     proxies.push(proxy);
   }

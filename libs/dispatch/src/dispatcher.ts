@@ -260,15 +260,19 @@ export class Dispatcher implements Owner, Flights {
     };
     this.flights.add(flight);
     // Its start was on its way to the log when the stop, or the release of its shard, began, or the share of a limit was lost.
-    const mayBegin = this.draining === null && this.shards.bootOf(runId) !== null && this.flow.mayBegin(claim);
+    const mayBegin = this.draining === null && this.shards.mayBegin(runId) && this.flow.mayBegin(claim);
     if (!mayBegin) return this.interrupt(flight);
     flight.deadline = this.wheel.after(timeouts.answerMs, () => {
       flight.exchange?.abort('Stepwell.Timeout', `no whole answer within ${timeouts.answerMs} ms (answerMs)`);
     });
-    flight.exchange = this.exchanges.begin(request, (outcome) => this.answered(flight, outcome));
+    flight.exchange = this.exchanges.begin(
+      request,
+      () => this.shards.mayBegin(runId),
+      (outcome) => (outcome === 'not-begun' ? this.interrupt(flight) : this.answered(flight, outcome)),
+    );
   }
 
-  private answered(flight: Flight, outcome: ExchangeOutcome): void {
+  private answered(flight: Flight, outcome: Exclude<ExchangeOutcome, 'not-begun'>): void {
     if (!this.end(flight)) return;
     const verdict =
       'answer' in outcome

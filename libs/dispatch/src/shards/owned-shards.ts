@@ -155,6 +155,14 @@ export class OwnedShards implements ShardHolder {
     return this.mayStart(runId) ? own.granted : null;
   }
 
+  /**
+   * Whether the first byte of an attempt may leave now. Asked again after its start was committed, since that and a
+   * connection take their time: a process that was stopped meanwhile wakes with both, before it hears that others act for the run.
+   */
+  mayBegin(runId: RunId): boolean {
+    return this.bootOf(runId) !== null && this.parts.ownership.mayStart;
+  }
+
   inherits(runId: RunId, startedAt: Position): boolean {
     const head = this.ownOf(runId)?.head ?? null;
     if (head === null || !this.mayStart(runId)) return false;

@@ -13,7 +13,8 @@ export type ExchangeRequest = {
 
 export type ExchangeLimits = { readonly answerMaxBytes: number; readonly connectionsPerOriginMax: number };
 
-export type ExchangeOutcome = { readonly answer: Answer } | { readonly fault: ExchangeFault };
+/** `not-begun`: nothing was sent, as `mayBegin` has said. */
+export type ExchangeOutcome = { readonly answer: Answer } | { readonly fault: ExchangeFault } | 'not-begun';
 
 /** An exchange under way. */
 export interface Exchange {
@@ -37,9 +38,13 @@ export class HttpExchanges {
 
   constructor(private readonly limits: ExchangeLimits) {}
 
-  /** Calls `settle` once, never synchronously before it returns. Nothing here ends a slow exchange: the caller's timer does. */
-  begin(request: ExchangeRequest, settle: (outcome: ExchangeOutcome) => void): Exchange {
-    const exchange = new UndiciExchange(this.limits.answerMaxBytes, settle);
+  /**
+   * Calls `settle` once, never synchronously before it returns. `mayBegin` is asked right before the first byte leaves:
+   * a connection is waited for, and what held when that wait began need not hold any more. Nothing here ends a slow
+   * exchange: the caller's timer does.
+   */
+  begin(request: ExchangeRequest, mayBegin: () => boolean, settle: (outcome: ExchangeOutcome) => void): Exchange {
+    const exchange = new UndiciExchange(this.limits.answerMaxBytes, mayBegin, settle);
     const { path, method, headers, body } = request;
     this.poolOf(request.origin, request.connectMs).dispatch({ path, method, headers, body }, exchange);
     return exchange;
@@ -93,6 +98,7 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
 
   constructor(
     private readonly answerMaxBytes: number,
+    private readonly mayBegin: () => boolean,
     private readonly settle: (outcome: ExchangeOutcome) => void,
   ) {}
 
@@ -104,7 +110,12 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller;
     if (this.settled) controller.abort(new Error('the exchange ended before its connection was there'));
-    else this.sent = true;
+    else if (this.mayBegin()) this.sent = true;
+    else {
+      this.settled = true;
+      controller.abort(new Error('the exchange may not begin any more'));
+      queueMicrotask(() => this.settle('not-begun'));
+    }
   }
 
   onResponseStart(

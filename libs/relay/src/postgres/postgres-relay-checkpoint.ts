@@ -2,8 +2,12 @@ import type { Pool, PoolConfig } from 'pg';
 import { LOG_START, type Position } from '#event-store';
 import { RelayCheckpoint, type TakenCheckpoint } from '../relay-checkpoint.js';
 
-const LOCK = `select pg_advisory_xact_lock(hashtext('stepwell.relay_checkpoint'))`;
+/**
+ * Under a lock: two that create the same table at once collide in the catalogue, also with `if not exists`. In one message,
+ * which is one transaction: the lock is held by nobody who could be cut off before the end.
+ */
 const CREATE = `
+  select pg_advisory_xact_lock(hashtext('stepwell.relay_checkpoint'));
   create table if not exists relay_checkpoint (
     topic    text   primary key,
     epoch    bigint not null,
@@ -38,7 +42,7 @@ export class PostgresRelayCheckpoint extends RelayCheckpoint {
     // A connection that breaks while idle is replaced at the next statement, which is where its failure is answered.
     pool.on('error', () => {});
     try {
-      await createTable(pool);
+      await pool.query(CREATE);
     } catch (error) {
       await pool.end();
       throw error;
@@ -69,16 +73,3 @@ export class PostgresRelayCheckpoint extends RelayCheckpoint {
     return this.#pool;
   }
 }
-
-/** Under a lock: two that create the same table at once collide in the catalogue, also with `if not exists`. */
-const createTable = async (pool: Pool): Promise<void> => {
-  const client = await pool.connect();
-  try {
-    await client.query('begin');
-    await client.query(LOCK);
-    await client.query(CREATE);
-    await client.query('commit');
-  } finally {
-    client.release();
-  }
-};

@@ -2,7 +2,12 @@ import type { ClientBase } from 'pg';
 import { pendingMigrations, type Migration } from '../migrations.js';
 import { ROOT_MIGRATIONS, ROOT_SCHEMA, SET_MIGRATIONS } from './views-schema.js';
 
-const LOCK = `select pg_advisory_xact_lock(hashtextextended('stepwell views migrations', 0))`;
+/**
+ * Who has the lock and says nothing for so long is dead, though the server has not heard of it: the machine may be gone, and
+ * TCP gives up on it after two hours. Until then nobody could open the views.
+ */
+const SILENT = `set local idle_in_transaction_session_timeout = '5s'`;
+const LOCK = `${SILENT}; select pg_advisory_xact_lock(hashtextextended('stepwell views migrations', 0))`;
 
 /**
  * Brings the root and the served set to this release's version, in one transaction under a lock: processes that start at

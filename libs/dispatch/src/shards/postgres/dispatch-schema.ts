@@ -59,9 +59,15 @@ const MIGRATIONS: readonly ((schema: string) => string)[] = [
   `,
 ];
 
+/**
+ * Who has the lock and says nothing for so long is dead, though the server has not heard of it: the machine may be gone, and
+ * TCP gives up on it after two hours. Until then no dispatcher could join.
+ */
+const SILENT = `set local idle_in_transaction_session_timeout = '5s'`;
+
 /** Makes or renews the tables; one process at a time, the others find it done. */
 export const migrate = async (client: pg.ClientBase, schema: string): Promise<void> => {
-  await client.query('begin');
+  await client.query(`begin; ${SILENT}`);
   try {
     await client.query('select pg_advisory_xact_lock($1)', [lockSpace(schema, 'migrations')]);
     await client.query(`create schema if not exists ${schema}`);

@@ -7,6 +7,7 @@ import { eventually } from '../../../../../test/support/pause.js';
 import { testPostgres, type TestPostgres } from '../../../../../test/support/postgres.js';
 import { TcpProxy } from '../../../../../test/support/tcp-proxy.js';
 import { ShardOwners, type ShardOwner } from '../../testing/shard-owners.js';
+import { DISPATCH_SCHEMA, migrate } from './dispatch-schema.js';
 import type { OwnershipTimes } from './postgres-shard-ownership.js';
 
 /** A tenth of the real ones. */
@@ -290,6 +291,20 @@ describe('PostgresShardOwnership', () => {
       'select count(*)::integer as moves from stepwell_dispatch.shard_moves',
     );
     expect(kept!.moves).toBe(10_000);
+  });
+
+  it('joins soon though one with the lock of the tables was cut off, and the server has not heard of it', async () => {
+    await share();
+    const client = new pg.Client(postgres.url);
+    client.on('error', () => undefined);
+    await client.connect();
+    // Has begun and got the lock; from then on nothing more comes of it, not even an end.
+    let statements = 0;
+    const query = (text: string, values?: unknown[]): Promise<unknown> =>
+      ++statements > 2 ? new Promise(() => undefined) : client.query(text, values);
+    void migrate({ query } as unknown as pg.ClientBase, DISPATCH_SCHEMA); // a reason for the cast: nothing else of it is used
+    await eventually('the lock to be held', async () => (statements > 2 ? true : null));
+    await world.fair(await world.add('a'));
   });
 
   it('refuses tables of a newer release', async () => {
