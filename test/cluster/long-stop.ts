@@ -89,6 +89,7 @@ export const judgeLongStop = (
   const underWay = its.filter(({ attempt }) => isUnderWayAt(attempt, stop.stoppedAtMs));
   const later = its.filter(({ attempt }) => Date.parse(attempt.startedAt) > stop.stoppedAtMs);
   const earlier = new Set(its.filter((made) => !later.includes(made)).map(nameOf));
+  const sent = requests.filter((request) => request.atMs >= stop.wokenAtMs && earlier.has(nameOfRequest(request)));
   return [
     {
       title: `the shards of a dispatcher that is stopped for ${seconds} s are with others within 15 s`,
@@ -122,14 +123,12 @@ export const judgeLongStop = (
         .map(({ runId, step, attempt }) => `${runId} ${step} attempt ${attempt.number} at ${attempt.startedAt}`),
     },
     {
-      title: 'woken, it sends nothing of what it was about to send',
+      title: 'woken, it sends nothing of what it was about to send, but for one that the signal met in the very write',
       checked: earlier.size,
       unit: 'attempts',
-      violations: requests
-        .filter((request) => request.atMs >= stop.wokenAtMs && earlier.has(nameOfRequest(request)))
-        .map(
-          (request) => `${nameOfRequest(request)} came ${Math.round(request.atMs - stop.wokenAtMs)} ms after it woke`,
-        ),
+      violations: isOneInTheWrite(stop, sent)
+        ? []
+        : sent.map((each) => `${nameOfRequest(each)} came ${Math.round(each.atMs - stop.wokenAtMs)} ms after it woke`),
     },
   ];
 };
@@ -142,6 +141,16 @@ const ON_THE_WAY_MS = 1_000;
 
 const isUnderWayAt = ({ startedAt, endedAt }: AttemptShape, atMs: number): boolean =>
   Date.parse(startedAt) <= atMs && (endedAt === null || Date.parse(endedAt) > atMs + ON_THE_WAY_MS);
+
+/** A woken write is done at once; this leaves room for ten processes on few cores. */
+const WRITTEN_WITHIN_MS = 500;
+
+/**
+ * Between the last question, whether it may, and the system call that sends, no process can look again; the signal falls
+ * there now and then (once in 300 stops of a client that sends without pause). One thread sends, so it meets one request.
+ */
+const isOneInTheWrite = ({ wokenAtMs }: LongStop, sent: readonly LedgerEntry[]): boolean =>
+  sent.length <= 1 && sent.every(({ atMs }) => atMs - wokenAtMs <= WRITTEN_WITHIN_MS);
 
 const movedLate = (
   { dispatcher, stoppedAtMs }: LongStop,
