@@ -40,6 +40,8 @@ export type Mailbox = FoldedRun & {
   /** The last append was full: more is owed at once. */
   more: boolean;
   queue: Queued[];
+  /** Whether what is queued waits for more to be decided with: not, still, or not any more. */
+  company: 'none' | 'awaited' | 'over';
   /** On a shared log: the last revision that was met there. */
   metRevision: number;
   /** On a shared log: what was asked since the last read began, to be answered by a read that begins after it. */
@@ -66,6 +68,7 @@ export const newMailbox = (runId: RunId, stream: StreamName): Mailbox => ({
   conflicts: 0,
   more: false,
   queue: [],
+  company: 'none',
   metRevision: -1,
   asked: null,
   disowned: false,

@@ -61,7 +61,7 @@ describe('RunEngine in trouble', () => {
     const clock: Clock = { ...systemClock, nowMs: () => nowMs, now: () => new Date(nowMs).toISOString() };
     const store = new TwistedStore();
     const owner = new Recorder();
-    const { engine } = await newEngine(owner, store, clock);
+    const { engine } = await newEngine(owner, store, { clock });
     const late = { timeouts: { stepMs: 100 } };
     const plan = planOf(
       parallel({ name: 'all', onError: 'continue' }, branch('a'), branch('b', late), branch('c', late)),

@@ -159,7 +159,7 @@ describe('RunEngine', () => {
       },
     };
     const store = new TwistedStore();
-    const { engine, begin } = await newEngine(null, store, clock);
+    const { engine, begin } = await newEngine(null, store, { clock });
     await begin('a');
     for (let index = 0; index < 50; index++) await begin('a');
     await engine.load(runIdOf('a'));

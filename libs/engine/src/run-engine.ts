@@ -3,6 +3,7 @@ import { AppendRefused, NO_STREAM, runStream } from '#event-store';
 import type { Append, AppendOutcome, EventStore, Revision } from '#event-store';
 import { ChurnMap, type Clock, type Entropy, type Log } from '#runtime';
 import { answer, commandsOf, decideBatch, refundAttempts, type DecisionBatch } from './decision-batch.js';
+import { Company } from './company.js';
 import { DuplicateStarts } from './duplicate-starts.js';
 import { EngineCounts } from './engine-counts.js';
 import { IdleRuns } from './idle-runs.js';
@@ -24,13 +25,14 @@ export type EngineOptions = {
 
 /**
  * One handler for all commands of all runs: load, fold, decide, append. Commands for a run that arrive while an append
- * of it is in flight queue, and are decided together into the next; a conflict reads the stream again and decides anew.
+ * of it is in flight queue, and are decided together into the next; so are answers that wait for company. A conflict reads the stream again and decides anew.
  */
 export class RunEngine extends Runs {
   readonly counts = new EngineCounts();
   private readonly mailboxes = new ChurnMap<RunId, Mailbox>();
   private readonly idleRuns = new IdleRuns(this.mailboxes);
   private readonly duplicates: DuplicateStarts;
+  private readonly company: Company;
   /** `null` where this process alone appends to runs. */
   readonly shared: SharedLog | null;
   private owner: Owner | null = null;
@@ -48,6 +50,7 @@ export class RunEngine extends Runs {
   ) {
     super();
     this.shared = options.sharedLog === true ? new SharedLog(this.inside(), plans, store, clock, log) : null;
+    this.company = new Company(clock, (mailbox) => this.drain(mailbox));
     this.duplicates = new DuplicateStarts(clock, (runId, count, done) =>
       this.submit(runId, { type: 'NoteDuplicateStarts', count }, NOBODY, done),
     );
@@ -134,6 +137,7 @@ export class RunEngine extends Runs {
   /** Resolves when no append and no read is under way and counted duplicates are noted. Submit nothing after it. */
   async stop(): Promise<void> {
     this.stopping = true;
+    this.company.stop();
     await this.duplicates.stop();
     while (this.underWay > 0) {
       await new Promise<void>((resolve) => this.drained.push(resolve));
@@ -204,14 +208,14 @@ export class RunEngine extends Runs {
 
   private enqueue(mailbox: Mailbox, queued: Queued): void {
     mailbox.queue.push(queued);
-    if (mailbox.busy) return;
-    if (mailbox.loaded) this.drain(mailbox);
+    if (mailbox.loaded || mailbox.busy) this.drain(mailbox);
     else void this.read(mailbox).then(() => this.drain(mailbox));
   }
 
   private drain(mailbox: Mailbox): void {
     if (mailbox.busy) return;
     if (mailbox.disowned) return this.dismiss(mailbox, DISOWNED);
+    if (this.company.keeps(mailbox)) return;
     // Until all is answered: a slot that is given back may wake this very run, and an answer may ask something of it.
     mailbox.busy = true;
     const { queue } = mailbox;

@@ -6,7 +6,7 @@ import { RunEngine, type Committed, type Owner, type RunId, type RunNews, type S
 export const NOBODY = { actor: null, traceparent: null };
 export const runIdOf = (key: string) => sha256Base32(key, 128) as RunId;
 
-const step = (id: number, scope: number, next: number | null): Plan['nodes'][number] => ({
+export const stepNode = (id: number, scope: number, next: number | null): Plan['nodes'][number] => ({
   id,
   name: `s${id}`,
   scope,
@@ -26,7 +26,7 @@ export const TWO_STEPS: Plan = {
   v: 1,
   timeoutMs: null,
   scopes: [{ entry: 0, container: null, branch: null }],
-  nodes: [step(0, 0, 1), step(1, 0, null)],
+  nodes: [stepNode(0, 0, 1), stepNode(1, 0, null)],
 };
 
 export const start = (key: string, change: Partial<StartRun> = {}): StartRun => ({
@@ -82,8 +82,6 @@ export class TwistedStore extends MemoryEventStore {
   }
 }
 
-const plans = { cachedPlan: () => TWO_STEPS, plan: () => Promise.resolve(TWO_STEPS) };
-
 const engines: RunEngine[] = [];
 
 /** Stops every engine that a test has made. */
@@ -99,14 +97,15 @@ export const abandonEngine = (engine: RunEngine): void => {
 export const newEngine = async (
   owner: Owner | null,
   store: EventStore = new TwistedStore(),
-  clock: Clock = systemClock,
+  { clock = systemClock, plan = TWO_STEPS }: { readonly clock?: Clock; readonly plan?: Plan } = {},
 ) => {
   await store.start();
+  const plans = { cachedPlan: () => plan, plan: () => Promise.resolve(plan) };
   const engine = new RunEngine(store, plans, clock, systemEntropy, silentLog, { limits: DEFAULT_RUN_LIMITS });
   if (owner !== null) engine.ownedBy(owner);
   engines.push(engine);
   const begin = (key: string, change?: Partial<StartRun>) =>
-    new Promise<StartReply>((settle) => engine.start(runIdOf(key), start(key, change), TWO_STEPS, NOBODY, settle));
+    new Promise<StartReply>((settle) => engine.start(runIdOf(key), start(key, change), plan, NOBODY, settle));
   return { engine, store, begin };
 };
 
