@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import type { Position } from '#event-store';
 import { LOG_START, runStream } from '#event-store';
 import { systemClock } from '#runtime';
-import { GATHER_MS, Projector, RESTART_DELAY_MS_MIN } from './projector.js';
+import { eventually } from '../../../test/support/pause.js';
+import { BUSY_COMMITS, BUSY_GATHER_MS, GATHER_MS, Projector, RESTART_DELAY_MS_MIN } from './projector.js';
 import { SqliteViews } from './sqlite/sqlite-views.js';
 import { itemsOf } from './testing/files.js';
 import { TestLog, completed, runIdFor, started, threeStepFlow } from './testing/histories.js';
@@ -55,6 +56,26 @@ describe('the projector', () => {
     await new Promise((resolve) => systemClock.after(GATHER_MS * 2.5, () => resolve(null)));
     expect(projector.checkpoint).toBe(await log.store.head());
     expect(views.batches.filter(({ commits }) => commits.length > 0).map(({ commits }) => commits.length)).toEqual([4]);
+  });
+
+  it('gathers for longer under load, and not without end', async () => {
+    await projector.start();
+    const startMs = systemClock.monotonicMs();
+    for (let run = 0; run < BUSY_COMMITS; run++) await log.append(`run ${run}`, [started(`run ${run}`)]);
+    const head = await log.store.head();
+    const written = async () => (projector.checkpoint === head ? true : null);
+    await eventually('the load in the views', written, 2 * BUSY_GATHER_MS);
+    expect(systemClock.monotonicMs() - startMs).toBeGreaterThan(0.9 * BUSY_GATHER_MS);
+    const full = views.batches.filter(({ commits }) => commits.length > 0).map(({ commits }) => commits.length);
+    expect(full).toEqual([BUSY_COMMITS]);
+  });
+
+  it('lets nobody wait under load either', async () => {
+    await projector.start();
+    const startMs = systemClock.monotonicMs();
+    for (let run = 0; run < BUSY_COMMITS; run++) await log.append(`run ${run}`, [started(`run ${run}`)]);
+    expect(await caughtUp()).toBe(true);
+    expect(systemClock.monotonicMs() - startMs).toBeLessThan(0.9 * BUSY_GATHER_MS);
   });
 
   it('writes at once when somebody waits or hurries', async () => {
