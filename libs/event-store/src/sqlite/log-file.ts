@@ -22,7 +22,8 @@ const SCHEMA_VERSION = 1;
 /**
  * One row an append. A stream is a growing integer, so that inserts stay at the right edge of `appends` and of its index
  * (stream, first_revision). Names are unique by a narrow key: the first 48 bits of their SHA-256, and a comparison of
- * names on a hit; a unique index on the names cost 10 µs an append more. AUTOINCREMENT: a position is never used twice.
+ * names on a hit; a unique index on the names cost 10 µs an append more. A position is never used
+ * twice without AUTOINCREMENT (a page more a commit): whatever replaces an append is a later append of the same transaction.
  */
 const SCHEMA = `
   CREATE TABLE streams (
@@ -33,7 +34,7 @@ const SCHEMA = `
   CREATE INDEX streams_by_name_hash ON streams (name_hash);
 
   CREATE TABLE appends (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY,
     stream INTEGER NOT NULL,
     first_revision INTEGER NOT NULL,
     count INTEGER NOT NULL,

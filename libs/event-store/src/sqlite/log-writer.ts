@@ -216,8 +216,7 @@ const prepare = (db: Sqlite.Database) => ({
     )
     .raw(),
   lastStream: db.prepare<[], number>('SELECT max(id) FROM streams').pluck(),
-  // Not the highest that is there: that one may have been archived.
-  lastAppend: db.prepare<[], number>("SELECT seq FROM sqlite_sequence WHERE name = 'appends'").pluck(),
+  lastAppend: db.prepare<[], number>('SELECT max(id) FROM appends').pluck(),
   openArchiving: db.prepare<[stream: number]>('INSERT INTO archiving (stream) VALUES (?)'),
   deleteAppends: db.prepare<[stream: number]>('DELETE FROM appends WHERE stream = ?'),
   closeArchiving: db.prepare<[stream: number]>('DELETE FROM archiving WHERE stream = ?'),
