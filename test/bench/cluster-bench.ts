@@ -11,7 +11,7 @@ import { closeConnections, httpCall } from '../support/http-client.js';
 import { built, Child } from '../support/processes.js';
 import { tempFolder } from '../support/temp-folder.js';
 import { machine } from './machine.js';
-import { definitions, measure, medians, type Sample, type Side } from './throughput.js';
+import { definitions, measure, medians, startBody, type Sample, type Side } from './throughput.js';
 import { publish } from './server.js';
 
 /** The goals; a missed one is said, and does not fail the command. */
@@ -19,13 +19,13 @@ const SHARE_OF_FLOOR_AT_256 = 0.6;
 const P50_TIMES_FLOOR_AT_1 = 2.5;
 const WARM_SECONDS = 1;
 const FIRST_WARM_SECONDS = 10;
-const DISPATCHERS = [1, 3];
 
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '4' },
     rounds: { type: 'string', default: '3' },
     concurrency: { type: 'string', default: '1,64,256' },
+    dispatchers: { type: 'string', default: '1,3' },
     out: { type: 'string', default: join(tmpdir(), 'bench-cluster.json') },
   },
 });
@@ -47,21 +47,22 @@ type Row = {
 const measureShape = async (dispatchers: number): Promise<readonly Row[]> => {
   const folder = await tempFolder('bench-cluster');
   const cluster = await Cluster.start(folder.path, { apis: 1, dispatchers, projectors: 1, direct: true });
-  const floorChild = new Child('floor', built('test/bench/cluster-floor.js'), {
-    args: [cluster.env['STEPWELL_EVENTSTOREDB_URL']!, cluster.app.url],
-  });
+  const api = cluster.apis[0]!;
+  let floorChild: Child | null = null;
   try {
+    for (const [name, definition] of Object.entries(definitions(cluster.app.url)))
+      await publish(api.url, name, definition);
+    floorChild = new Child('floor', built('test/bench/cluster-floor.js'), {
+      args: [cluster.env['STEPWELL_EVENTSTOREDB_URL']!, cluster.app.url, ...(await finishedRuns(api.url))],
+    });
     const [, floorUrl] = await floorChild.printed(/floor on (http:\S+)/);
     const floor: Side = {
       url: floorUrl!,
       pid: floorChild.pid,
       appends: async () => (JSON.parse((await httpCall('GET', floorUrl!)).text) as { appends: number }).appends,
     };
-    const api = cluster.apis[0]!;
     // The processor time shown is that of the API; nobody counts the appends of all processes.
     const shape: Side = { url: api.url, pid: api.child!.pid, appends: () => Promise.resolve(null) };
-    for (const [name, definition] of Object.entries(definitions(cluster.app.url)))
-      await publish(api.url, name, definition);
     for (const side of [floor, shape]) await measure(side, 'bench-flow', 64, FIRST_WARM_SECONDS, 0.5);
     const rows: Row[] = [];
     for (const at of concurrency) {
@@ -76,10 +77,25 @@ const measureShape = async (dispatchers: number): Promise<readonly Row[]> => {
     }
     return rows;
   } finally {
-    await floorChild.stop();
+    await floorChild?.stop();
     await cluster.stop();
     await folder.remove();
   }
+};
+
+const MODELS = 20;
+
+/** Ids of runs for the floor to learn from what a run appends. */
+const finishedRuns = async (url: string): Promise<readonly string[]> => {
+  const ids: string[] = [];
+  for (let model = 0; model < MODELS; model++) {
+    const headers = { 'idempotency-key': `bench-model-${model}`, prefer: 'wait=10' };
+    const answer = await httpCall('POST', `${url}/v1/runs`, { headers, body: startBody('bench-flow') });
+    const run = JSON.parse(answer.text) as { readonly id: string; readonly status: string };
+    if (run.status !== 'completed') throw new Error(`a model of the floor's appends: ${answer.status} ${answer.text}`);
+    ids.push(run.id);
+  }
+  return ids;
 };
 
 const sayRow = ({ dispatchers, concurrency: at, floor, cluster }: Row): void => {
@@ -102,7 +118,7 @@ try {
     `bench cluster · Node ${box.node} · ${box.cores} × ${box.processor} · ${box.system} · commit ${box.commit ?? 'unknown'}`,
   );
   const rows: Row[] = [];
-  for (const dispatchers of DISPATCHERS) rows.push(...(await measureShape(dispatchers)));
+  for (const dispatchers of values.dispatchers.split(',').map(Number)) rows.push(...(await measureShape(dispatchers)));
   await writeFile(values.out, `${JSON.stringify({ machine: box, rows }, null, 2)}\n`);
   say(`written to ${values.out}`);
 } finally {

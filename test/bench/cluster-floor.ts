@@ -1,46 +1,71 @@
 /**
  * The floor of the production shape: a bare Node program that makes the same appends to the same event store as Stepwell's
- * processes do together, and the same POSTs. No definitions, no second process, no views: what is measured against it is
- * what these cost.
+ * processes do together, event by event as a run of theirs has left them, and the same POSTs. No definitions, no second
+ * process, no views: what is measured against it is what these cost.
  */
-import { EventStoreDbEventStore, NO_STREAM, runStream, type Revision } from '#event-store';
+import {
+  EventStoreDbEventStore,
+  NO_STREAM,
+  runStream,
+  type NewEvent,
+  type Revision,
+  type StreamName,
+} from '#event-store';
 import { sha256Base32, silentLog, systemClock, systemEntropy } from '#runtime';
 import { serveFloor } from './floor-flow.js';
 
-const [url, target] = process.argv.slice(2);
-if (url === undefined || target === undefined)
-  throw new Error('usage: cluster-floor.js <connection string> <origin of the application>');
+const [url, target, ...models] = process.argv.slice(2);
+if (url === undefined || target === undefined || models.length === 0)
+  throw new Error('usage: cluster-floor.js <connection string> <origin of the application> <id of a finished run>…');
 
 const store = new EventStoreDbEventStore(systemClock, silentLog, { url });
 await store.start();
 
-/** Of each run under way: what its stream ends at, and the appends that wait, since each names the revision before it. */
-type Stream = { last: Revision; readonly waiting: (() => void)[] };
-const streams = new Map<string, Stream>();
+/** What each append of a run held. */
+const appendsOf = async (model: string): Promise<readonly NewEvent[][]> => {
+  const found: NewEvent[][] = [];
+  let command = '';
+  for (const { causation, type, v, data } of await store.readStream(runStream(model))) {
+    if (causation !== command) found.push([]);
+    command = causation;
+    found.at(-1)!.push({ type, v, data: JSON.stringify(data) });
+  }
+  return found;
+};
+
+/** Start, first attempt, its answer, the answers of both branches: in most runs they come together. */
+const APPENDS = 4;
+const histories = await Promise.all(models.map(appendsOf));
+const appends = histories.find(({ length }) => length === APPENDS);
+if (appends === undefined)
+  throw new Error(`no run has ${APPENDS} appends, but ${histories.map(({ length }) => length).join(', ')}`);
+
+/** Streams that no process of Stepwell follows: what the floor appends costs them nothing. */
+const floorStream = (run: string): StreamName => `floor-${sha256Base32(run, 128)}` as StreamName; // The brand is of names that the store makes.
+
+/** Of each run under way: what its stream ends at, and how many appends it has. */
+const streams = new Map<string, { last: Revision; count: number }>();
 
 serveFloor(
   target,
-  (run, line, call) => {
-    const stream = streams.get(run) ?? { last: NO_STREAM, waiting: [] };
+  (run, _line, call) => {
+    const stream = streams.get(run) ?? { last: NO_STREAM, count: 0 };
     streams.set(run, stream);
-    const send = (): void =>
-      store.append(
-        {
-          stream: runStream(sha256Base32(run, 128)),
-          expected: stream.last,
-          events: [{ type: 'FloorLine', v: 1, data: JSON.stringify(line) }],
-          envelope: { commandId: systemEntropy.hex(16), recordedAt: systemClock.now(), actor: null, traceparent: null },
-        },
-        (outcome) => {
-          if (outcome.status !== 'appended') throw new Error(`an append ended as ${outcome.status}`);
-          stream.last = outcome.revision;
-          stream.waiting.shift();
-          stream.waiting[0]?.();
-          call();
-        },
-      );
-    stream.waiting.push(send);
-    if (stream.waiting.length === 1) send();
+    const events = appends[stream.count++]!;
+    store.append(
+      {
+        stream: floorStream(run),
+        expected: stream.last,
+        events,
+        envelope: { commandId: systemEntropy.hex(16), recordedAt: systemClock.now(), actor: null, traceparent: null },
+      },
+      (outcome) => {
+        if (outcome.status !== 'appended') throw new Error(`an append ended as ${outcome.status}`);
+        stream.last = outcome.revision;
+        if (stream.count === appends.length) streams.delete(run);
+        call();
+      },
+    );
   },
-  { apart: true },
+  { apart: true, joined: true },
 );

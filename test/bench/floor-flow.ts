@@ -5,13 +5,20 @@ import { Pool } from 'undici';
 const CONNECTIONS = 256;
 
 /** Calls back when the line is durable. `run` names what belongs together. */
-export type FloorAppend = (run: string, line: string, call: () => void) => void;
+type FloorAppend = (run: string, line: string, call: () => void) => void;
+
+export type FloorShape = {
+  /** The start is appended apart from the first attempt: another process makes it. */
+  readonly apart: boolean;
+  /** The answers of the two branches are one append. */
+  readonly joined: boolean;
+};
 
 /**
  * The flow of a floor, over whatever keeps its lines: accepts the POST, appends where a durable engine must, makes the
- * POSTs of the steps and answers. `accepted` is appended apart from the first attempt where another process makes it.
+ * POSTs of the steps and answers.
  */
-export const serveFloor = (target: string, write: FloorAppend, { apart }: { readonly apart: boolean }): void => {
+export const serveFloor = (target: string, write: FloorAppend, { apart, joined }: FloorShape): void => {
   let appends = 0;
   const append: FloorAppend = (run, line, call) => {
     appends++;
@@ -35,9 +42,10 @@ export const serveFloor = (target: string, write: FloorAppend, { apart }: { read
           let open = 2;
           const outputs: string[] = ['', ''];
           const ended = (branch: number, output: string): void => {
-            append(id, `${id} branch ${branch} ${output}\n`, () => {
-              outputs[branch] = output;
-              if (--open === 0) answer(`{"id":"${id}","status":"completed","output":[${outputs.join(',')}]}`);
+            outputs[branch] = output;
+            if (joined && --open > 0) return;
+            append(id, `${id} ${joined ? 'branches' : `branch ${branch}`} ${output}\n`, () => {
+              if (joined || --open === 0) answer(`{"id":"${id}","status":"completed","output":[${outputs.join(',')}]}`);
             });
           };
           post('/steps/send-email', `${id}-2`, user, (output) => ended(0, output));

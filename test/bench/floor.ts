@@ -44,4 +44,4 @@ const sync = (): void => {
   });
 };
 
-serveFloor(target, (_run, line, call) => append(line, call), { apart: false });
+serveFloor(target, (_run, line, call) => append(line, call), { apart: false, joined: false });
