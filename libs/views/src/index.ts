@@ -18,7 +18,6 @@ export {
 export { RebuildLocked, logPages, type LogPages, type RebuildProgress, type RebuildResult } from './rebuild.js';
 export { rebuildSqliteViews } from './sqlite/rebuild-sqlite-views.js';
 export { SqliteViewStore } from './sqlite/sqlite-view-store.js';
-export { VIEWS_SCHEMA_VERSION } from './sqlite/views-schema.js';
 export { viewMetrics } from './view-metrics.js';
 export { rebuildPostgresViews } from './postgres/rebuild-postgres-views.js';
 export { PostgresViewStore, type Leader } from './postgres/postgres-view-store.js';
@@ -33,6 +32,7 @@ export {
   openViews,
   sharedProjector,
   sharedViews,
+  viewsSchemaVersion,
   type Views,
   type ViewsConfig,
 } from './views-of-config.js';
