@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { NodeShape } from '../../apps/workflow-api/src/docs/service-schemas.js';
 import { EventStoreDbDouble } from '../support/eventstoredb-double/eventstoredb-double.js';
 import { closeConnections, httpCall } from '../support/http-client.js';
-import { pause } from '../support/pause.js';
+import { eventually, pause } from '../support/pause.js';
 import { testPostgres, type TestPostgres } from '../support/postgres.js';
 import { built, Child, freePort } from '../support/processes.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
@@ -88,6 +88,22 @@ describe('the split shape', () => {
       expect(await readyz(url)).toEqual([503, expect.stringContaining('The start waits for Postgres.')]);
     }
     await proxy.start(postgresPort());
+    for (const { child, url } of apps) await child.ready(`${url}/readyz`);
+
+    // Postgres goes away again: shards are lost, lists are not written, and runs are still accepted.
+    await proxy.stop();
+    const [, dispatcher, projector] = apps;
+    const unready = async (url: string, text: RegExp) =>
+      eventually(String(text), async () => (text.test((await readyz(url))[1]) ? await readyz(url) : null), 15_000);
+    expect((await unready(dispatcher!.url, /it may start nothing/))[0]).toBe(503);
+    expect((await unready(projector!.url, /"degraded".*The lists cannot be read/))[0]).toBe(200);
+    expect((await unready(api!.url, /"degraded".*The lists cannot be read/))[0]).toBe(200);
+    proxy = new TcpProxy(Number(new URL(postgres.url).port));
+    await proxy.start(postgresPort());
+    for (const { url } of apps)
+      await eventually('all to be ready again', async () =>
+        (await readyz(url))[1].includes('"degraded"') ? null : true,
+      );
     for (const { child, url } of apps) await child.ready(`${url}/readyz`);
     for (const { child } of apps) expect(await child.stop()).toBe(0);
   }, 60_000);

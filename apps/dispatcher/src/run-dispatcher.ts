@@ -51,15 +51,13 @@ export const runDispatcher = async (config: Config, log: Log): Promise<() => Pro
   });
   let leaving = false;
   const readiness = () => {
-    const { dispatchers } = ownership.status();
+    const { dispatchers, mayStart } = ownership.status();
     const { owned, acting } = dispatcher.shardCounts;
-    const held = dispatcher.acting && owned === acting && dispatchers > 0;
+    const held = dispatcher.acting && mayStart && owned === acting && dispatchers > 0;
     return Promise.resolve(
       readinessOf({
         process: leaving ? { status: 'not-ready', detail: 'The process is stopping.' } : READY,
-        shards: held
-          ? READY
-          : { status: 'not-ready', detail: `Of ${owned} shards that it owns, ${acting} have been taken over.` },
+        shards: held ? READY : { status: 'not-ready', detail: notHeld(mayStart, owned, acting) },
       }),
     );
   };
@@ -93,3 +91,8 @@ export const runDispatcher = async (config: Config, log: Log): Promise<() => Pro
 };
 
 const READY = { status: 'ready', detail: null } as const;
+
+const notHeld = (mayStart: boolean, owned: number, acting: number): string =>
+  mayStart
+    ? `Of ${owned} shards that it owns, ${acting} have been taken over.`
+    : 'Postgres does not hear that this process lives: it may start nothing.';

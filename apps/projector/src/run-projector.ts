@@ -3,14 +3,14 @@ import { hostname } from 'node:os';
 import { openEventStore, serverVersionOf, SHARDS } from '#event-store';
 import { PostgresRelayCheckpoint, createKafkaRelay, relayMetrics, type Relay } from '#relay';
 import { MetricsPage, nodeInfo, openStores, OpsServer, readinessOf, systemClock, systemEntropy } from '#runtime';
-import type { Config, Log, Readiness } from '#runtime';
+import type { Config, Log } from '#runtime';
 import {
   PostgresLeaderLock,
   sharedProjector,
   sharedViews,
+  sharedViewsReadiness,
   viewMetrics,
   viewsSchemaVersion,
-  type ViewStore,
 } from '#views';
 import { ProjectorModule } from './projector.module.js';
 import { retain } from './retention.js';
@@ -37,9 +37,7 @@ export const runProjector = async (config: Config, log: Log): Promise<() => Prom
   const readiness = async () =>
     readinessOf({
       process: leaving ? { status: 'not-ready', detail: 'The process is stopping.' } : READY,
-      views: projector.leads
-        ? await viewsReadiness(views)
-        : { status: 'ready', detail: 'Another projector is at work.' },
+      views: await sharedViewsReadiness(views),
     });
   const ops = new OpsServer({
     http: config.http,
@@ -87,13 +85,3 @@ const relayAsOneOfSeveral = (relay: Relay, url: string, log: Log): PostgresLeade
 };
 
 const READY = { status: 'ready', detail: null } as const;
-
-const viewsReadiness = async (views: ViewStore): Promise<Readiness['parts'][string]> => {
-  try {
-    const [first] = await views.parked();
-    if (first === undefined) return READY;
-    return { status: 'degraded', detail: `Streams are parked, the first ${first.stream}: ${first.error}` };
-  } catch (error) {
-    return { status: 'degraded', detail: `The views cannot be read: ${String(error)}` };
-  }
-};

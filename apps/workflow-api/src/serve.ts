@@ -5,12 +5,9 @@ import { openEventStore, serverVersionOf, SHARDS, type EventStore } from '#event
 import { triggerMetrics } from '#relay';
 import { nodeInfo, openStores, openTracer, readinessOf, systemClock, systemEntropy } from '#runtime';
 import type { Config, Log, Readiness } from '#runtime';
-import { sharedViews, type PostgresViewStore } from '#views';
+import { sharedViews, sharedViewsReadiness, type PostgresViewStore } from '#views';
 import type { WorkflowApiParts } from './parts.js';
 import { createHttpAdapter, openTrigger, WorkflowApiModule } from './workflow-api.module.js';
-
-/** A projector that has not shown for so long that it lives writes nothing any more. */
-const PROJECTOR_SILENT_MS = 15_000;
 
 /** Serves the API as one of several processes on the same stores; the result stops it. */
 export const serveWorkflowApi = async (config: Config, log: Log): Promise<() => Promise<void>> => {
@@ -75,7 +72,7 @@ const readiness = async (store: EventStore, views: PostgresViewStore, leaving: b
   readinessOf({
     process: leaving ? { status: 'not-ready', detail: 'The process is stopping.' } : READY,
     log: await logReadiness(store),
-    views: await viewsReadiness(views),
+    views: await sharedViewsReadiness(views),
   });
 
 type PartReadiness = Readiness['parts'][string];
@@ -86,22 +83,6 @@ const logReadiness = async (store: EventStore): Promise<PartReadiness> => {
     return READY;
   } catch (error) {
     return { status: 'not-ready', detail: `The log cannot be read: ${reasonOf(error)}` };
-  }
-};
-
-const viewsReadiness = async (views: PostgresViewStore): Promise<PartReadiness> => {
-  try {
-    const [first] = await views.parked();
-    if (first !== undefined) {
-      return { status: 'degraded', detail: `Streams are parked, the first ${first.stream}: ${first.error}` };
-    }
-    const leader = await views.leader('projector');
-    if (leader === null || leader.beatAgoMs > PROJECTOR_SILENT_MS) {
-      return { status: 'degraded', detail: 'No projector is at work: the lists fall behind the log.' };
-    }
-    return READY;
-  } catch (error) {
-    return { status: 'degraded', detail: `The lists cannot be read: ${reasonOf(error)}` };
   }
 };
 
