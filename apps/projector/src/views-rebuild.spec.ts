@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EventStoreDbEventStore } from '#event-store';
 import { silentLog, systemClock } from '#runtime';
 import { PostgresViewStore } from '#views';
 import { TestLog, started, threeStepFlow } from '../../../libs/views/src/testing/histories.js';
-import { dumpPostgres } from '../../../libs/views/src/testing/postgres-test-views.js';
+import { dumpPostgres, withClient } from '../../../libs/views/src/testing/postgres-test-views.js';
 import { EventStoreDbDouble } from '../../../test/support/eventstoredb-double/eventstoredb-double.js';
 import { testPostgres, type TestPostgres } from '../../../test/support/postgres.js';
 import { built, Child, freePort } from '../../../test/support/processes.js';
@@ -107,6 +107,31 @@ describe('views:rebuild on EventStoreDB and Postgres', () => {
       await dumpPostgres(postgres.url, 'stepwell_views_3'),
     );
     expect((await dumpPostgres(postgres.url, 'stepwell_views_4'))['runs']).toHaveLength(93);
+  }, 60_000);
+
+  it('is not needed after the tables were dropped as operations.md says: the apps make them anew', async () => {
+    const projector = spawn('main', env);
+    await flows(0, 20);
+    expect(await caughtUp()).toBe(true);
+    expect((await rebuild(env))[0]).toBe(0);
+    await projector.stop();
+    await views.stop();
+    const page = readFileSync(join(import.meta.dirname, '../../../../docs/operations.md'), 'utf8');
+    const statements = /```sql\n([^`]*)```/.exec(page)![1]!;
+    const schemas = () =>
+      withClient(postgres.url, async (client) => {
+        const { rows } = await client.query<{ nspname: string }>(
+          `select nspname from pg_namespace where nspname like 'stepwell%'`,
+        );
+        return rows.length;
+      });
+    expect(await schemas()).toBe(3);
+    await withClient(postgres.url, (client) => client.query(statements));
+    expect(await schemas()).toBe(0);
+    spawn('main', env);
+    await views.start();
+    expect(await caughtUp()).toBe(true);
+    expect((await dumpPostgres(postgres.url, 'stepwell_views_1'))['runs']).toHaveLength(20);
   }, 60_000);
 
   it('says what it could not read, and leaves the views as they were', async () => {
