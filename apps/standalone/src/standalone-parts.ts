@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Dispatcher, dispatcherMetrics, MemoryOpenRuns, SingleOwner, SqliteOpenRuns } from '#dispatch';
 import { Archiver, Catalogue, engineMetrics, RunEngine } from '#engine';
-import { openEventStore, serverVersionOf, SHARDS } from '#event-store';
+import { openEventStore, serverVersionOf, SHARDS, type EventStore } from '#event-store';
 import {
   createKafkaRelay,
   FileRelayCheckpoint,
@@ -14,7 +14,7 @@ import {
   type Relay,
 } from '#relay';
 import { nodeInfo, openStores, openTracer, readinessOf, systemClock, systemEntropy } from '#runtime';
-import type { Config, Log, MetricSources, Readiness } from '#runtime';
+import type { Config, Log, MetricSources, NodeInfo, Readiness } from '#runtime';
 import { openViews, viewMetrics, viewsSchemaVersion, type ViewProjector, type ViewStore } from '#views';
 import { openTrigger, type Health, type WorkflowApiParts } from '../../workflow-api/src/workflow-api.module.js';
 import type { DispatcherParts } from '../../dispatcher/src/dispatcher.module.js';
@@ -69,11 +69,7 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
     listSteps: (query) => views.listSteps(query),
     waitFor: (position, timeoutMs) => opened.waitFor(position, timeoutMs),
   };
-  const checkpoint =
-    config.eventStore === 'memory'
-      ? new MemoryRelayCheckpoint()
-      : new FileRelayCheckpoint(join(config.dataDir, 'relay-checkpoint.json'));
-  const relay = createKafkaRelay(store, checkpoint, clock, entropy, log, config.kafka);
+  const relay = openRelay(config, store, log);
   const trigger = openTrigger({ runs: engine, catalogue, clock, log, config, tracer }, config.kafka);
   const metrics: MetricSources = {
     ...engineMetrics(engine.counts),
@@ -87,44 +83,12 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
   const { ageMs, archiveDir, runsPerSecond } = config.retention;
   const archiver =
     ageMs === null ? null : new Archiver(store, clock, entropy, log, { folder: archiveDir, ageMs, runsPerSecond });
-  const node = nodeInfo(config, {
-    roles: ROLES,
-    versions: { eventStoreServer: serverVersionOf(store), viewsSchema: viewsSchemaVersion(config) },
-    state: () => ({
-      shards: { ...dispatcher.shardCounts, of: SHARDS },
-      takeOvers: ownership.status().taken,
-      attempts: dispatcher.load,
-      breakers: dispatcher.breakers,
-      appends: engine.counts.appends.appended,
-      leads: projector.leads,
-      lag: projector.lag,
-      relay: relay === null ? null : { leads: relay.leads, ...relay.state, lag: relay.lag },
-      trigger: trigger === null ? null : { ...trigger.state, lag: trigger.lag },
-    }),
-  });
   const leave = () => {
     leaving = true;
   };
-  return {
-    runs: engine,
-    catalogue,
-    lists,
-    store,
-    clock,
-    log,
-    config,
-    health,
-    node,
-    metrics,
-    tracer,
-    dispatcher,
-    projector,
-    views,
-    archiver,
-    relay,
-    trigger,
-    leave,
-  };
+  const node = describe(config, store, { engine, dispatcher, ownership, projector, relay, trigger });
+  const made = { catalogue, lists, store, clock, log, config, tracer, dispatcher, projector, views, relay, trigger };
+  return { runs: engine, ...made, health, node, metrics, archiver, leave };
 };
 
 /** Views of a log in memory are of this process alone: they begin empty, as their log does. */
@@ -173,3 +137,37 @@ const viewsReadiness = async (projector: ViewProjector, views: ViewStore): Promi
     ? { status: 'degraded', detail: `The lists are ${events} events (${seconds} s) behind the log.` }
     : READY;
 };
+
+const openRelay = (config: Config, store: EventStore, log: Log): Relay | null => {
+  const checkpoint =
+    config.eventStore === 'memory'
+      ? new MemoryRelayCheckpoint()
+      : new FileRelayCheckpoint(join(config.dataDir, 'relay-checkpoint.json'));
+  return createKafkaRelay(store, checkpoint, systemClock, systemEntropy, log, config.kafka);
+};
+
+type Described = Pick<StandaloneParts, 'dispatcher' | 'projector' | 'relay' | 'trigger'> & {
+  readonly engine: RunEngine;
+  readonly ownership: SingleOwner;
+};
+
+const describe = (
+  config: Config,
+  store: EventStore,
+  { engine, dispatcher, ownership, projector, relay, trigger }: Described,
+): NodeInfo =>
+  nodeInfo(config, {
+    roles: ROLES,
+    versions: { eventStoreServer: serverVersionOf(store), viewsSchema: viewsSchemaVersion(config) },
+    state: () => ({
+      shards: { ...dispatcher.shardCounts, of: SHARDS },
+      takeOvers: ownership.status().taken,
+      attempts: dispatcher.load,
+      breakers: dispatcher.breakers,
+      appends: engine.counts.appends.appended,
+      leads: projector.leads,
+      lag: projector.lag,
+      relay: relay === null ? null : { leads: relay.leads, ...relay.state, lag: relay.lag },
+      trigger: trigger === null ? null : { ...trigger.state, lag: trigger.lag },
+    }),
+  });

@@ -21,7 +21,7 @@ export { SqliteViewStore } from './sqlite/sqlite-view-store.js';
 export { viewMetrics } from './view-metrics.js';
 export { rebuildPostgresViews } from './postgres/rebuild-postgres-views.js';
 export { PostgresViewStore, type Leader } from './postgres/postgres-view-store.js';
-export { sharedViewsReadiness } from './postgres/shared-views-readiness.js';
+export { sharedViewsReadiness } from './postgres/views-readiness.js';
 export { LeadingProjector } from './postgres/leading-projector.js';
 export { PostgresLeaderLock, type LeaderLockOptions, type Leading } from './postgres/postgres-leader-lock.js';
 export type { PostgresSession } from './postgres/session.js';
