@@ -133,12 +133,21 @@ describe('docs/prometheus-rules.yaml', () => {
       'stepwell_append_conflicts_total',
       'stepwell_attempts_total',
       'stepwell_shards_owned',
+      'stepwell_projector_leads',
       'stepwell_relay_lag_seconds',
+      'stepwell_relay_leads',
+      'stepwell_trigger_lag_seconds',
+      'stepwell_trigger_dead_letters_total',
+      'stepwell_breakers',
       'nodejs_eventloop_lag_p99_seconds',
       'process_start_time_seconds',
       'node_filesystem_avail_bytes',
     ])
       expect([name, watched.has(name)]).toEqual([name, true]);
+  });
+
+  it('is not woken by a projector or relay that stands by, which has caught up with nothing', () => {
+    for (const { expr } of alerts) expect(expr).not.toMatch(/min\(stepwell_\w+_(caught_up|leads)/);
   });
 
   it('would be found to name what there is not', () => {

@@ -1,6 +1,7 @@
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { NodeShape } from '../../apps/workflow-api/src/docs/service-schemas.js';
 import { startStandalone, type StartedApp } from '../support/apps.js';
 import { closeConnections, httpCall } from '../support/http-client.js';
 import { OtlpCollector } from '../support/otlp-collector.js';
@@ -161,6 +162,7 @@ describe('the metrics and the node of a standalone process', () => {
     expect(Number(appends)).toBeGreaterThanOrEqual(4);
     expect(text).toContain(`stepwell_appends_total{outcome="appended"} ${appends}`);
     const node = JSON.parse((await httpCall('GET', `${url}/v1/node`)).text) as Record<string, unknown>;
+    expect(NodeShape.parse(node)).toEqual(node);
     expect(node).toMatchObject({
       roles: ['workflow-api', 'dispatcher', 'projector'],
       shards: { owned: 64, of: 64 },

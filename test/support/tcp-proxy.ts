@@ -29,8 +29,8 @@ export class TcpProxy {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  start(): Promise<void> {
-    return new Promise((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+  start(port = 0): Promise<void> {
+    return new Promise((resolve) => this.#server.listen(port, '127.0.0.1', resolve));
   }
 
   /** The connections there are stay open and carry nothing any more; new ones do. */

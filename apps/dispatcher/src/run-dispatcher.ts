@@ -8,8 +8,17 @@ import {
   PostgresShardOwnership,
 } from '#dispatch';
 import { Catalogue, engineMetrics, RunEngine } from '#engine';
-import { openEventStore } from '#event-store';
-import { MetricsPage, openTracer, OpsServer, readinessOf, systemClock, systemEntropy } from '#runtime';
+import { openEventStore, serverVersionOf, SHARDS } from '#event-store';
+import {
+  MetricsPage,
+  nodeInfo,
+  openStores,
+  openTracer,
+  OpsServer,
+  readinessOf,
+  systemClock,
+  systemEntropy,
+} from '#runtime';
 import type { Config, Log } from '#runtime';
 import { DispatcherModule } from './dispatcher.module.js';
 
@@ -20,7 +29,7 @@ export const runDispatcher = async (config: Config, log: Log): Promise<() => Pro
   const connectionString = config.views.url!; // without it `refuseEmbeddedStore` has ended the process
   const name = `${hostname()}-${process.pid}`;
   const store = openEventStore(config, clock, log);
-  await store.start();
+  await openStores(store, config, log, ['dispatcher']);
   const catalogue = new Catalogue(store, clock, entropy, log, config.limits);
   await catalogue.start();
   const engine = new RunEngine(store, catalogue, clock, entropy, log, { limits: config.limits, sharedLog: true });
@@ -42,15 +51,13 @@ export const runDispatcher = async (config: Config, log: Log): Promise<() => Pro
   });
   let leaving = false;
   const readiness = () => {
-    const { dispatchers } = ownership.status();
+    const { dispatchers, mayStart } = ownership.status();
     const { owned, acting } = dispatcher.shardCounts;
-    const held = dispatcher.acting && owned === acting && dispatchers > 0;
+    const held = dispatcher.acting && mayStart && owned === acting && dispatchers > 0;
     return Promise.resolve(
       readinessOf({
         process: leaving ? { status: 'not-ready', detail: 'The process is stopping.' } : READY,
-        shards: held
-          ? READY
-          : { status: 'not-ready', detail: `Of ${owned} shards that it owns, ${acting} have been taken over.` },
+        shards: held ? READY : { status: 'not-ready', detail: notHeld(mayStart, owned, acting) },
       }),
     );
   };
@@ -58,7 +65,18 @@ export const runDispatcher = async (config: Config, log: Log): Promise<() => Pro
     ...engineMetrics(engine.counts),
     ...dispatcherMetrics(dispatcher, openRuns, ownership),
   });
-  const ops = new OpsServer({ http: config.http, readiness, metrics, log });
+  const node = nodeInfo(config, {
+    roles: ['dispatcher'],
+    versions: { eventStoreServer: serverVersionOf(store), viewsSchema: null },
+    state: () => ({
+      shards: { ...dispatcher.shardCounts, of: SHARDS },
+      takeOvers: ownership.status().taken,
+      attempts: dispatcher.load,
+      breakers: dispatcher.breakers,
+      appends: engine.counts.appends.appended,
+    }),
+  });
+  const ops = new OpsServer({ http: config.http, readiness, metrics, node, log });
   log.info(`the dispatcher is at work, its health on ${await ops.start()}`, { name });
   return async () => {
     leaving = true;
@@ -73,3 +91,8 @@ export const runDispatcher = async (config: Config, log: Log): Promise<() => Pro
 };
 
 const READY = { status: 'ready', detail: null } as const;
+
+const notHeld = (mayStart: boolean, owned: number, acting: number): string =>
+  mayStart
+    ? `Of ${owned} shards that it owns, ${acting} have been taken over.`
+    : 'Postgres does not hear that this process lives: it may start nothing.';

@@ -1,4 +1,4 @@
-import { createLog, loadConfigOrExit, onShutdown, refuseEmbeddedStore, tuneCollector } from '#runtime';
+import { createLog, loadConfigOrExit, refuseEmbeddedStore, runMain, tuneCollector } from '#runtime';
 import { runProjector } from './run-projector.js';
 
 tuneCollector();
@@ -6,9 +6,4 @@ const config = loadConfigOrExit(process.env);
 refuseEmbeddedStore('projector', config);
 const log = createLog(config.log);
 
-try {
-  onShutdown(await runProjector(config, log));
-} catch (err) {
-  log.error('the start has failed', { err });
-  process.exit(1);
-}
+await runMain(log, () => runProjector(config, log));

@@ -1,17 +1,24 @@
 import { NestFactory } from '@nestjs/core';
 import { hostname } from 'node:os';
-import { openEventStore } from '#event-store';
-import { PostgresRelayCheckpoint, createKafkaRelay, type Relay } from '#relay';
-import { MetricsPage, OpsServer, readinessOf, systemClock, systemEntropy } from '#runtime';
-import type { Config, Log, Readiness } from '#runtime';
-import { PostgresLeaderLock, sharedProjector, sharedViews, viewMetrics, type ViewStore } from '#views';
+import { openEventStore, serverVersionOf, SHARDS } from '#event-store';
+import { PostgresRelayCheckpoint, createKafkaRelay, relayMetrics, type Relay } from '#relay';
+import { MetricsPage, nodeInfo, openStores, OpsServer, readinessOf, systemClock, systemEntropy } from '#runtime';
+import type { Config, Log } from '#runtime';
+import {
+  PostgresLeaderLock,
+  sharedProjector,
+  sharedViews,
+  sharedViewsReadiness,
+  viewMetrics,
+  viewsSchemaVersion,
+} from '#views';
 import { ProjectorModule } from './projector.module.js';
 import { retain } from './retention.js';
 
 /** Runs a projector as one of several: it writes the views, or stands by until the one that does is gone. The result stops it. */
 export const runProjector = async (config: Config, log: Log): Promise<() => Promise<void>> => {
   const store = openEventStore(config, systemClock, log);
-  await store.start();
+  await openStores(store, config, log, ['projector']);
   const views = sharedViews(config, systemClock);
   await views.start();
   const projector = sharedProjector(config, store, systemClock, {
@@ -30,16 +37,21 @@ export const runProjector = async (config: Config, log: Log): Promise<() => Prom
   const readiness = async () =>
     readinessOf({
       process: leaving ? { status: 'not-ready', detail: 'The process is stopping.' } : READY,
-      views: projector.leads
-        ? await viewsReadiness(views)
-        : { status: 'ready', detail: 'Another projector is at work.' },
+      views: await sharedViewsReadiness(views),
     });
   const ops = new OpsServer({
     http: config.http,
     readiness,
-    metrics: new MetricsPage({
-      ...viewMetrics(projector, views),
-      ...(relay !== null && { stepwell_relay_lag_seconds: () => relay.lag.seconds }),
+    metrics: new MetricsPage({ ...viewMetrics(projector, views), ...relayMetrics(relay) }),
+    node: nodeInfo(config, {
+      roles: ['projector'],
+      versions: { eventStoreServer: serverVersionOf(store), viewsSchema: viewsSchemaVersion(config) },
+      state: () => ({
+        shards: { owned: 0, acting: 0, of: SHARDS },
+        leads: projector.leads,
+        lag: projector.leads ? projector.lag : null,
+        relay: relay === null ? null : { leads: relay.leads, ...relay.state, lag: relay.lag },
+      }),
     }),
     log,
   });
@@ -73,13 +85,3 @@ const relayAsOneOfSeveral = (relay: Relay, url: string, log: Log): PostgresLeade
 };
 
 const READY = { status: 'ready', detail: null } as const;
-
-const viewsReadiness = async (views: ViewStore): Promise<Readiness['parts'][string]> => {
-  try {
-    const [first] = await views.parked();
-    if (first === undefined) return READY;
-    return { status: 'degraded', detail: `Streams are parked, the first ${first.stream}: ${first.error}` };
-  } catch (error) {
-    return { status: 'degraded', detail: `The views cannot be read: ${String(error)}` };
-  }
-};

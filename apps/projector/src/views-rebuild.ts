@@ -1,32 +1,49 @@
-import { openSqliteLogReader } from '#event-store';
-import { loadConfigOrExit, onShutdown, systemClock } from '#runtime';
-import { rebuildPostgresViews, rebuildSqliteViews, type RebuildResult } from '#views';
+import { openEventStore, openSqliteLogReader } from '#event-store';
+import { createLog, loadConfigOrExit, onShutdown, systemClock } from '#runtime';
+import { logPages, rebuildPostgresViews, rebuildSqliteViews, type LogPages, type RebuildResult } from '#views';
 import { join } from 'node:path';
 import { rebuildProgress } from './rebuild-progress.js';
 
 // npm run views:rebuild: builds a new set of views from the log, beside the old one, and switches to it. Services may be
-// running on the same data; they notice the switch by themselves.
+// running on the same log and the same views; they notice the switch by themselves.
 
 const config = loadConfigOrExit(process.env);
-if (config.eventStore !== 'sqlite') {
-  process.stderr.write('views:rebuild reads the embedded log: STEPWELL_EVENT_STORE must be sqlite.\n');
+if (config.eventStore === 'memory') {
+  process.stderr.write(
+    'views:rebuild reads a log that outlives its process: STEPWELL_EVENT_STORE must not be memory.\n',
+  );
   process.exit(1);
 }
 
 const viewsFolder = join(config.dataDir, 'views');
 const abort = new AbortController();
-const options = { onProgress: rebuildProgress(process.stdout, systemClock), signal: abort.signal };
+
+type OpenLog = { readonly name: string; readonly pages: LogPages; readonly close: () => Promise<void> | void };
+
+/** Only to be read: the embedded one may have its one writer beside. */
+const openLog = async (): Promise<OpenLog> => {
+  if (config.eventStore === 'sqlite') {
+    const reader = openSqliteLogReader(config.dataDir);
+    return { name: `the log in ${config.dataDir}`, pages: reader, close: () => reader.close() };
+  }
+  const store = openEventStore(config, systemClock, createLog(config.log));
+  await store.start();
+  return { name: 'EventStoreDB', pages: logPages(store), close: () => store.stop() };
+};
 
 const rebuild = async (): Promise<RebuildResult> => {
-  const { url } = config.views;
-  const place = url === null ? viewsFolder : 'Postgres';
-  process.stdout.write(`Rebuilding the views in ${place} from the log in ${config.dataDir}\n`);
-  if (url === null) return rebuildSqliteViews(config.dataDir, viewsFolder, options);
-  const log = openSqliteLogReader(config.dataDir);
+  const { name, pages, close } = await openLog().catch((cause: unknown) => {
+    throw new Error(`the log cannot be read: ${text(cause)}`, { cause });
+  });
   try {
-    return await rebuildPostgresViews({ head: () => log.head(), page: (after) => log.page(after, {}) }, url, options);
+    const { url } = config.views;
+    process.stdout.write(`Rebuilding the views in ${url === null ? viewsFolder : 'Postgres'} from ${name}\n`);
+    const options = { onProgress: rebuildProgress(process.stdout, systemClock), signal: abort.signal };
+    return await (url === null
+      ? rebuildSqliteViews(pages, viewsFolder, options)
+      : rebuildPostgresViews(pages, url, options));
   } finally {
-    log.close();
+    await close();
   }
 };
 

@@ -1,15 +1,14 @@
 import { NestFactory } from '@nestjs/core';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
-import { createKafkaRelay, FileRelayCheckpoint, MemoryRelayCheckpoint } from '#relay';
-import { systemEntropy, type Config, type Log } from '#runtime';
-import { createHttpAdapter, openTrigger } from '../../workflow-api/src/workflow-api.module.js';
+import type { Config, Log } from '#runtime';
+import { createHttpAdapter } from '../../workflow-api/src/workflow-api.module.js';
 import { createParts } from './standalone-parts.js';
 import { StandaloneModule } from './standalone.module.js';
 
 /** Starts the process and says where it serves; the result stops it: first the attempts, then the server, the log last. */
 export const serve = async (config: Config, log: Log): Promise<() => Promise<void>> => {
   const parts = await createParts(config, log);
+  const { relay, trigger } = parts;
   const http = createHttpAdapter(config);
   const app = await NestFactory.create(StandaloneModule.with(parts, http), http.adapter, {
     logger: false,
@@ -26,13 +25,7 @@ export const serve = async (config: Config, log: Log): Promise<() => Promise<voi
     dataDir: config.dataDir,
     swaggerUi: `${url}/docs`,
   });
-  const checkpoint =
-    config.eventStore === 'memory'
-      ? new MemoryRelayCheckpoint()
-      : new FileRelayCheckpoint(join(config.dataDir, 'relay-checkpoint.json'));
-  const relay = createKafkaRelay(parts.store, checkpoint, parts.clock, systemEntropy, log, config.kafka);
   relay?.start();
-  const trigger = openTrigger(parts, config.kafka);
   trigger?.start();
   return async () => {
     log.info('stopping: attempts in flight get a grace period', { graceMs: config.shutdown.graceMs });

@@ -3,11 +3,20 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Dispatcher, dispatcherMetrics, MemoryOpenRuns, SingleOwner, SqliteOpenRuns } from '#dispatch';
 import { Archiver, Catalogue, engineMetrics, RunEngine } from '#engine';
-import { EventStoreDbEventStore, openEventStore, SHARDS, SqliteEventStore, type EventStore } from '#event-store';
-import { openTracer, readinessOf, systemClock, systemEntropy, VERSION } from '#runtime';
-import type { Config, Log, MetricSources, Readiness } from '#runtime';
-import { openViews, viewMetrics, VIEWS_SCHEMA_VERSION, type ViewProjector, type ViewStore } from '#views';
-import type { Health, NodeInfo, WorkflowApiParts } from '../../workflow-api/src/workflow-api.module.js';
+import { openEventStore, serverVersionOf, SHARDS, type EventStore } from '#event-store';
+import {
+  createKafkaRelay,
+  FileRelayCheckpoint,
+  MemoryRelayCheckpoint,
+  relayMetrics,
+  triggerMetrics,
+  type KafkaTrigger,
+  type Relay,
+} from '#relay';
+import { nodeInfo, openStores, openTracer, readinessOf, systemClock, systemEntropy } from '#runtime';
+import type { Config, Log, MetricSources, NodeInfo, Readiness } from '#runtime';
+import { openViews, viewMetrics, viewsSchemaVersion, type ViewProjector, type ViewStore } from '#views';
+import { openTrigger, type Health, type WorkflowApiParts } from '../../workflow-api/src/workflow-api.module.js';
 import type { DispatcherParts } from '../../dispatcher/src/dispatcher.module.js';
 import type { ProjectorParts } from '../../projector/src/projector.module.js';
 
@@ -16,9 +25,15 @@ export type StandaloneParts = WorkflowApiParts &
   ProjectorParts & {
     /** `null`: runs are kept for ever. */
     readonly archiver: Archiver | null;
+    /** `null`: nothing is published. Not started yet. */
+    readonly relay: Relay | null;
+    /** `null`: no message starts a run. Not started yet. */
+    readonly trigger: KafkaTrigger | null;
     /** Readiness goes false: new work is better sent elsewhere. */
     readonly leave: () => void;
   };
+
+const ROLES = ['workflow-api', 'dispatcher', 'projector'] as const;
 
 /** Makes everything the process is of, on the embedded store, in the order in which one leans on the other. */
 export const createParts = async (config: Config, log: Log): Promise<StandaloneParts> => {
@@ -26,7 +41,7 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
   const entropy = systemEntropy;
   mkdirSync(config.dataDir, { recursive: true });
   const store = openEventStore(config, clock, log);
-  await store.start();
+  await openStores(store, config, log, ROLES);
   const catalogue = new Catalogue(store, clock, entropy, log, config.limits);
   await catalogue.start();
   const engine = new RunEngine(store, catalogue, clock, entropy, log, { limits: config.limits });
@@ -54,38 +69,26 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
     listSteps: (query) => views.listSteps(query),
     waitFor: (position, timeoutMs) => opened.waitFor(position, timeoutMs),
   };
+  const relay = openRelay(config, store, log);
+  const trigger = openTrigger({ runs: engine, catalogue, clock, log, config, tracer }, config.kafka);
   const metrics: MetricSources = {
     ...engineMetrics(engine.counts),
     ...dispatcherMetrics(dispatcher, openRuns, ownership),
     ...viewMetrics(projector, views),
+    ...relayMetrics(relay),
+    ...triggerMetrics(trigger),
   };
   let leaving = false;
   const health: Health = { readiness: () => readiness(dispatcher, projector, views, leaving) };
   const { ageMs, archiveDir, runsPerSecond } = config.retention;
   const archiver =
     ageMs === null ? null : new Archiver(store, clock, entropy, log, { folder: archiveDir, ageMs, runsPerSecond });
-  const node = nodeInfo(config, store, dispatcher, projector);
   const leave = () => {
     leaving = true;
   };
-  return {
-    runs: engine,
-    catalogue,
-    lists,
-    store,
-    clock,
-    log,
-    config,
-    health,
-    node,
-    metrics,
-    tracer,
-    dispatcher,
-    projector,
-    views,
-    archiver,
-    leave,
-  };
+  const node = describe(config, store, { engine, dispatcher, ownership, projector, relay, trigger });
+  const made = { catalogue, lists, store, clock, log, config, tracer, dispatcher, projector, views, relay, trigger };
+  return { runs: engine, ...made, health, node, metrics, archiver, leave };
 };
 
 /** Views of a log in memory are of this process alone: they begin empty, as their log does. */
@@ -135,34 +138,36 @@ const viewsReadiness = async (projector: ViewProjector, views: ViewStore): Promi
     : READY;
 };
 
-/** Getters, so that every answer tells of its moment. */
-const nodeInfo = (config: Config, store: EventStore, dispatcher: Dispatcher, projector: ViewProjector): NodeInfo => ({
-  product: 'stepwell',
-  version: VERSION,
-  runtime: `node ${process.versions.node}`,
-  host: hostname(),
-  pid: process.pid,
-  roles: ['workflow-api', 'dispatcher', 'projector'],
-  eventStore: config.eventStore,
-  startedAt: systemClock.now(),
-  limits: config.limits,
-  versions: {
-    stepwell: VERSION,
-    node: process.versions.node,
-    eventStoreServer: store instanceof EventStoreDbEventStore ? store.serverVersion : null,
-    viewsSchema: VIEWS_SCHEMA_VERSION,
-  },
-  shards: { owned: SHARDS, of: SHARDS },
-  get lag() {
-    return projector.lag;
-  },
-  get attempts() {
-    return dispatcher.load;
-  },
-  get breakers() {
-    return dispatcher.breakers;
-  },
-  get appends() {
-    return store instanceof SqliteEventStore ? store.stats().appends : null;
-  },
-});
+const openRelay = (config: Config, store: EventStore, log: Log): Relay | null => {
+  const checkpoint =
+    config.eventStore === 'memory'
+      ? new MemoryRelayCheckpoint()
+      : new FileRelayCheckpoint(join(config.dataDir, 'relay-checkpoint.json'));
+  return createKafkaRelay(store, checkpoint, systemClock, systemEntropy, log, config.kafka);
+};
+
+type Described = Pick<StandaloneParts, 'dispatcher' | 'projector' | 'relay' | 'trigger'> & {
+  readonly engine: RunEngine;
+  readonly ownership: SingleOwner;
+};
+
+const describe = (
+  config: Config,
+  store: EventStore,
+  { engine, dispatcher, ownership, projector, relay, trigger }: Described,
+): NodeInfo =>
+  nodeInfo(config, {
+    roles: ROLES,
+    versions: { eventStoreServer: serverVersionOf(store), viewsSchema: viewsSchemaVersion(config) },
+    state: () => ({
+      shards: { ...dispatcher.shardCounts, of: SHARDS },
+      takeOvers: ownership.status().taken,
+      attempts: dispatcher.load,
+      breakers: dispatcher.breakers,
+      appends: engine.counts.appends.appended,
+      leads: projector.leads,
+      lag: projector.lag,
+      relay: relay === null ? null : { leads: relay.leads, ...relay.state, lag: relay.lag },
+      trigger: trigger === null ? null : { ...trigger.state, lag: trigger.lag },
+    }),
+  });

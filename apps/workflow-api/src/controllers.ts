@@ -1,11 +1,11 @@
-import { MetricsPage } from '#runtime';
+import { MetricsPage, NodeInfo } from '#runtime';
 import { DocsController } from './docs/docs.controller.js';
 import { OpenApiText } from './docs/openapi-text.js';
 import { ProblemsController } from './docs/problems.controller.js';
 import { HealthController } from './node/health.controller.js';
 import { MetricsController } from './node/metrics.controller.js';
 import { NodeController } from './node/node.controller.js';
-import { Health, NodeInfo } from './parts.js';
+import { Health } from './parts.js';
 import { EventStreams } from './runs/event-streams.js';
 import { RunReader } from './runs/run-reader.js';
 import { RunsController } from './runs/runs.controller.js';

@@ -1,22 +1,19 @@
 import { NestFactory } from '@nestjs/core';
-import { hostname } from 'node:os';
 import type { AddressInfo } from 'node:net';
 import { Catalogue, engineMetrics, RunEngine } from '#engine';
-import { EventStoreDbEventStore, openEventStore, SHARDS, type EventStore } from '#event-store';
-import { openTracer, readinessOf, systemClock, systemEntropy, VERSION } from '#runtime';
+import { openEventStore, serverVersionOf, SHARDS, type EventStore } from '#event-store';
+import { triggerMetrics } from '#relay';
+import { nodeInfo, openStores, openTracer, readinessOf, systemClock, systemEntropy } from '#runtime';
 import type { Config, Log, Readiness } from '#runtime';
-import { sharedViews, type PostgresViewStore } from '#views';
-import type { NodeInfo, WorkflowApiParts } from './parts.js';
+import { sharedViews, sharedViewsReadiness, type PostgresViewStore } from '#views';
+import type { WorkflowApiParts } from './parts.js';
 import { createHttpAdapter, openTrigger, WorkflowApiModule } from './workflow-api.module.js';
-
-/** A projector that has not shown for so long that it lives writes nothing any more. */
-const PROJECTOR_SILENT_MS = 15_000;
 
 /** Serves the API as one of several processes on the same stores; the result stops it. */
 export const serveWorkflowApi = async (config: Config, log: Log): Promise<() => Promise<void>> => {
   const clock = systemClock;
   const store = openEventStore(config, clock, log);
-  await store.start();
+  await openStores(store, config, log, ['workflow-api']);
   const catalogue = new Catalogue(store, clock, systemEntropy, log, config.limits);
   await catalogue.start();
   // Without an owner: it decides and appends, and the dispatchers see to what runs are owed.
@@ -25,17 +22,25 @@ export const serveWorkflowApi = async (config: Config, log: Log): Promise<() => 
   await views.start();
   const tracer = await openTracer(config.traces.otlpUrl, 'stepwell-workflow-api', log);
   let leaving = false;
+  const trigger = openTrigger({ runs, catalogue, clock, log, config, tracer }, config.kafka);
   const parts: WorkflowApiParts = {
-    ...{ runs, catalogue, store, clock, log, config },
+    ...{ runs, catalogue, store, clock, log, config, tracer },
     lists: {
       listRuns: (query) => views.listRuns(query),
       listSteps: (query) => views.listSteps(query),
       waitFor: (position, timeoutMs) => views.waitFor(position, timeoutMs),
     },
     health: { readiness: () => readiness(store, views, leaving) },
-    metrics: engineMetrics(runs.counts),
-    tracer,
-    node: nodeInfo(config, store),
+    metrics: { ...engineMetrics(runs.counts), ...triggerMetrics(trigger) },
+    node: nodeInfo(config, {
+      roles: ['workflow-api'],
+      versions: { eventStoreServer: serverVersionOf(store), viewsSchema: null },
+      state: () => ({
+        shards: { owned: 0, acting: 0, of: SHARDS },
+        appends: runs.counts.appends.appended,
+        trigger: trigger === null ? null : { ...trigger.state, lag: trigger.lag },
+      }),
+    }),
   };
   const http = createHttpAdapter(config);
   const app = await NestFactory.create(WorkflowApiModule.with(parts, http), http.adapter, {
@@ -47,7 +52,6 @@ export const serveWorkflowApi = async (config: Config, log: Log): Promise<() => 
   const { port } = app.getHttpServer().address() as AddressInfo; // a TCP server has no other kind of address
   const host = config.http.host.includes(':') ? `[${config.http.host}]` : config.http.host;
   log.info(`workflow-api serves on http://${host}:${port}`, { swaggerUi: `http://${host}:${port}/docs` });
-  const trigger = openTrigger(parts, config.kafka);
   trigger?.start();
   return async () => {
     leaving = true;
@@ -68,7 +72,7 @@ const readiness = async (store: EventStore, views: PostgresViewStore, leaving: b
   readinessOf({
     process: leaving ? { status: 'not-ready', detail: 'The process is stopping.' } : READY,
     log: await logReadiness(store),
-    views: await viewsReadiness(views),
+    views: await sharedViewsReadiness(views),
   });
 
 type PartReadiness = Readiness['parts'][string];
@@ -82,42 +86,4 @@ const logReadiness = async (store: EventStore): Promise<PartReadiness> => {
   }
 };
 
-const viewsReadiness = async (views: PostgresViewStore): Promise<PartReadiness> => {
-  try {
-    const [first] = await views.parked();
-    if (first !== undefined) {
-      return { status: 'degraded', detail: `Streams are parked, the first ${first.stream}: ${first.error}` };
-    }
-    const leader = await views.leader('projector');
-    if (leader === null || leader.beatAgoMs > PROJECTOR_SILENT_MS) {
-      return { status: 'degraded', detail: 'No projector is at work: the lists fall behind the log.' };
-    }
-    return READY;
-  } catch (error) {
-    return { status: 'degraded', detail: `The lists cannot be read: ${reasonOf(error)}` };
-  }
-};
-
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-const nodeInfo = (config: Config, store: EventStore): NodeInfo => ({
-  product: 'stepwell',
-  version: VERSION,
-  runtime: `node ${process.versions.node}`,
-  host: hostname(),
-  pid: process.pid,
-  roles: ['workflow-api'],
-  eventStore: config.eventStore,
-  startedAt: systemClock.now(),
-  limits: config.limits,
-  versions: {
-    stepwell: VERSION,
-    node: process.versions.node,
-    eventStoreServer: store instanceof EventStoreDbEventStore ? store.serverVersion : null,
-    viewsSchema: null,
-  },
-  shards: { owned: 0, of: SHARDS },
-  lag: null,
-  attempts: null,
-  appends: null,
-});

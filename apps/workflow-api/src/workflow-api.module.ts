@@ -1,15 +1,14 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
-import { MetricsPage } from '#runtime';
 import { createKafkaTrigger, type KafkaTrigger } from '#relay';
-import { systemEntropy, type Config } from '#runtime';
+import { MetricsPage, NodeInfo, systemEntropy, type Config } from '#runtime';
 import { CONTROLLERS } from './controllers.js';
 import { createOpenApiDocument } from './docs/openapi-document.js';
 import { OpenApiText } from './docs/openapi-text.js';
 import { createFastifyAdapter, ENVELOPE_MAX_BYTES, type HttpAdapter } from './http/fastify-adapter.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { StrictPipe } from './http/strict.pipe.js';
-import { Health, NodeInfo, type WorkflowApiParts } from './parts.js';
+import { Health, type WorkflowApiParts } from './parts.js';
 import { EventStreams } from './runs/event-streams.js';
 import { RunReader } from './runs/run-reader.js';
 import { StartRunRoute } from './runs/start-run.js';
@@ -20,7 +19,7 @@ import { CataloguePlans } from './workflows/catalogue-plans.js';
 import { WorkflowReader } from './workflows/workflow-reader.js';
 import { WorkflowWriter } from './workflows/workflow-writer.js';
 
-export type { Health, NodeInfo, NodeVersions, RunLists, WorkflowApiParts } from './parts.js';
+export type { Health, RunLists, WorkflowApiParts } from './parts.js';
 export type { HttpAdapter } from './http/fastify-adapter.js';
 
 const HEADER_TIMEOUT_MS = 10_000;
@@ -37,8 +36,10 @@ export const createHttpAdapter = ({ limits }: WorkflowApiParts['config']): HttpA
 const bodyMaxBytes = (limits: WorkflowApiParts['config']['limits']): number =>
   Math.max(2 * limits.payloadMaxBytes, limits.definitionMaxBytes) + ENVELOPE_MAX_BYTES;
 
+export type TriggerParts = Pick<WorkflowApiParts, 'runs' | 'catalogue' | 'clock' | 'log' | 'tracer' | 'config'>;
+
 /** What starts runs for the messages of a topic; `null` where the settings name none. */
-export const openTrigger = (parts: WorkflowApiParts, kafka: Config['kafka']): KafkaTrigger | null => {
+export const openTrigger = (parts: TriggerParts, kafka: Config['kafka']): KafkaTrigger | null => {
   const { limits } = parts.config;
   const plans = new CataloguePlans(parts.catalogue, limits);
   const starts = new TriggeredRunStarts({ ...parts, plans, limits }, bodyMaxBytes(limits));

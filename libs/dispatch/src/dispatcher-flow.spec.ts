@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { FlowLimit } from '#runtime';
 import { eventually } from '../../../test/support/pause.js';
+import { dispatcherMetrics } from './dispatcher-metrics.js';
 import { Application, DispatchWorld, json, runIdOf, stepPlan, type Handler } from './testing/dispatch-world.js';
 
 const open: { stop(): Promise<void> }[] = [];
@@ -39,8 +40,11 @@ describe('Dispatcher, flow control', () => {
       options: { breaker, attemptsPerOriginMax: 1 },
     });
     for (let run = 0; run < 30; run++) await made.startRun(String(run));
+    const metrics = dispatcherMetrics(made.dispatcher, made.openRuns, made.ownership);
+    const counted = async () => (await metrics.stepwell_breakers!()).reduce((sum, { value }) => sum + value, 0);
     await eventually('an open breaker', async () => (made.dispatcher.breakers.length > 0 ? true : null));
     expect(made.dispatcher.breakers).toMatchObject([{ target: url }]);
+    expect(await counted()).toBe(1);
     expect(app.requests).toHaveLength(5);
     await eventually('the first probe', async () => (app.requests.length > 5 ? true : null));
     // One at a time goes through, of 30 runs that are due.
@@ -51,6 +55,7 @@ describe('Dispatcher, flow control', () => {
     );
     expect(statuses).toEqual(Array.from({ length: 30 }, () => 'completed'));
     expect(made.dispatcher.breakers).toEqual([]);
+    expect(await counted()).toBe(0);
     expect(app.requests.length).toBeLessThanOrEqual(38);
   });
 

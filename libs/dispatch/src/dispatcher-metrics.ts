@@ -13,6 +13,13 @@ export const dispatcherMetrics = (
   stepwell_attempts_superseded_total: () => dispatcher.load.superseded,
   stepwell_attempts_in_flight: () => dispatcher.load.inFlight,
   stepwell_attempts_waiting: () => dispatcher.load.waiting,
+  stepwell_breakers: () => {
+    const { breakers } = dispatcher;
+    return (['open', 'half-open'] as const).map((state) => ({
+      labels: { state },
+      value: breakers.filter((breaker) => breaker.state === state).length,
+    }));
+  },
   stepwell_obligations_overdue_total: () => dispatcher.load.overdue,
   stepwell_shards_owned: () => ownership.status().shards.length,
   stepwell_shard_take_overs_total: () => {

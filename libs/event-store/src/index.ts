@@ -46,7 +46,7 @@ export {
   EventStoreUnreachable,
   type EventStoreDbOptions,
 } from './eventstoredb/eventstoredb-event-store.js';
-export { openEventStore, type EventStoreConfig } from './store-of-config.js';
+export { openEventStore, serverVersionOf, type EventStoreConfig } from './store-of-config.js';
 export { openSqliteLogReader, type SqliteLogReader } from './sqlite/log-reader.js';
 export { LogUnusable } from './sqlite/log-file.js';
 export { LogLocked } from './sqlite/log-writer.js';

@@ -11,6 +11,10 @@ export type EventStoreConfig = {
   readonly eventStoreDb: { readonly url: string } | null;
 };
 
+/** Of the server that keeps the log; `null` when the log is embedded. */
+export const serverVersionOf = (store: EventStore): string | null =>
+  store instanceof EventStoreDbEventStore ? store.serverVersion : null;
+
 /** The store that the settings name, not started yet. The process ends when the embedded log cannot be trusted to it any more. */
 export const openEventStore = (config: EventStoreConfig, clock: Clock, log: Log): EventStore => {
   if (config.eventStore === 'memory') return new MemoryEventStore();

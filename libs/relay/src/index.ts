@@ -8,4 +8,5 @@ export { KafkaPublisher } from './kafka/kafka-publisher.js';
 export type { KafkaConnection, KafkaSasl } from './kafka/kafka-client.js';
 export { KafkaTrigger, type KafkaTriggerSettings, type KafkaTriggerState } from './kafka/kafka-trigger.js';
 export { StartRuns, type TriggeredStart, type TriggeredStartOutcome } from './start-runs.js';
+export { relayMetrics, triggerMetrics } from './relay-metrics.js';
 export { createKafkaRelay, createKafkaTrigger } from './kafka/kafka-parts.js';

@@ -236,6 +236,7 @@ describe('Relay', () => {
     const taken = await checkpoint.take();
     await log.append(runIdFor('zombie'), [anEvent('RunFailed', {})]);
     await until('the relay to be fenced', () => zombie.state.status === 'fenced');
+    expect(zombie.leads).toBe(false);
     expect(await checkpoint.peek()).toBe(taken.position);
     await until('the relay to go on', () => zombie.state.status === 'following');
     await storedUpTo(log.head);

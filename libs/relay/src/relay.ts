@@ -149,6 +149,11 @@ export class Relay {
     };
   }
 
+  /** False while it stands by, was fenced, or is stopped: another one publishes, or none does. */
+  get leads(): boolean {
+    return this.#status !== 'stopped' && this.#status !== 'fenced';
+  }
+
   get lag(): RelayLag {
     const oldest = this.#inHand[0] ?? this.#queue.oldest;
     const events = this.#inHand.reduce((sum, { count }) => sum + count, this.#queue.events);

@@ -21,6 +21,8 @@ export { createLog, silentLog, type Log, type LogFields } from './log.js';
 export { armFailpoint, failpoint, failpoints } from './failpoints.js';
 export { nearestNames } from './nearest-names.js';
 export { onShutdown } from './shutdown.js';
+export { runMain } from './run-main.js';
+export { openStores } from './open-stores.js';
 export { encodingFault, parseStrictJson, type NormalisedJson, type StrictJson } from './json/strict-json.js';
 export { JSON_LIMITS, placeInText, type JsonFault, type JsonFaultCode, type JsonLimits } from './json/json-fault.js';
 export { canonicalJson } from './json/canonical-json.js';
@@ -29,6 +31,15 @@ export type { MetricSources, Sample } from './metrics/metric-sources.js';
 export { MetricsPage } from './metrics/prom-client/metrics-page.js';
 export { METRICS, type Metric, type MetricName } from './metrics/metric-table.js';
 export { OpsServer, type OpsServerParts } from './ops-server.js';
+export {
+  NodeInfo,
+  nodeInfo,
+  type NodeDescription,
+  type NodeLag,
+  type NodeParts,
+  type NodeRole,
+  type NodeState,
+} from './node-info.js';
 export { readinessOf, type PartStatus, type Readiness } from './readiness.js';
 export { openTracer, type Span, type SpanAttributes, type SpanStart, type Tracer } from './tracing/tracer.js';
 export { refuseEmbeddedStore } from './embedded-store.js';

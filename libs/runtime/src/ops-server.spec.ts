@@ -1,8 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { loadConfig } from './config.js';
 import { silentLog } from './log.js';
 import { MetricsPage } from './metrics/prom-client/metrics-page.js';
 import { OpsServer } from './ops-server.js';
+import { nodeInfo } from './node-info.js';
 import { readinessOf, type Readiness } from './readiness.js';
+
+const node = nodeInfo(loadConfig({}), {
+  roles: ['dispatcher'],
+  versions: { eventStoreServer: '24.10.0', viewsSchema: null },
+  state: () => ({ shards: { owned, acting: 3, of: 64 } }),
+});
+let owned = 20;
 
 const part = (status: 'ready' | 'degraded' | 'not-ready') => ({ status, detail: null });
 
@@ -16,6 +25,7 @@ beforeEach(async () => {
     http: { host: '127.0.0.1', port: 0 },
     readiness: () => readiness(),
     metrics: new MetricsPage({ stepwell_shards_owned: () => 21 }),
+    node,
     log: silentLog,
   });
   url = await server.start();
@@ -47,6 +57,22 @@ describe('the server of a process without an API', () => {
     expect([status, text]).toEqual([200, expect.stringMatching(/^stepwell_shards_owned 21$/m)]);
   });
 
+  it('describes the process as of each answer, with null for what it has no part for', async () => {
+    owned = 21;
+    const { status, text } = await get('/v1/node');
+    expect([status, JSON.parse(text)]).toEqual([
+      200,
+      expect.objectContaining({
+        product: 'stepwell',
+        roles: ['dispatcher'],
+        shards: { owned: 21, acting: 3, of: 64 },
+        versions: expect.objectContaining({ eventStoreServer: '24.10.0' }),
+        relay: null,
+        lag: null,
+      }),
+    ]);
+  });
+
   it('knows nothing else, and takes no orders', async () => {
     expect((await get('/v1/runs')).status).toBe(404);
     expect((await get('/readyz', 'POST')).status).toBe(405);
@@ -64,6 +90,7 @@ describe('the server of a process without an API', () => {
       http: { host: '127.0.0.1', port },
       readiness,
       metrics: new MetricsPage({}),
+      node,
       log: silentLog,
     });
     await expect(second.start()).rejects.toThrow('EADDRINUSE');

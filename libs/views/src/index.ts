@@ -18,10 +18,10 @@ export {
 export { RebuildLocked, logPages, type LogPages, type RebuildProgress, type RebuildResult } from './rebuild.js';
 export { rebuildSqliteViews } from './sqlite/rebuild-sqlite-views.js';
 export { SqliteViewStore } from './sqlite/sqlite-view-store.js';
-export { VIEWS_SCHEMA_VERSION } from './sqlite/views-schema.js';
 export { viewMetrics } from './view-metrics.js';
 export { rebuildPostgresViews } from './postgres/rebuild-postgres-views.js';
 export { PostgresViewStore, type Leader } from './postgres/postgres-view-store.js';
+export { sharedViewsReadiness } from './postgres/views-readiness.js';
 export { LeadingProjector } from './postgres/leading-projector.js';
 export { PostgresLeaderLock, type LeaderLockOptions, type Leading } from './postgres/postgres-leader-lock.js';
 export type { PostgresSession } from './postgres/session.js';
@@ -33,6 +33,7 @@ export {
   openViews,
   sharedProjector,
   sharedViews,
+  viewsSchemaVersion,
   type Views,
   type ViewsConfig,
 } from './views-of-config.js';

@@ -3,6 +3,7 @@ import type { ViewProjector } from './view-projector.js';
 import type { ViewStore } from './view-store.js';
 
 export const viewMetrics = (projector: ViewProjector, views: Pick<ViewStore, 'parked'>): MetricSources => ({
+  stepwell_projector_leads: () => (projector.leads ? 1 : 0),
   stepwell_view_lag_events: () => projector.lag.events,
   stepwell_view_lag_seconds: () => projector.lag.seconds,
   stepwell_view_caught_up: () => (projector.lag.caughtUp ? 1 : 0),

@@ -4,8 +4,10 @@ import type { EventStore, Position } from '#event-store';
 import type { Clock } from '#runtime';
 import { LeadingProjector } from './postgres/leading-projector.js';
 import { PostgresViewStore } from './postgres/postgres-view-store.js';
+import { SET_MIGRATIONS } from './postgres/views-schema.js';
 import { Projector, type ProjectorOptions } from './projector.js';
 import { SqliteViewStore } from './sqlite/sqlite-view-store.js';
+import { VIEWS_SCHEMA_VERSION } from './sqlite/views-schema.js';
 import type { ViewProjector } from './view-projector.js';
 import type { ViewStore } from './view-store.js';
 
@@ -62,6 +64,10 @@ export const sharedProjector = (
     },
   });
 };
+
+/** Of the tables that the views are kept in. */
+export const viewsSchemaVersion = ({ views }: Pick<ViewsConfig, 'views'>): number =>
+  views.url === null ? VIEWS_SCHEMA_VERSION : SET_MIGRATIONS.length;
 
 const sharedUrl = ({ views }: ViewsConfig): string => {
   if (views.url !== null) return views.url;

@@ -16,6 +16,8 @@ export class Faults {
   #frozen: Promise<void> | null = null;
   #thaw: () => void = () => {};
   #ready = false;
+  /** Reads are refused as to somebody whose password is wrong. */
+  denied = false;
   #flush: (() => Promise<void>) | null = null;
   readonly #timers = new Set<NodeJS.Timeout>();
 

@@ -49,6 +49,7 @@ export class Reading {
     try {
       await this.faults.thawed();
       if (!this.faults.ready) throw anError(status.UNAVAILABLE, 'Server Is Not Ready');
+      if (this.faults.denied) throw anError(status.UNAUTHENTICATED, 'Access Denied');
       const options = call.request.getOptions()!;
       const out = new Outgoing(call, this.faults);
       if (options.hasSubscription()) await out.write(confirmation());

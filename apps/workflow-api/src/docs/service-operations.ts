@@ -6,6 +6,9 @@ export const SERVICE_OPERATIONS: Readonly<Record<string, Operation>> = {
     id: 'getNode',
     tag: 'Service',
     summary: 'Which build answers, on which store',
+    description:
+      'Dispatchers and projectors answer this too, on their own port, beside `/livez`, `/readyz` and `/metrics`: ' +
+      'what a process has no part for is null.',
     answers: { 200: { description: 'The process.', schema: 'Node' } },
     problems: [],
   },

@@ -25,6 +25,8 @@ export const ProblemHelpShape = z
   .describe('What a problem means, and what to do about it.');
 export const ProblemListShape = z.strictObject({ items: z.array(ProblemHelpShape), nextCursor: NextCursor });
 
+const Lag = z.strictObject({ events: z.int(), seconds: z.number(), caughtUp: z.boolean() });
+
 export const NodeShape = z.looseObject({
   product: z.literal('stepwell'),
   version: z.string(),
@@ -35,12 +37,43 @@ export const NodeShape = z.looseObject({
   pid: z.int(),
   roles: z.array(z.enum(['workflow-api', 'dispatcher', 'projector'])),
   shards: z
-    .strictObject({ owned: z.int(), of: z.int() })
-    .describe('Groups of runs: how many of all this process performs the steps of.'),
-  lag: z
-    .strictObject({ events: z.int(), seconds: z.number(), caughtUp: z.boolean() })
+    .strictObject({ owned: z.int(), acting: z.int(), of: z.int() })
+    .describe(
+      'Groups of runs: how many of all this process performs the steps of, and for how many it does so already.',
+    ),
+  takeOvers: z
+    .record(z.string(), z.int())
     .nullable()
-    .describe('How far the lists are behind the log; `caughtUp` false: at least so far.'),
+    .describe(
+      'Shards taken since the start: `joined` and `left` in good order, `silent` and `died` from a lost owner.',
+    ),
+  leads: z.boolean().nullable().describe('Whether this process writes the lists, or stands by; null in others.'),
+  lag: Lag.nullable().describe('How far the lists are behind the log; `caughtUp` false: at least so far.'),
+  relay: z
+    .looseObject({
+      leads: z.boolean(),
+      status: z.enum(['stopped', 'starting', 'following', 'retrying', 'fenced']),
+      error: z.string().nullable(),
+      published: z.int(),
+      lag: Lag,
+    })
+    .nullable()
+    .describe('What publishes events to Kafka; null where nothing does.'),
+  trigger: z
+    .looseObject({
+      status: z.enum(['stopped', 'starting', 'following', 'retrying']),
+      error: z.string().nullable(),
+      started: z.int(),
+      replayed: z.int(),
+      deadLettered: z.int(),
+      lag: z.strictObject({ messages: z.int(), seconds: z.number() }),
+    })
+    .nullable()
+    .describe('What starts runs for messages; null where nothing does.'),
+  breakers: z
+    .array(z.strictObject({ target: z.string(), state: z.string(), since: z.string(), until: z.string().nullable() }))
+    .nullable()
+    .describe('Targets that are left alone because they are down, at most 100; null where no attempts are made.'),
   attempts: z.record(z.string(), z.number()).nullable().describe('In flight, waiting for a slot, and what went wrong.'),
   appends: z.int().nullable().describe('To the log since the start; null where nobody counts them.'),
   versions: z.strictObject({

@@ -1,6 +1,6 @@
 import { Controller, Get, Query, Res } from '@nestjs/common';
+import { NodeInfo } from '#runtime';
 import { replyText, type HttpReply } from '../http/exchange.js';
-import { NodeInfo } from '../parts.js';
 import { NoQuery } from '../runs/run-queries.js';
 
 /** `/v1/node`: which build answers, on which store, with which limits. */

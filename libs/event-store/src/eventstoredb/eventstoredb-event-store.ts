@@ -16,6 +16,7 @@ import { EventStore } from '../event-store.js';
 import { pack } from '../packed.js';
 import { hostsOf } from './connection-string.js';
 import { Connector } from './connector.js';
+import { isDenied } from './grpc-errors.js';
 import { refuseOldServer, ServerUnsuitable, warnOfDurability } from './server-checks.js';
 
 export type EventStoreDbOptions = {
@@ -37,7 +38,8 @@ export class EventStoreUnreachable extends Error {
 
 const APPEND_TIMEOUT_MS = 5000;
 const READ_PATIENCE_MS = 5000;
-const START_TIMEOUT_MS = 30_000;
+/** Who wants to wait longer starts it again. A server that has just started may deny even the right password for a moment. */
+const START_TIMEOUT_MS = 5_000;
 const START_PAUSE_MS = 250;
 const VERSION_WITHIN_MS = 2000;
 
@@ -75,7 +77,11 @@ export class EventStoreDbEventStore extends EventStore {
   }
 
   start(): Promise<void> {
-    return (this.#starting ??= this.#start());
+    return (this.#starting ??= this.#start().catch((error: unknown) => {
+      // Asked again it tries again.
+      this.#starting = null;
+      throw error;
+    }));
   }
 
   stop(): Promise<void> {
@@ -170,6 +176,10 @@ export class EventStoreDbEventStore extends EventStore {
         connector.renew(current);
         if (this.#clock.monotonicMs() + START_PAUSE_MS > untilMs) {
           const reason = error instanceof Error ? error.message : String(error);
+          if (isDenied(error))
+            throw new ServerUnsuitable(`EventStoreDB at ${hostsOf(url)} refuses STEPWELL_EVENTSTOREDB_URL: ${reason}`, {
+              cause: error,
+            });
           throw new EventStoreUnreachable(`cannot reach EventStoreDB at ${hostsOf(url)}: ${reason}`, { cause: error });
         }
         await new Promise<void>((resolve) => this.#clock.after(START_PAUSE_MS, resolve));

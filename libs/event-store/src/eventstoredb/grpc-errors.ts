@@ -39,6 +39,10 @@ export const isPassing = (error: unknown): boolean =>
   isNotLeader(error) ||
   [CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE].some((code) => code === codeOf(error));
 
+/** The server does not take our credentials, or lets their user do too little. */
+export const isDenied = (error: unknown): boolean =>
+  codeOf(error) === PERMISSION_DENIED || codeOf(error) === UNAUTHENTICATED;
+
 const PERMANENT = [INVALID_ARGUMENT, PERMISSION_DENIED, FAILED_PRECONDITION, UNIMPLEMENTED, UNAUTHENTICATED];
 
 /** Asking again has the same answer. */

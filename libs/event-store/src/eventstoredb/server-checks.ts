@@ -4,7 +4,7 @@ import { request as requestHttps } from 'node:https';
 import type { Log } from '#runtime';
 import { httpAccess } from './connection-string.js';
 
-/** The server cannot be used: too old. */
+/** The server cannot be used: it is too old, or refuses our credentials. */
 export class ServerUnsuitable extends Error {
   readonly code = 'server-unsuitable';
   readonly retryable = false;

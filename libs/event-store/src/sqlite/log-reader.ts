@@ -70,7 +70,7 @@ export class SqliteLogReader {
   }
 
   /** The next piece of the log, bounded in commits, bytes and rows looked at. */
-  page(after: Position, filter: Filter, commitsMax = PAGE_COMMITS_MAX): Page {
+  page(after: Position, filter: Filter = {}, commitsMax = PAGE_COMMITS_MAX): Page {
     const last = this.#sql.last.get();
     if (last === undefined) return { commits: [], scannedTo: after, atEnd: true };
     const max = Math.min(commitsMax, PAGE_COMMITS_MAX);

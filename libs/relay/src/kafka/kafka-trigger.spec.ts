@@ -93,7 +93,9 @@ describe('KafkaTrigger', () => {
   it('starts the runs of a partition in the order of its messages, and commits only after they were started', async () => {
     const { runs, trigger } = worlds.order;
     const early: string[] = [];
+    const behind: number[] = [];
     runs.before = async ({ key }) => {
+      behind.push(trigger.lag.messages);
       const place = Number(key.slice('key-'.length));
       const known = (await committed(kafka, TOPICS.order, TOPICS.order))[2] ?? -1;
       if (known > place) early.push(`${key}: ${known} is committed`);
@@ -102,6 +104,8 @@ describe('KafkaTrigger', () => {
     await committedAll('order');
     expect(runs.asked).toEqual(numbers(0, 100).map((number) => `key-${number}`));
     expect(early).toEqual([]);
+    expect(Math.min(...behind)).toBeGreaterThan(0);
+    expect(trigger.lag).toEqual({ messages: 0, seconds: 0 });
     expect(trigger.state).toEqual({ status: 'following', error: null, started: 100, replayed: 0, deadLettered: 0 });
     await trigger.stop();
     expect(trigger.state.status).toBe('stopped');

@@ -20,6 +20,13 @@ export type KafkaTriggerState = TriggerCounts & {
   readonly error: string | null;
 };
 
+/** Of the partitions that are this consumer's, as far as it has heard of them. */
+export type KafkaTriggerLag = {
+  readonly messages: number;
+  /** Age of the oldest message that has not been handled. */
+  readonly seconds: number;
+};
+
 const SESSION_MS = 30_000;
 /** So many in the time after which the broker takes a member for dead. */
 const HEARTBEATS_A_SESSION = 6;
@@ -49,6 +56,8 @@ export class KafkaTrigger {
   readonly #starts: TriggeredStarts;
   #stopping: AbortController | null = null;
   #done: Promise<void> = Promise.resolve();
+  /** By partition: how many messages follow what was handled, and when the oldest of them was sent. */
+  readonly #behind = new Map<number, { readonly messages: number; readonly sentMs: number }>();
   #status: KafkaTriggerState['status'] = 'stopped';
   #error: string | null = null;
 
@@ -91,6 +100,13 @@ export class KafkaTrigger {
     return { status: this.#status, error: this.#error, ...this.#starts.counts };
   }
 
+  get lag(): KafkaTriggerLag {
+    const behind = [...this.#behind.values()].filter(({ messages }) => messages > 0);
+    const messages = behind.reduce((sum, each) => sum + each.messages, 0);
+    const sentMs = Math.min(...behind.map((each) => each.sentMs));
+    return { messages, seconds: messages === 0 ? 0 : Math.max(0, this.#clock.nowMs() - sentMs) / 1_000 };
+  }
+
   async #run(stopping: AbortSignal): Promise<void> {
     const backOff = this.#backOff();
     this.#status = 'starting';
@@ -121,6 +137,8 @@ export class KafkaTrigger {
       consumer.on('consumer.crash', ({ payload }) => resolve(payload.error)),
     );
     const joined = () => {
+      // Partitions may be another's now; those that are ours tell of themselves anew.
+      this.#behind.clear();
       backOff.reset();
       this.#recovered();
     };
@@ -144,15 +162,27 @@ export class KafkaTrigger {
   async #handle(batch: EachBatchPayload, stopping: AbortSignal): Promise<void> {
     const { topic, partition, messages } = batch.batch;
     const given = messages.map((message) => toMessage(topic, partition, message));
+    this.#note(batch, 0);
+    let handled = 0;
     for (const group of this.#starts.groups(given)) {
       if (stopping.aborted || !batch.isRunning() || batch.isStale()) return;
       if (!(await this.#handleAlive(group, batch, stopping))) return;
       afterStart();
+      this.#note(batch, (handled += group.length));
       const { offset: last } = group.at(-1)!;
       batch.resolveOffset(last);
       const next = String(BigInt(last) + 1n);
       await batch.commitOffsetsIfNecessary({ topics: [{ topic, partitions: [{ partition, offset: next }] }] });
     }
+  }
+
+  /** So many messages of the batch are handled. Of those after the batch the number is known, and that they are younger. */
+  #note({ batch: { partition, messages, highWatermark } }: EachBatchPayload, handled: number): void {
+    const next = messages[handled];
+    const last = messages.at(-1)!;
+    const from = next === undefined ? BigInt(last.offset) + 1n : BigInt(next.offset);
+    const sentMs = Number((next ?? last).timestamp);
+    this.#behind.set(partition, { messages: Math.max(0, Number(BigInt(highWatermark) - from)), sentMs });
   }
 
   /** Tells the broker meanwhile that we live. It may answer that the partitions are shared anew: then we try no more. */

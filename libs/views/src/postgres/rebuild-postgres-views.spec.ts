@@ -153,6 +153,8 @@ describe('a rebuild in Postgres', () => {
     };
   };
 
+  const nothing = async (): Promise<void> => {};
+
   it('has what the old set has come to hold meanwhile when it takes its place', async () => {
     await projector.start();
     await flows(0, 5);
@@ -169,8 +171,7 @@ describe('a rebuild in Postgres', () => {
     await projector.start();
     await flows(0, 5);
     let written: boolean | null = null;
-    const nothing = async (): Promise<void> => {};
-    const grown = atEnds(nothing, async () => {
+    const grown = atEnds(nothing, nothing, async () => {
       await flows(5, 9);
       written = await views.waitFor(await log.store.head(), 300);
     });
@@ -179,6 +180,18 @@ describe('a rebuild in Postgres', () => {
     expect(await caughtUp()).toBe(true);
     expect(itemsOf(await views.listRuns(NEWEST))).toHaveLength(9);
     expect((await dumpPostgres(postgres.url, setName(1)))['runs']).not.toHaveLength(9);
+  });
+
+  it('is ended by the server when it falls silent with the lock of the served set, which then is written again', async () => {
+    await projector.start();
+    await flows(0, 5);
+    const silent = atEnds(nothing, nothing, () => new Promise((resolve) => systemClock.after(1_000, () => resolve())));
+    const rebuilding = rebuildPostgresViews(silent, postgres.url, { ...quiet, lockedMsMax: 300 });
+    await expect(rebuilding).rejects.toThrow(/connection/i);
+    await flows(5, 9);
+    expect(await caughtUp()).toBe(true);
+    expect(await pointer()).toEqual({ current: setName(1), previous: null });
+    expect(await rebuild()).toMatchObject({ status: 'switched' });
   });
 
   it('that is interrupted leaves the views as they were', async () => {
@@ -202,11 +215,13 @@ describe('a rebuild in Postgres', () => {
 
   it('is refused while another one runs', async () => {
     await flows(0, 3);
-    const both = await Promise.allSettled([rebuild(), rebuild()]);
-    const refused = both.filter(({ status }) => status === 'rejected');
-    expect(refused.map((each) => String((each as PromiseRejectedResult).reason))).toEqual([
-      'Error: another rebuild of these views is under way',
-    ]);
+    let refusals = 0;
+    const held = atEnds(async () => {
+      await expect(rebuild()).rejects.toThrow('another rebuild of these views is under way');
+      refusals += 1;
+    });
+    expect(await rebuildPostgresViews(held, postgres.url, quiet)).toMatchObject({ status: 'switched' });
+    expect(refusals).toBe(1);
     expect(await rebuild()).toMatchObject({ status: 'switched' });
   });
 });

@@ -8,10 +8,14 @@ import { ROOT_SCHEMA, SET_INDEXES, SET_TABLES, setName, setNumber } from './view
 
 /** Many, since each is some statements; few enough for their events to be held. */
 const BATCH_COMMITS = 16_000;
+/** A rebuild that falls silent with the lock of what is served is ended by the server: the projector waits for that lock. */
+const LOCKED_MS_MAX = 30_000;
 const LOCK = `select pg_try_advisory_lock(hashtextextended('stepwell views rebuild', 0)) as held`;
 /** Without indexes but those that a rebuild itself reads by. */
 const STAGED_TABLES = `${SET_TABLES};
   create table run_lookups_staging (hash bigint not null, seq bigint not null, step text collate "C")`;
+
+export type PostgresRebuildOptions = RebuildOptions & { readonly lockedMsMax?: number };
 
 /**
  * Builds a new set of views beside the served one from the whole log, and switches to it. Running services are not
@@ -20,7 +24,7 @@ const STAGED_TABLES = `${SET_TABLES};
 export const rebuildPostgresViews = async (
   log: LogPages,
   url: string,
-  options: RebuildOptions,
+  options: PostgresRebuildOptions,
 ): Promise<RebuildResult> => {
   // A rebuild has statements that take as long as the log is.
   const session = await PostgresSession.connect(url, { stuckMs: Infinity });
@@ -76,23 +80,28 @@ const index = async (client: ClientBase, set: string): Promise<void> => {
 
 /**
  * While the pointer is locked no batch goes to the served set: what the log holds by then is caught up with, so that no
- * reader goes back. Gives the number of those events, `null` when the signal has ended it.
+ * reader goes back. Most of it is caught up with before, while the served set is still written. Gives the number of those
+ * events, `null` when the signal has ended it.
  */
-const switchTo = (
+const switchTo = async (
   client: ClientBase,
   writing: ClientBase,
   set: string,
   log: LogPages,
-  { signal }: RebuildOptions,
-): Promise<number | null> =>
-  inTransaction(client, async () => {
-    await client.query(`select current from ${ROOT_SCHEMA}.sets for update`);
-    const views = await PostgresViews.open(writing, set, { served: false, lookupsGo: 'into their table' });
-    const events = await rebuild(log, views, systemClock, { onProgress: () => {}, signal });
-    if (events === null) return null;
+  { signal, lockedMsMax = LOCKED_MS_MAX }: PostgresRebuildOptions,
+): Promise<number | null> => {
+  const views = await PostgresViews.open(writing, set, { served: false, lookupsGo: 'into their table' });
+  const catchUp = () => rebuild(log, views, systemClock, { onProgress: () => {}, signal });
+  const before = await catchUp();
+  return inTransaction(client, async () => {
+    await client.query(`set local idle_in_transaction_session_timeout = ${lockedMsMax};
+      select current from ${ROOT_SCHEMA}.sets for update`);
+    const after = await catchUp();
+    if (before === null || after === null) return null;
     await client.query(`update ${ROOT_SCHEMA}.sets set previous = current, current = $1`, [set]);
-    return events;
+    return before + after;
   });
+};
 
 /** A name that no set has. What a killed rebuild has left is removed first. */
 const nextSet = async (client: ClientBase): Promise<string> => {

@@ -1,56 +1,39 @@
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { openSqliteLogReader, type SqliteLogReader } from '#event-store';
 import { systemClock } from '#runtime';
-import { RebuildLocked, rebuild, type RebuildOptions, type RebuildResult } from '../rebuild.js';
+import { RebuildLocked, rebuild, type LogPages, type RebuildOptions, type RebuildResult } from '../rebuild.js';
 import { SqliteViews } from './sqlite-views.js';
 import { nextSet, readOrMakeSets, removeSets, setFile, switchTo } from './view-sets.js';
 
 /**
- * Builds a new set of views beside the old one from the log in `logFolder`, and switches to it. A running service is not
- * disturbed: it reads its old set until it notices the switch, within a second or two.
+ * Builds a new set of views beside the old one from the whole log, and switches to it. A running service is not disturbed:
+ * it reads its old set until it notices the switch, within a second or two.
  */
 export const rebuildSqliteViews = async (
-  logFolder: string,
-  viewsFolder: string,
+  log: LogPages,
+  folder: string,
   options: RebuildOptions,
 ): Promise<RebuildResult> => {
-  const log = openLog(logFolder);
+  const sets = readOrMakeSets(folder);
+  const unlock = lock(folder);
   try {
-    const sets = readOrMakeSets(viewsFolder);
-    const unlock = lock(viewsFolder);
+    removeSets(folder, sets);
+    const set = nextSet(folder);
+    const views = await SqliteViews.open(setFile(folder, set));
+    let events: number | null;
     try {
-      removeSets(viewsFolder, sets);
-      const set = nextSet(viewsFolder);
-      const views = await SqliteViews.open(setFile(viewsFolder, set));
-      let events: number | null;
-      try {
-        const pages = { head: () => log.head(), page: (after: Parameters<typeof log.page>[0]) => log.page(after, {}) };
-        events = await rebuild(pages, views, systemClock, options);
-      } finally {
-        views.close();
-      }
-      if (events === null) {
-        removeSets(viewsFolder, sets);
-        return { status: 'interrupted' };
-      }
-      switchTo(viewsFolder, set);
-      return { status: 'switched', set, events };
+      events = await rebuild(log, views, systemClock, options);
     } finally {
-      unlock();
+      views.close();
     }
+    if (events === null) {
+      removeSets(folder, sets);
+      return { status: 'interrupted' };
+    }
+    switchTo(folder, set);
+    return { status: 'switched', set, events };
   } finally {
-    log.close();
-  }
-};
-
-const openLog = (folder: string): SqliteLogReader => {
-  try {
-    return openSqliteLogReader(folder);
-  } catch (error) {
-    throw new Error(`the log in ${folder} cannot be read: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
+    unlock();
   }
 };
 
