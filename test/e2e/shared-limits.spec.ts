@@ -25,7 +25,7 @@ afterEach(async () => {
 
 describe('a limit that three dispatcher processes share', () => {
   it('is never passed and used to four fifths, though one is killed under load', async () => {
-    const application = new CountingApplication(ANSWER_MS);
+    const application = new CountingApplication(() => ANSWER_MS);
     open.push(() => application.stop());
     const target = await application.start();
     const folder = await tempFolder('shared-limits');

@@ -16,10 +16,11 @@ export class CountingApplication {
   private sinceMs = performance.now();
   private readonly server: Server;
 
-  constructor(answerMs: number) {
+  /** `answerMs`: how long the work of each request takes, by its number. */
+  constructor(answerMs: (request: number) => number) {
     this.server = createServer((request, response) => {
       this.move(1);
-      this.began += 1;
+      const tookMs = answerMs(this.began++);
       // Unless it is gone before, the caller hears of a free slot no sooner than the count does.
       let gone = false;
       response.on('close', () => {
@@ -29,7 +30,7 @@ export class CountingApplication {
       setTimeout(() => {
         if (gone) this.move(-1);
         else response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
-      }, answerMs);
+      }, tookMs);
       request.resume();
     });
   }

@@ -24,7 +24,7 @@ afterEach(async () => {
 
 /** One that stops with the test. */
 const counting = async (): Promise<{ counter: CountingApplication; url: string }> => {
-  const counter = new CountingApplication(ANSWER_MS);
+  const counter = new CountingApplication(() => ANSWER_MS);
   open.push(counter);
   return { counter, url: await counter.start() };
 };
