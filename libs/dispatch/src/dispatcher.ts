@@ -140,6 +140,10 @@ export class Dispatcher implements Owner, Flights {
     return this.flow.breakers;
   }
 
+  originOf({ request }: Step): string | null {
+    return request === null ? null : targetOf(request.url).origin;
+  }
+
   grant(runId: RunId, step: Step, run: Run): Grant | null {
     if (this.draining !== null || step.request === null) return null;
     const granted = this.shards.grantFor(runId);

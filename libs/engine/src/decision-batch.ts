@@ -105,10 +105,17 @@ const startAttempts = (mailbox: Mailbox, batch: DecisionBatch, context: BatchCon
   if (ready.size === 0 && retries.size === 0) return true;
   const owed = [...ready];
   for (const [key, dueAt] of retries) if (dueAt <= context.at) owed.push(key);
+  // Asked once a decision: of a thousand branches that wait for the same, one question tells for all.
+  const refused = new Set<string | null>();
   for (const key of owed) {
     const step = state.steps.get(key);
-    const grant = step === undefined ? null : owner.grant(mailbox.runId, step, state);
-    if (step === undefined || grant === null) continue;
+    if (step === undefined) continue;
+    const origin = owner.originOf(step);
+    const grant = refused.has(origin) ? null : owner.grant(mailbox.runId, step, state);
+    if (grant === null) {
+      refused.add(origin);
+      continue;
+    }
     const outcome = decideOne(mailbox, batch, { type: 'StartAttempt', step: key, grant }, context);
     const started = step.attempts.at(-1);
     if (outcome !== 'full' && outcome.changed && started?.outcome === 'running') {
