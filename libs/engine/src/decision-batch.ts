@@ -42,8 +42,12 @@ export const decideBatch = (mailbox: Mailbox, queue: readonly Queued[], context:
     if (mailbox.state === null) mailbox.plan = queued.plan;
     const outcome = decideOne(mailbox, batch, queued.command, context);
     if (outcome === 'full') return { ...batch, left: queue.slice(index), more: true };
-    batch.answers.push({ queued, ...outcome });
-    if (!moveTokens(mailbox, batch, context)) return { ...batch, left: queue.slice(index + 1), more: true };
+    // A waking ends one late step, whose failure may close the next: again until none is late. It waits for all of it.
+    const again = queued.command.type === 'WakeUp' && outcome.changed;
+    if (!again) batch.answers.push({ queued, ...outcome });
+    const left = queue.slice(again ? index : index + 1);
+    if (!moveTokens(mailbox, batch, context)) return { ...batch, left, more: true };
+    if (again) index -= 1;
   }
   batch.more = !startAttempts(mailbox, batch, context);
   return batch;
