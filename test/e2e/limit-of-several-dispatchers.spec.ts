@@ -28,7 +28,7 @@ describe('a limit that three dispatcher processes share', () => {
     const application = new CountingApplication(() => ANSWER_MS);
     open.push(() => application.stop());
     const target = await application.start();
-    const folder = await tempFolder('shared-limits');
+    const folder = await tempFolder('limit-of-several-dispatchers');
     open.push(() => folder.remove());
     const limits = JSON.stringify([{ kind: 'target', name: target, concurrency: LIMIT }]);
     const shape = { apis: 1, dispatchers: 3, projectors: 0, direct: true };
