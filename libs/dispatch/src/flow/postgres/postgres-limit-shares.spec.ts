@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, afterAll, describe, expect, it } from '@jest/globals';
+import { AppendRefused, MemoryEventStore, type Append, type AppendOutcome } from '#event-store';
 import { silentLog, systemClock, systemEntropy, type FlowLimit } from '#runtime';
 import { CountingApplication } from '../../../../../test/support/counting-application.js';
 import { eventually, pause } from '../../../../../test/support/pause.js';
@@ -39,13 +40,32 @@ const limitOf = (change: Partial<FlowLimit>): FlowLimit => ({
   ...change,
 });
 
+/** Five times what any test here makes with its runs: past it attempts begin and end again without being sent. */
+const APPENDS_MAX = 5 * QUEUED;
+
+/** Ends a circle of appends, which no timeout of a test does: it leaves the loop no turn. */
+class BoundedStore extends MemoryEventStore {
+  appends = 0;
+
+  override append(append: Append, settle: (outcome: AppendOutcome) => void): void {
+    this.appends += 1;
+    if (this.appends > APPENDS_MAX) throw new AppendRefused(`a test makes at most ${APPENDS_MAX} appends`);
+    super.append(append, settle);
+  }
+}
+
 const dispatcher = async (url: string, name: string, limit: FlowLimit, database = postgres.url) => {
   const options = { url: database, name, leaseMs: LEASE_MS, beatMs: 200 };
   const shares = new PostgresLimitShares(systemClock, systemEntropy, silentLog, options);
-  const world = new DispatchWorld(stepPlan(`${url}/`), { shares, options: { name, limits: [limit], graceMs: 1_000 } });
+  const store = new BoundedStore();
+  const world = new DispatchWorld(stepPlan(`${url}/`), {
+    store,
+    shares,
+    options: { name, limits: [limit], graceMs: 1_000 },
+  });
   await world.start();
   open.push(world);
-  return world;
+  return Object.assign(world, { appends: () => store.appends });
 };
 
 const load = async (world: DispatchWorld, runs = QUEUED): Promise<void> => {
@@ -69,6 +89,7 @@ describe('PostgresLimitShares', () => {
       // No goodbye, and it lives on with runs that wait: it must stop by itself before others have its share.
       await proxy.stop();
       await pause(LEASE_MS + 300);
+      expect(c.appends()).toBeLessThan(APPENDS_MAX);
       expect(await counter.averageOver(2_500)).toBeGreaterThanOrEqual(0.8 * limit);
       expect(c.dispatcher.load.inFlight).toBe(0);
       expect(counter.peak).toBe(limit);
@@ -102,7 +123,7 @@ describe('PostgresLimitShares', () => {
   }, 30_000);
 
   it('has its shares free for others at once when it stops', async () => {
-    const { counter, url } = await counting();
+    const { url } = await counting();
     const row = limitOf({ kind: 'target', name: url, concurrency: 4 });
     const [a, b] = [await dispatcher(url, 'a', row), await dispatcher(url, 'b', row)];
     await Promise.all([load(a, 500), load(b, 500)]);
