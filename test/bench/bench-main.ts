@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { closeConnections } from '../support/http-client.js';
 import { measureBlackHole } from './black-hole.js';
+import { measureFairness } from './fairness.js';
 import { isMemoryFileSystem, machine } from './machine.js';
 import { measureMemory } from './memory.js';
 import { benchOptions, type BenchOptions } from './options.js';
@@ -20,6 +21,7 @@ const say = (line: string): void => {
 
 const run = async (options: BenchOptions): Promise<unknown> => {
   if (options.row === 'black-hole') return measureBlackHole(options, say);
+  if (options.row === 'fairness') return measureFairness(options, say);
   if (options.row === 'memory') return measureMemory(options, say);
   if (options.row === 'startup') return measureStartup(options, say);
   const rows = await measureThroughput(options, say);

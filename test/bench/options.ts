@@ -1,13 +1,15 @@
 import { parseArgs } from 'node:util';
 
 export type BenchOptions = {
-  readonly row: 'throughput' | 'black-hole' | 'memory' | 'startup';
+  readonly row: 'throughput' | 'black-hole' | 'fairness' | 'memory' | 'startup';
   readonly seconds: number;
   readonly rounds: number;
   readonly concurrency: readonly number[];
   readonly runs: number;
   /** Runs that hang at each bad origin. */
   readonly pressure: number;
+  /** Runs that are timed, one a second. */
+  readonly samples: number;
   /** Makes the server write a CPU profile at its end. */
   readonly cpuProf: boolean;
   /** Where the result is written; null: into the temporary folder. */
@@ -16,13 +18,24 @@ export type BenchOptions = {
   readonly folder: string | null;
 };
 
-const ROWS = ['throughput', 'black-hole', 'memory', 'startup'] as const;
+const ROWS = ['throughput', 'black-hole', 'fairness', 'memory', 'startup'] as const;
 
-export const USAGE = `npm run bench -- [throughput | black-hole | memory | startup] [options]
+/** How many runs, when nothing is said. */
+const RUNS = {
+  throughput: '200000',
+  'black-hole': '200000',
+  fairness: '50000',
+  memory: '200000',
+  startup: '1000000',
+} as const;
+
+export const USAGE = `npm run bench -- [throughput | black-hole | fairness | memory | startup] [options]
   --seconds <n>        of each measured window (4)
   --rounds <n>         alternating rounds, medians are shown (3)
   --concurrency <n,…>  of the three-step flow (1,64,256)
-  --runs <n>           memory: runs in one go (200000); startup: waiting runs (1000000)
+  --runs <n>           memory: runs in one go (200000); startup: waiting runs (1000000);
+                       fairness: runs of the other namespace in line (50000)
+  --samples <n>        fairness: runs that are timed, one a second, idle and again beside the others (100)
   --pressure <n>       black-hole: runs that hang at each bad origin (300)
   --cpu-prof           the server writes a CPU profile when it stops
   --out <file>         where the JSON goes (a file in the temporary folder)
@@ -39,6 +52,7 @@ export const benchOptions = (args: readonly string[]): BenchOptions => {
       concurrency: { type: 'string', default: '1,64,256' },
       runs: { type: 'string' },
       pressure: { type: 'string', default: '300' },
+      samples: { type: 'string', default: '100' },
       'cpu-prof': { type: 'boolean', default: false },
       out: { type: 'string' },
       folder: { type: 'string' },
@@ -53,8 +67,9 @@ export const benchOptions = (args: readonly string[]): BenchOptions => {
     seconds: positive('seconds', values.seconds),
     rounds: positive('rounds', values.rounds),
     concurrency: values.concurrency.split(',').map((text) => positive('concurrency', text)),
-    runs: positive('runs', values.runs ?? (row === 'startup' ? '1000000' : '200000')),
+    runs: positive('runs', values.runs ?? RUNS[row]),
     pressure: positive('pressure', values.pressure),
+    samples: positive('samples', values.samples),
     cpuProf: values['cpu-prof'],
     out: values.out ?? null,
     folder: values.folder ?? null,

@@ -15,11 +15,21 @@ export type BenchServer = StartedApp & {
 /** A first start may have a million runs to read. */
 const READY_TIMEOUT_MS = 300_000;
 
-export const startBenchServer = async (options: BenchOptions, dataDir?: string): Promise<BenchServer> => {
+export type BenchServerParts = {
+  /** A folder that stays; without it a fresh one, removed at the end. */
+  readonly dataDir?: string;
+  readonly env?: Readonly<Record<string, string>>;
+};
+
+export const startBenchServer = async (
+  options: BenchOptions,
+  { dataDir, env = {} }: BenchServerParts = {},
+): Promise<BenchServer> => {
   const folder = dataDir === undefined ? await tempFolder('bench', options.folder ?? undefined) : null;
   const profiles = options.cpuProf ? ['--cpu-prof', `--cpu-prof-dir=${process.cwd()}`] : [];
   const app = await startStandalone({
     dataDir: dataDir ?? folder!.path,
+    env,
     execArgv: profiles,
     readyTimeoutMs: READY_TIMEOUT_MS,
   }).catch(async (fault: unknown) => {

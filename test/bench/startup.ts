@@ -102,7 +102,7 @@ type Templates = {
 
 /** Two runs that the server itself made: one finished, one that waits an hour for its next attempt. */
 const templates = async (options: BenchOptions, dataDir: string, target: string): Promise<Templates> => {
-  const server = await startBenchServer({ ...options, cpuProf: false }, dataDir);
+  const server = await startBenchServer({ ...options, cpuProf: false }, { dataDir });
   try {
     await pause(1000);
     const emptyBytes = residentBytes(server.child.pid);
@@ -176,7 +176,7 @@ const startTimed = async (
   dataDir: string,
 ): Promise<{ readonly server: BenchServer; readonly readyMs: number }> => {
   const sinceMs = performance.now();
-  const server = await startBenchServer(options, dataDir);
+  const server = await startBenchServer(options, { dataDir });
   return { server, readyMs: performance.now() - sinceMs };
 };
 

@@ -220,6 +220,16 @@ export class Cluster {
     return rows.map(({ shard }) => shard);
   }
 
+  /** How the dispatchers share the limit of a target now, the greatest part first. */
+  async sharesOf(target: string): Promise<readonly number[]> {
+    const rows = await this.query<{ slots: number }>(
+      `select slots::integer from limit_shares
+      where limit_id = $1 and leased_until > clock_timestamp() order by slots desc`,
+      [JSON.stringify(['target', target])],
+    );
+    return rows.map(({ slots }) => slots);
+  }
+
   /** How often a relay has begun to publish: at the start, and after each that was killed, frozen or cut off. */
   async relays(): Promise<number> {
     const rows = await this.query<{ epoch: number }>(`select epoch::integer from relay_checkpoint`);

@@ -30,6 +30,10 @@ export class InstantOwner implements Owner {
     return this.grants ? { dispatcher: 'd1', boot: this.boot } : null;
   }
 
+  originOf(): null {
+    return null;
+  }
+
   refund(): void {}
 
   bootOf(): string {

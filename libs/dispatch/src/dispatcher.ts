@@ -1,5 +1,5 @@
 import type { Grant, Plan, Run, RunCommand, Step, StepKey } from '#domain';
-import type { CommandResult, Committed, Owner, RunEngine, RunId, RunNews, StartedAttempt } from '#engine';
+import type { CommandResult, Committed, LoadedRun, Owner, RunEngine, RunId, RunNews, StartedAttempt } from '#engine';
 import type { EventStore, Position } from '#event-store';
 import { Bag, type Clock, type DispatchConfig, type Entropy, type Log, type Span, type Tracer } from '#runtime';
 import { AttemptCounts } from './attempt-counts.js';
@@ -140,6 +140,10 @@ export class Dispatcher implements Owner, Flights {
     return this.flow.breakers;
   }
 
+  originOf({ request }: Step): string | null {
+    return request === null ? null : targetOf(request.url).origin;
+  }
+
   grant(runId: RunId, step: Step, run: Run): Grant | null {
     if (this.draining !== null || step.request === null) return null;
     const granted = this.shards.grantFor(runId);
@@ -220,9 +224,8 @@ export class Dispatcher implements Owner, Flights {
     this.wakeNext(flight.claim.gates);
   }
 
-  private wake(runId: RunId, anew: boolean, done: (run: Run | null | undefined) => void): void {
-    const told = (result: CommandResult): void =>
-      done(result.status === 'unavailable' ? undefined : (result.loaded?.run ?? null));
+  private wake(runId: RunId, anew: boolean, done: (loaded: LoadedRun | null | undefined) => void): void {
+    const told = (result: CommandResult): void => done(result.status === 'unavailable' ? undefined : result.loaded);
     if (!this.shards.holds(runId)) done(undefined);
     else if (anew && this.engine.shared !== null) this.engine.shared.wakeAnew(runId, told);
     else this.engine.submit(runId, WAKE_UP, NOBODY, told);

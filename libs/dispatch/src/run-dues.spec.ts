@@ -56,6 +56,24 @@ describe('RunDues', () => {
     },
   );
 
+  it('fails a step on time whose retry waits for a slot when no attempt may start any more', async () => {
+    const { app, url } = await application((made) =>
+      made.on('/', (_request, response, body) => {
+        if (body === '"fails"') json(response, 503, {});
+      }),
+    );
+    const plan = stepPlan(`${url}/`, {}, { initialIntervalMs: 150, totalTimeoutMs: 400 });
+    const made = await world(plan, { options: { attemptsPerOriginMax: 1 } });
+    await made.startRun('a', 'fails');
+    await until(waits(made, 'a'));
+    const began = performance.now();
+    await made.startRun('b', 'hangs');
+    const { run } = (await made.ended('a'))!;
+    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(run.error?.name).toBe('HTTP.503');
+    expect(app.requests.map(({ body }) => body)).toEqual(['"fails"', '"hangs"']);
+  });
+
   it('gives a row that says too much its due again, so that the run is woken once and then on time', async () => {
     const { url } = await application((made) => made.on('/', (_request, response) => json(response, 503, {})));
     const plan = stepPlan(`${url}/`, {}, { initialIntervalMs: HOUR_MS, maxIntervalMs: HOUR_MS });

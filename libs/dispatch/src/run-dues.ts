@@ -1,4 +1,4 @@
-import { isEnded, toMs, type Run } from '#domain';
+import { attemptsUntilMs, isEnded, toMs, type Run } from '#domain';
 import type { RunId, RunNews } from '#engine';
 import { shardOf, type Position, type Shard } from '#event-store';
 import type { Clock, Log } from '#runtime';
@@ -13,13 +13,16 @@ const REFILL_EVERY_MS = 30_000;
 const OVERDUE_MS = 30_000;
 const PAGE_RUNS = 1_000;
 
+/** A run and the plan that says how long its steps may take. */
+type Known = Pick<RunNews, 'run' | 'plan'>;
+
 /** What keeps a run's time: its owner wakes it, and says whether it has it in hand anyway. */
 export interface Wakes {
   /**
    * Calls back with the run as it is then, `null` when there is none, `undefined` when it could not be read. `anew`:
    * after another look at its stream.
    */
-  wake(runId: RunId, anew: boolean, done: (run: Run | null | undefined) => void): void;
+  wake(runId: RunId, anew: boolean, done: (loaded: Known | null | undefined) => void): void;
   isInHand(runId: RunId): boolean;
 }
 
@@ -98,8 +101,8 @@ export class RunDues {
   }
 
   /** Takes note of what a run has become. */
-  noted({ runId, run, fresh }: Pick<RunNews, 'runId' | 'run' | 'fresh'>): void {
-    this.note(runId, run, { fresh, seenMs: -Infinity });
+  noted({ runId, run, plan, fresh }: Pick<RunNews, 'runId' | 'run' | 'plan' | 'fresh'>): void {
+    this.note(runId, { run, plan }, { fresh, seenMs: -Infinity });
   }
 
   /** Something has happened to the run that nobody has looked at yet: due now, until it is noted. */
@@ -121,16 +124,16 @@ export class RunDues {
   }
 
   /** `seenMs`: what was due by then has been seen to. A retry due since then waits for a slot, no more for its time. */
-  private note(runId: RunId, run: Run | null, { fresh, seenMs }: { fresh: boolean; seenMs: number }): void {
+  private note(runId: RunId, known: Known | null, { fresh, seenMs }: { fresh: boolean; seenMs: number }): void {
     const noted = this.batch.get(runId);
-    if (run === null || isEnded(run)) {
+    if (known === null || isEnded(known.run)) {
       this.keepTimer(runId, Infinity);
       if (fresh || noted?.fresh === true) this.batch.delete(runId);
       else this.batch.set(runId, { dueMs: null, fresh: false });
       return;
     }
-    const timerMs = nextTimerMs(run, seenMs);
-    const active = isActive(run, seenMs);
+    const timerMs = nextTimerMs(known, seenMs);
+    const active = isActive(known.run, seenMs);
     this.keepTimer(runId, active || timerMs < this.clock.nowMs() + HORIZON_MS ? timerMs : Infinity);
     const dueMs = active || timerMs === Infinity ? 0 : timerMs;
     if (noted !== undefined) noted.dueMs = dueMs;
@@ -139,9 +142,9 @@ export class RunDues {
 
   private wake(runId: RunId, anew: boolean, done: () => void): void {
     const seenMs = this.clock.nowMs();
-    this.wakes.wake(runId, anew, (run) => {
+    this.wakes.wake(runId, anew, (loaded) => {
       // Also when nothing came of it, and no commit tells what the run owes next.
-      if (run !== undefined && this.shards.has(shardOf(runId))) this.note(runId, run, { fresh: false, seenMs });
+      if (loaded !== undefined && this.shards.has(shardOf(runId))) this.note(runId, loaded, { fresh: false, seenMs });
       done();
     });
   }
@@ -232,11 +235,18 @@ export class RunDues {
 }
 
 /** The earliest instant at which time itself changes something; `Infinity` when none does. */
-const nextTimerMs = (run: Run, seenMs: number): number => {
-  const { retries, deadlines, timeoutAt } = run.obligations;
+const nextTimerMs = ({ run, plan }: Known, seenMs: number): number => {
+  const { ready, retries, deadlines, timeoutAt } = run.obligations;
   let dueMs = timeoutAt === null ? Infinity : toMs(timeoutAt);
   if (deadlines.size > 0) for (const at of deadlines.values()) dueMs = Math.min(dueMs, toMs(at));
   if (retries.size > 0) for (const at of retries.values()) if (toMs(at) > seenMs) dueMs = Math.min(dueMs, toMs(at));
+  // What waits for a slot waits no longer than an attempt may start.
+  for (const keys of [ready, retries.keys()]) {
+    for (const key of keys) {
+      const step = run.steps.get(key);
+      if (step !== undefined) dueMs = Math.min(dueMs, attemptsUntilMs(step, plan) ?? Infinity);
+    }
+  }
   return dueMs;
 };
 

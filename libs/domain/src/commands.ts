@@ -63,14 +63,12 @@ export type Context = {
 
 export type RunLimits = {
   readonly payloadMaxBytes: number;
-  readonly stepsMax: number;
   readonly eventsMax: number;
   readonly attemptsMax: number;
 };
 
 export const DEFAULT_RUN_LIMITS: RunLimits = {
   payloadMaxBytes: 256 * 1024,
-  stepsMax: 100_000,
   eventsMax: 500_000,
   attemptsMax: 1_000,
 };

@@ -166,6 +166,18 @@ describe('totalTimeoutMs', () => {
       .thenEvents(failed('charge', error));
   });
 
+  it('fails a step that waits for the slot of its retry on time, and nothing a millisecond early', () => {
+    given(...waiting, pause(1_999))
+      .when(WAKE_UP)
+      .thenNothing();
+    given(...waiting, pause(2_000))
+      .whenSettled(WAKE_UP)
+      .thenEvents(failed('charge', HTTP_503), runFailed('charge', HTTP_503));
+    given(...waiting.slice(0, 2), pause(2_000))
+      .when(WAKE_UP)
+      .thenNothing();
+  });
+
   it('does not keep the first attempt from starting, however long it waited for a slot', () => {
     given(...waiting.slice(0, 2), pause(2_000))
       .when(startAttempt('charge'))

@@ -149,11 +149,18 @@ const spentBy = (step: Step, run: Run, { plan, atMs, limits }: Context): ErrorIn
     const cause = `the step was attempted ${limits.attemptsMax} times, the limit`;
     return { name: 'Stepwell.TooManyAttempts', cause };
   }
+  const untilMs = attemptsUntilMs(step, plan);
+  if (last === undefined || untilMs === null || atMs < untilMs) return null;
   const { totalTimeoutMs } = stepNode(plan, step).retry;
-  if (last === undefined || totalTimeoutMs === null || atMs < toMs(step.enteredAt) + totalTimeoutMs) return null;
   if (step.status === 'waiting-retry' && last.error !== null) return last.error;
   const cause = `no attempt starts later than ${totalTimeoutMs} ms after the entry (totalTimeoutMs), and attempt ${last.number} ended without an answer`;
   return { name: 'Stepwell.RetriesTimedOut', cause };
+};
+
+/** From when on no further attempt of the step starts (`totalTimeoutMs`), or `null`. The first may wait for its slot. */
+export const attemptsUntilMs = (step: Step, plan: Plan): number | null => {
+  const { totalTimeoutMs } = stepNode(plan, step).retry;
+  return totalTimeoutMs === null || step.attempts.length === 0 ? null : toMs(step.enteredAt) + totalTimeoutMs;
 };
 
 /** The step whose attempt is in flight under this number; late answers to superseded attempts find none. */
@@ -251,8 +258,9 @@ const unknownOutcome = (attempt: number) => ({
   cause: `the dispatcher that made attempt ${attempt} ended before it recorded an outcome, and the step says onUnknown: fail`,
 });
 
-const wakeUp = (run: Run, { plan, atMs }: Context): Decision => {
-  const { timeoutAt, deadlines } = run.obligations;
+const wakeUp = (run: Run, context: Context): Decision => {
+  const { plan, atMs } = context;
+  const { timeoutAt, deadlines, ready, retries } = run.obligations;
   if (timeoutAt !== null && toMs(timeoutAt) <= atMs) {
     const error = { name: 'Stepwell.RunTimeout', cause: `the run did not end by ${timeoutAt}` };
     return accept(...cancelOpenSteps(run, null, error.cause), { type: 'RunTimedOut', error });
@@ -266,6 +274,15 @@ const wakeUp = (run: Run, { plan, atMs }: Context): Decision => {
     return attempt?.outcome === 'running'
       ? accept({ ...abandoned(key, attempt.number), error }, failStep(step, error, plan))
       : accept(failStep(step, error, plan));
+  }
+  for (const keys of [ready, retries.keys()]) {
+    for (const key of keys) {
+      const step = run.steps.get(key);
+      const untilMs = step === undefined ? null : attemptsUntilMs(step, plan);
+      if (step === undefined || untilMs === null || untilMs > atMs) continue;
+      const spent = spentBy(step, run, context);
+      if (spent !== null) return accept(failStep(step, spent, plan));
+    }
   }
   return NOTHING;
 };

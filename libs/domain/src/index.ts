@@ -4,7 +4,7 @@ export { arrayText, isLongerThan, NULL_TEXT } from './payload.js';
 export type * from './events.js';
 export type * from './commands.js';
 export { DEFAULT_RUN_LIMITS } from './commands.js';
-export { decide, type Decision } from './decide.js';
+export { attemptsUntilMs, decide, type Decision } from './decide.js';
 export { evolve, type RunState } from './evolve.js';
 export { toInstant, toMs } from './instant.js';
 export { findStepPath, stepKeys } from './step-path.js';

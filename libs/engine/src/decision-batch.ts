@@ -42,8 +42,12 @@ export const decideBatch = (mailbox: Mailbox, queue: readonly Queued[], context:
     if (mailbox.state === null) mailbox.plan = queued.plan;
     const outcome = decideOne(mailbox, batch, queued.command, context);
     if (outcome === 'full') return { ...batch, left: queue.slice(index), more: true };
-    batch.answers.push({ queued, ...outcome });
-    if (!moveTokens(mailbox, batch, context)) return { ...batch, left: queue.slice(index + 1), more: true };
+    // A waking ends one late step, whose failure may close the next: again until none is late. It waits for all of it.
+    const again = queued.command.type === 'WakeUp' && outcome.changed;
+    if (!again) batch.answers.push({ queued, ...outcome });
+    const left = queue.slice(again ? index : index + 1);
+    if (!moveTokens(mailbox, batch, context)) return { ...batch, left, more: true };
+    if (again) index -= 1;
   }
   batch.more = !startAttempts(mailbox, batch, context);
   return batch;
@@ -105,10 +109,17 @@ const startAttempts = (mailbox: Mailbox, batch: DecisionBatch, context: BatchCon
   if (ready.size === 0 && retries.size === 0) return true;
   const owed = [...ready];
   for (const [key, dueAt] of retries) if (dueAt <= context.at) owed.push(key);
+  // Asked once a decision: of a thousand branches that wait for the same, one question tells for all.
+  const refused = new Set<string | null>();
   for (const key of owed) {
     const step = state.steps.get(key);
-    const grant = step === undefined ? null : owner.grant(mailbox.runId, step, state);
-    if (step === undefined || grant === null) continue;
+    if (step === undefined) continue;
+    const origin = owner.originOf(step);
+    const grant = refused.has(origin) ? null : owner.grant(mailbox.runId, step, state);
+    if (grant === null) {
+      refused.add(origin);
+      continue;
+    }
     const outcome = decideOne(mailbox, batch, { type: 'StartAttempt', step: key, grant }, context);
     const started = step.attempts.at(-1);
     if (outcome !== 'full' && outcome.changed && started?.outcome === 'running') {

@@ -43,7 +43,6 @@ export type Limits = {
   readonly planNodesMax: number;
   readonly nestingMax: number;
   readonly branchesMax: number;
-  readonly stepsMax: number;
   readonly eventsMax: number;
   /** Of one step. */
   readonly attemptsMax: number;
@@ -136,7 +135,6 @@ const together = (values: SettingValues): Config => ({
     planNodesMax: values.STEPWELL_PLAN_NODES_MAX,
     nestingMax: values.STEPWELL_NESTING_MAX,
     branchesMax: values.STEPWELL_BRANCHES_MAX,
-    stepsMax: values.STEPWELL_STEPS_MAX,
     eventsMax: values.STEPWELL_EVENTS_MAX,
     attemptsMax: values.STEPWELL_STEP_ATTEMPTS_MAX,
     tagsMax: values.STEPWELL_TAGS_MAX,

@@ -220,13 +220,6 @@ export const SETTINGS = {
   STEPWELL_PLAN_NODES_MAX: setting('Limits', 'nodes', integer(1, 100_000), '10000', 'Most nodes in one plan.'),
   STEPWELL_NESTING_MAX: setting('Limits', 'levels', integer(1, 256), '32', 'Deepest nesting of nodes.'),
   STEPWELL_BRANCHES_MAX: setting('Limits', 'branches', integer(1, 10_000), '1000', 'Most branches of one parallel.'),
-  STEPWELL_STEPS_MAX: setting(
-    'Limits',
-    'steps',
-    integer(1, 10_000_000),
-    '100000',
-    'Most steps that a run may enter; the next one fails with `Stepwell.TooManySteps`.',
-  ),
   STEPWELL_EVENTS_MAX: setting(
     'Limits',
     'events',

@@ -1,4 +1,4 @@
-import { DEFAULT_RETRY, DEFAULT_RUN_LIMITS, type JsonText, type Plan, type StartRun } from '#domain';
+import { DEFAULT_RETRY, DEFAULT_RUN_LIMITS, type JsonText, type Plan, type StartRun, type Step } from '#domain';
 import { MemoryEventStore, runStream, type Append, type AppendOutcome, type EventStore } from '#event-store';
 import { sha256Base32, silentLog, systemClock, systemEntropy, type Clock } from '#runtime';
 import { RunEngine, type Committed, type Owner, type RunId, type RunNews, type StartReply } from '../index.js';
@@ -56,6 +56,9 @@ export class Recorder implements Owner {
   constructor(readonly boot = 'b1') {}
   grant() {
     return { dispatcher: 'd', boot: this.boot };
+  }
+  originOf({ request }: Step) {
+    return request === null ? null : new URL(request.url).origin;
   }
   refund() {
     this.refunds += 1;

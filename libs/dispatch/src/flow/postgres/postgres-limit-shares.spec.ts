@@ -1,9 +1,11 @@
 import { afterEach, beforeAll, afterAll, describe, expect, it } from '@jest/globals';
+import { AppendRefused, MemoryEventStore, type Append, type AppendOutcome } from '#event-store';
 import { silentLog, systemClock, systemEntropy, type FlowLimit } from '#runtime';
+import { CountingApplication } from '../../../../../test/support/counting-application.js';
 import { eventually, pause } from '../../../../../test/support/pause.js';
 import { testPostgres, type TestPostgres } from '../../../../../test/support/postgres.js';
 import { TcpProxy } from '../../../../../test/support/tcp-proxy.js';
-import { Application, DispatchWorld, json, stepPlan } from '../../testing/dispatch-world.js';
+import { DispatchWorld, stepPlan } from '../../testing/dispatch-world.js';
 import { PostgresLimitShares } from './postgres-limit-shares.js';
 
 const LEASE_MS = 1_500;
@@ -21,44 +23,12 @@ afterEach(async () => {
   for (const part of open.splice(0).reverse()) await part.stop();
 });
 
-/** An application that counts how many requests it has open, and for how long how many. */
-class Counter {
-  readonly app = new Application();
-  peak = 0;
-  began = 0;
-  private inFlight = 0;
-  private slotMs = 0;
-  private sinceMs = performance.now();
-
-  async start(): Promise<string> {
-    this.app.on('/', (_request, response) => {
-      this.move(1);
-      this.began += 1;
-      setTimeout(() => json(response, 200, {}), ANSWER_MS);
-      response.on('close', () => this.move(-1));
-    });
-    open.push(this.app);
-    return this.app.start();
-  }
-
-  /** How many were open on average over the next while. */
-  async averageOver(ms: number): Promise<number> {
-    this.move(0);
-    this.slotMs = 0;
-    const fromMs = performance.now();
-    await pause(ms);
-    this.move(0);
-    return this.slotMs / (performance.now() - fromMs);
-  }
-
-  private move(by: number): void {
-    const nowMs = performance.now();
-    this.slotMs += this.inFlight * (nowMs - this.sinceMs);
-    this.sinceMs = nowMs;
-    this.inFlight += by;
-    this.peak = Math.max(this.peak, this.inFlight);
-  }
-}
+/** One that stops with the test. */
+const counting = async (): Promise<{ counter: CountingApplication; url: string }> => {
+  const counter = new CountingApplication(() => ANSWER_MS);
+  open.push(counter);
+  return { counter, url: await counter.start() };
+};
 
 const limitOf = (change: Partial<FlowLimit>): FlowLimit => ({
   kind: 'queue',
@@ -70,13 +40,32 @@ const limitOf = (change: Partial<FlowLimit>): FlowLimit => ({
   ...change,
 });
 
+/** Five times what any test here makes with its runs: past it attempts begin and end again without being sent. */
+const APPENDS_MAX = 5 * QUEUED;
+
+/** Ends a circle of appends, which no timeout of a test does: it leaves the loop no turn. */
+class BoundedStore extends MemoryEventStore {
+  appends = 0;
+
+  override append(append: Append, settle: (outcome: AppendOutcome) => void): void {
+    this.appends += 1;
+    if (this.appends > APPENDS_MAX) throw new AppendRefused(`a test makes at most ${APPENDS_MAX} appends`);
+    super.append(append, settle);
+  }
+}
+
 const dispatcher = async (url: string, name: string, limit: FlowLimit, database = postgres.url) => {
   const options = { url: database, name, leaseMs: LEASE_MS, beatMs: 200 };
   const shares = new PostgresLimitShares(systemClock, systemEntropy, silentLog, options);
-  const world = new DispatchWorld(stepPlan(`${url}/`), { shares, options: { name, limits: [limit], graceMs: 1_000 } });
+  const store = new BoundedStore();
+  const world = new DispatchWorld(stepPlan(`${url}/`), {
+    store,
+    shares,
+    options: { name, limits: [limit], graceMs: 1_000 },
+  });
   await world.start();
   open.push(world);
-  return world;
+  return Object.assign(world, { appends: () => store.appends });
 };
 
 const load = async (world: DispatchWorld, runs = QUEUED): Promise<void> => {
@@ -87,8 +76,7 @@ describe('PostgresLimitShares', () => {
   it.each([6, 2])(
     'never lets three dispatchers have more than %d in flight, nor much less, though one is cut off',
     async (limit) => {
-      const counter = new Counter();
-      const url = await counter.start();
+      const { counter, url } = await counting();
       const proxy = new TcpProxy(Number(new URL(postgres.url).port));
       await proxy.start();
       const byProxy = new URL(postgres.url);
@@ -101,6 +89,7 @@ describe('PostgresLimitShares', () => {
       // No goodbye, and it lives on with runs that wait: it must stop by itself before others have its share.
       await proxy.stop();
       await pause(LEASE_MS + 300);
+      expect(c.appends()).toBeLessThan(APPENDS_MAX);
       expect(await counter.averageOver(2_500)).toBeGreaterThanOrEqual(0.8 * limit);
       expect(c.dispatcher.load.inFlight).toBe(0);
       expect(counter.peak).toBe(limit);
@@ -109,8 +98,7 @@ describe('PostgresLimitShares', () => {
   );
 
   it('leaves the whole limit to the one that has work, and shares it when another has some', async () => {
-    const counter = new Counter();
-    const url = await counter.start();
+    const { counter, url } = await counting();
     const row = limitOf({ kind: 'target', name: url, concurrency: 9 });
     const [a, b] = [await dispatcher(url, 'a', row), await dispatcher(url, 'b', row)];
     await dispatcher(url, 'c', row);
@@ -122,8 +110,7 @@ describe('PostgresLimitShares', () => {
   }, 30_000);
 
   it('begins no more a second than the rate, all dispatchers together, and not much less', async () => {
-    const counter = new Counter();
-    const url = await counter.start();
+    const { counter, url } = await counting();
     const row = limitOf({ kind: 'target', name: url, ratePerSecond: 60, burst: 3 });
     const worlds = [await dispatcher(url, 'a', row), await dispatcher(url, 'b', row), await dispatcher(url, 'c', row)];
     await Promise.all(worlds.map((world) => load(world, 600)));
@@ -136,8 +123,7 @@ describe('PostgresLimitShares', () => {
   }, 30_000);
 
   it('has its shares free for others at once when it stops', async () => {
-    const counter = new Counter();
-    const url = await counter.start();
+    const { url } = await counting();
     const row = limitOf({ kind: 'target', name: url, concurrency: 4 });
     const [a, b] = [await dispatcher(url, 'a', row), await dispatcher(url, 'b', row)];
     await Promise.all([load(a, 500), load(b, 500)]);
