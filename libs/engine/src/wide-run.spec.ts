@@ -27,7 +27,7 @@ const entered = async (plan: ReturnType<typeof branches>, slots: number) => {
     asked += 1;
     return (free-- > 0 ? grant() : null) as ReturnType<typeof grant>;
   };
-  const { engine } = await newEngine(owner, store, clock);
+  const { engine } = await newEngine(owner, store, { clock });
   await new Promise<StartReply>((settle) => engine.start(A, start('a'), plan, NOBODY, settle));
   const submit = (command: RunCommand) => new Promise((done) => engine.submit(A, command, NOBODY, done));
   // What did not fit the first append follows.
