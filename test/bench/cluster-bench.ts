@@ -26,6 +26,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     concurrency: { type: 'string', default: '1,64,256' },
     dispatchers: { type: 'string', default: '1,3' },
+    'cpu-prof': { type: 'boolean', default: false },
     out: { type: 'string', default: join(tmpdir(), 'bench-cluster.json') },
   },
 });
@@ -46,7 +47,13 @@ type Row = {
 
 const measureShape = async (dispatchers: number): Promise<readonly Row[]> => {
   const folder = await tempFolder('bench-cluster');
-  const cluster = await Cluster.start(folder.path, { apis: 1, dispatchers, projectors: 1, direct: true });
+  const cluster = await Cluster.start(folder.path, {
+    apis: 1,
+    dispatchers,
+    projectors: 1,
+    direct: true,
+    ...(values['cpu-prof'] && { profilesTo: process.cwd() }),
+  });
   const api = cluster.apis[0]!;
   let floorChild: Child | null = null;
   try {

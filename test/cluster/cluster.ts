@@ -28,6 +28,7 @@ export class Member {
     readonly env: Readonly<Record<string, string>>,
     readonly port: number,
     readonly folder: string,
+    readonly execArgv: readonly string[] = [],
   ) {}
 
   get url(): string {
@@ -35,8 +36,8 @@ export class Member {
   }
 
   start(): void {
-    const { args, env, folder } = this;
-    const child = new Child(this.name, built(this.entry), { args, env, cwd: folder });
+    const { args, env, folder, execArgv } = this;
+    const child = new Child(this.name, built(this.entry), { args, env, cwd: folder, execArgv });
     this.child = child;
     this.#wanted = true;
     void child.exited().then((ended) => {
@@ -120,6 +121,8 @@ export type ClusterShape = {
   readonly direct?: boolean;
   /** Has the projectors publish what happens to the Kafka broker at hand. */
   readonly relay?: boolean;
+  /** Where each app writes a CPU profile when it stops. */
+  readonly profilesTo?: string;
 };
 
 /** The production shape as processes on this machine: a real event store by its URL, else the double of it; Postgres; Kafka; the apps. */
@@ -186,20 +189,24 @@ export class Cluster {
   }
 
   private async startApps(folder: string, shape: ClusterShape): Promise<void> {
-    for (let n = 1; n <= shape.apis; n++) this.apis.push(await this.member(`api-${n}`, SPAWN.workflowApi, folder));
-    for (let n = 1; n <= shape.dispatchers; n++)
-      this.dispatchers.push(await this.member(`dispatcher-${n}`, SPAWN.dispatcher, folder));
-    for (let n = 1; n <= shape.projectors; n++)
-      this.projectors.push(await this.member(`projector-${n}`, SPAWN.projector, folder));
+    const { profilesTo } = shape;
+    const member = (role: string, n: number, entry: string): Promise<Member> => {
+      const name = `${role}-${n}`;
+      const profile = ['--cpu-prof', `--cpu-prof-dir=${profilesTo}`, `--cpu-prof-name=${name}.cpuprofile`];
+      return this.member(name, entry, folder, profilesTo === undefined ? [] : profile);
+    };
+    for (let n = 1; n <= shape.apis; n++) this.apis.push(await member('api', n, SPAWN.workflowApi));
+    for (let n = 1; n <= shape.dispatchers; n++) this.dispatchers.push(await member('dispatcher', n, SPAWN.dispatcher));
+    for (let n = 1; n <= shape.projectors; n++) this.projectors.push(await member('projector', n, SPAWN.projector));
     for (const member of this.members) member.start();
     await Promise.all(this.members.map((member) => member.ready(READY_TIMEOUT_MS)));
   }
 
-  private async member(name: string, entry: string, parent: string): Promise<Member> {
+  private async member(name: string, entry: string, parent: string, execArgv: readonly string[]): Promise<Member> {
     const port = await freePort();
     const folder = join(parent, name);
     await mkdir(folder, { recursive: true });
-    return new Member(name, entry, [], { ...this.env, STEPWELL_PORT: String(port) }, port, folder);
+    return new Member(name, entry, [], { ...this.env, STEPWELL_PORT: String(port) }, port, folder, execArgv);
   }
 
   /** Which shards came to which dispatcher, as the dispatchers have recorded it. */
