@@ -95,8 +95,10 @@ const MODELS = 20;
 /** Ids of runs for the floor to learn from what a run appends. */
 const finishedRuns = async (url: string): Promise<readonly string[]> => {
   const ids: string[] = [];
+  // A real server remembers the runs of the last bench.
+  const since = Date.now();
   for (let model = 0; model < MODELS; model++) {
-    const headers = { 'idempotency-key': `bench-model-${model}`, prefer: 'wait=10' };
+    const headers = { 'idempotency-key': `bench-model-${since}-${model}`, prefer: 'wait=10' };
     const answer = await httpCall('POST', `${url}/v1/runs`, { headers, body: startBody('bench-flow') });
     const run = JSON.parse(answer.text) as { readonly id: string; readonly status: string };
     if (run.status !== 'completed') throw new Error(`a model of the floor's appends: ${answer.status} ${answer.text}`);
