@@ -43,6 +43,8 @@ type Row = {
   readonly concurrency: number;
   readonly floor: ReturnType<typeof medians>;
   readonly cluster: ReturnType<typeof medians>;
+  /** Of Postgres, by all apps, what they do without any run included; `null` where the server does not count. */
+  readonly statementsPerRun: number | null;
 };
 
 const measureShape = async (dispatchers: number): Promise<readonly Row[]> => {
@@ -68,17 +70,31 @@ const measureShape = async (dispatchers: number): Promise<readonly Row[]> => {
       pid: floorChild.pid,
       appends: async () => (JSON.parse((await httpCall('GET', floorUrl!)).text) as { appends: number }).appends,
     };
-    // The processor time shown is that of the API; nobody counts the appends of all processes.
-    const shape: Side = { url: api.url, pid: api.child!.pid, appends: () => Promise.resolve(null) };
+    // The processor time shown is that of the API.
+    const shape: Side = { url: api.url, pid: api.child!.pid, appends: () => cluster.appends() };
     for (const side of [floor, shape]) await measure(side, 'bench-flow', 64, FIRST_WARM_SECONDS, 0.5);
     const rows: Row[] = [];
     for (const at of concurrency) {
       const samples: { readonly floor: Sample[]; readonly cluster: Sample[] } = { floor: [], cluster: [] };
+      let [statements, appends]: [number | null, number] = [0, 0];
       for (let round = 0; round < rounds; round++) {
         samples.floor.push(await measure(floor, 'bench-flow', at, WARM_SECONDS, seconds));
+        const before = [await cluster.statements(), await cluster.appends()] as const;
         samples.cluster.push(await measure(shape, 'bench-flow', at, WARM_SECONDS, seconds));
+        const after = [await cluster.statements(), await cluster.appends()] as const;
+        statements =
+          statements === null || before[0] === null || after[0] === null ? null : statements + after[0] - before[0];
+        appends += after[1] - before[1];
       }
-      const row = { dispatchers, concurrency: at, floor: medians(samples.floor), cluster: medians(samples.cluster) };
+      const shapeFigures = medians(samples.cluster);
+      const row = {
+        dispatchers,
+        concurrency: at,
+        floor: medians(samples.floor),
+        cluster: shapeFigures,
+        statementsPerRun:
+          statements === null ? null : (statements / appends) * (shapeFigures.appendsPerRun ?? Number.NaN),
+      };
       rows.push(row);
       sayRow(row);
     }
@@ -107,13 +123,17 @@ const finishedRuns = async (url: string): Promise<readonly string[]> => {
   return ids;
 };
 
-const sayRow = ({ dispatchers, concurrency: at, floor, cluster }: Row): void => {
+const sayRow = ({ dispatchers, concurrency: at, floor, cluster, statementsPerRun }: Row): void => {
   const share = cluster.runsPerSecond / floor.runsPerSecond;
   const times = cluster.p50Ms / floor.p50Ms;
   say(
     `${dispatchers} dispatchers, ${String(at).padStart(3)} at once: floor ${floor.runsPerSecond.toFixed(0)}/s p50 ${floor.p50Ms.toFixed(2)} ms · ` +
       `Stepwell ${cluster.runsPerSecond.toFixed(0)}/s p50 ${cluster.p50Ms.toFixed(2)} p99 ${cluster.p99Ms.toFixed(1)} ms · ` +
       `share ${share.toFixed(2)}, p50 ${times.toFixed(2)} times`,
+  );
+  say(
+    `  appends a run: floor ${floor.appendsPerRun?.toFixed(2)}, Stepwell ${cluster.appendsPerRun?.toFixed(2)}; ` +
+      `statements a run: ${statementsPerRun?.toFixed(2) ?? 'not counted by this Postgres'}`,
   );
   if (at === 256)
     say(`  goal: ${SHARE_OF_FLOOR_AT_256} of the floor: ${share >= SHARE_OF_FLOOR_AT_256 ? 'reached' : 'MISSED'}`);

@@ -243,6 +243,29 @@ export class Cluster {
     return rows[0]?.epoch ?? 0;
   }
 
+  /** How many appends the apps have made, as they count. */
+  async appends(): Promise<number> {
+    const counts = [...this.apis, ...this.dispatchers].map(async ({ url }) => {
+      const { text } = await httpCall('GET', `${url}/metrics`);
+      return Number(/^stepwell_appends_total\{outcome="appended"\} (\d+)$/m.exec(text)?.[1] ?? Number.NaN);
+    });
+    return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+  }
+
+  /** How many statements Postgres has carried out for the apps; `null` on a server that does not count them. */
+  async statements(): Promise<number | null> {
+    try {
+      await this.query('create extension if not exists pg_stat_statements');
+      const [row] = await this.query<{ calls: number }>(
+        `select sum(calls)::float8 as calls from pg_stat_statements
+        where dbid = (select oid from pg_database where datname = current_database())`,
+      );
+      return row?.calls ?? null;
+    } catch {
+      return null;
+    }
+  }
+
   private async query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
     const client = new pg.Client(this.postgres.url);
     await client.connect();

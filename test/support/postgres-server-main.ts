@@ -23,6 +23,8 @@ const SETTINGS = [
   'max_connections=200',
   'shared_buffers=32MB',
   'max_wal_size=512MB',
+  // So that a bench can count statements.
+  'shared_preload_libraries=pg_stat_statements',
   // Of the passwords' hashes: with the usual 4,096 each connection costs some milliseconds.
   'scram_iterations=1',
 ];
