@@ -63,7 +63,7 @@ describe('a rebuild', () => {
     await projector.start();
     await flows(0, 30);
     await log.append('bad', [started('bad'), { type: 'RunLevitated', v: 1, data: '{}' }]);
-    await caughtUp();
+    expect(await caughtUp()).toBe(true);
     await projector.stop();
     await views.stop();
     await log.store.stop();
@@ -78,7 +78,7 @@ describe('a rebuild', () => {
   it('is taken up by a running service, which then goes on by itself', async () => {
     await projector.start();
     await flows(0, 20);
-    await caughtUp();
+    expect(await caughtUp()).toBe(true);
     // What only the old set has, to tell the two apart.
     const old = new Database(setFile(viewsFolder, 'set-1'));
     old.exec(`update runs set requestor = 'old set'`);
@@ -91,7 +91,7 @@ describe('a rebuild', () => {
       itemsOf(await views.listRuns(NEWEST)).every(({ requestor }) => requestor === null);
     for (let turn = 0; turn < 50 && !(await newSet()); turn++) {
       // Whichever set answers, it has all that was there.
-      await caughtUp();
+      expect(await caughtUp()).toBe(true);
       expect(itemsOf(await views.listRuns(NEWEST))).toHaveLength(50);
       await new Promise((resolve) => systemClock.after(50, () => resolve(null)));
     }
@@ -103,7 +103,7 @@ describe('a rebuild', () => {
   it('that is interrupted leaves the views as they were', async () => {
     await projector.start();
     await flows(0, 3);
-    await caughtUp();
+    expect(await caughtUp()).toBe(true);
     const signal = AbortSignal.abort();
     expect(await rebuild({ ...quiet, signal })).toEqual({ status: 'interrupted' });
     expect(readSets(viewsFolder)).toEqual({ current: 'set-1', previous: null });
