@@ -3,7 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DEFAULT_RUN_LIMITS, type JsonText } from '#domain';
 import { Catalogue, RunEngine, type Committed, type Owner } from '#engine';
 import { MemoryEventStore } from '#event-store';
-import { loadConfig, silentLog, systemClock, systemEntropy } from '#runtime';
+import { loadConfig, nodeInfo, silentLog, systemClock, systemEntropy } from '#runtime';
 import type { WorkflowApiParts } from '../src/parts.js';
 import { createHttpAdapter, WorkflowApiModule, type HttpAdapter } from '../src/workflow-api.module.js';
 
@@ -101,22 +101,11 @@ export const startTestApi = async (
       waitFor: async () => true,
     },
     health: { readiness: async () => ({ status: 'ready', parts: {} }) },
-    node: {
-      product: 'stepwell',
-      version: 'test',
-      runtime: process.version,
-      eventStore: 'memory',
-      startedAt: systemClock.now(),
-      host: 'test',
-      pid: process.pid,
+    node: nodeInfo(config, {
       roles: ['workflow-api'],
-      shards: { owned: 0, of: 64 },
-      lag: { events: 0, seconds: 0, caughtUp: true },
-      attempts: {},
-      appends: null,
-      limits: {},
-      versions: { stepwell: 'test', node: process.versions.node, eventStoreServer: null, viewsSchema: null },
-    },
+      versions: { eventStoreServer: null, viewsSchema: null },
+      state: () => ({ shards: { owned: 0, acting: 0, of: 64 } }),
+    }),
     metrics: {},
     tracer: null,
     ...change,
