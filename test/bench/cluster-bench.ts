@@ -76,6 +76,7 @@ const measureShape = async (dispatchers: number): Promise<readonly Row[]> => {
     const rows: Row[] = [];
     for (const at of concurrency) {
       const samples: { readonly floor: Sample[]; readonly cluster: Sample[] } = { floor: [], cluster: [] };
+      // Around the windows, warming up included; appends tell how many runs that were.
       let [statements, appends]: [number | null, number] = [0, 0];
       for (let round = 0; round < rounds; round++) {
         samples.floor.push(await measure(floor, 'bench-flow', at, WARM_SECONDS, seconds));

@@ -3,12 +3,13 @@ import { hostname } from 'node:os';
 import {
   Dispatcher,
   dispatcherMetrics,
+  dispatcherState,
   PostgresLimitShares,
   PostgresOpenRuns,
   PostgresShardOwnership,
 } from '#dispatch';
 import { Catalogue, engineMetrics, RunEngine } from '#engine';
-import { openEventStore, serverVersionOf, SHARDS } from '#event-store';
+import { openEventStore, serverVersionOf } from '#event-store';
 import {
   MetricsPage,
   nodeInfo,
@@ -69,10 +70,7 @@ export const runDispatcher = async (config: Config, log: Log): Promise<() => Pro
     roles: ['dispatcher'],
     versions: { eventStoreServer: serverVersionOf(store), viewsSchema: null },
     state: () => ({
-      shards: { ...dispatcher.shardCounts, of: SHARDS },
-      takeOvers: ownership.status().taken,
-      attempts: dispatcher.load,
-      breakers: dispatcher.breakers,
+      ...dispatcherState(dispatcher, ownership),
       appends: engine.counts.appends.appended,
     }),
   });

@@ -1,9 +1,9 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { Dispatcher, dispatcherMetrics, MemoryOpenRuns, SingleOwner, SqliteOpenRuns } from '#dispatch';
+import { Dispatcher, dispatcherMetrics, dispatcherState, MemoryOpenRuns, SingleOwner, SqliteOpenRuns } from '#dispatch';
 import { Archiver, Catalogue, engineMetrics, RunEngine } from '#engine';
-import { openEventStore, serverVersionOf, SHARDS, type EventStore } from '#event-store';
+import { openEventStore, serverVersionOf, type EventStore } from '#event-store';
 import {
   createKafkaRelay,
   FileRelayCheckpoint,
@@ -160,10 +160,7 @@ const describe = (
     roles: ROLES,
     versions: { eventStoreServer: serverVersionOf(store), viewsSchema: viewsSchemaVersion(config) },
     state: () => ({
-      shards: { ...dispatcher.shardCounts, of: SHARDS },
-      takeOvers: ownership.status().taken,
-      attempts: dispatcher.load,
-      breakers: dispatcher.breakers,
+      ...dispatcherState(dispatcher, ownership),
       appends: engine.counts.appends.appended,
       leads: projector.leads,
       lag: projector.lag,

@@ -1,5 +1,6 @@
 export { Dispatcher, type DispatcherOptions } from './dispatcher.js';
 export { dispatcherMetrics } from './dispatcher-metrics.js';
+export { dispatcherState } from './dispatcher-state.js';
 export { MemoryOpenRuns, type OpenRun, type OpenRuns, type OpenRunsBatch } from './open-runs/open-runs.js';
 export { SqliteOpenRuns } from './open-runs/sqlite/sqlite-open-runs.js';
 export { PostgresOpenRuns } from './open-runs/postgres/postgres-open-runs.js';

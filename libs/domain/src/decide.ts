@@ -159,8 +159,9 @@ const spentBy = (step: Step, run: Run, { plan, atMs, limits }: Context): ErrorIn
 
 /** From when on no further attempt of the step starts (`totalTimeoutMs`), or `null`. The first may wait for its slot. */
 export const attemptsUntilMs = (step: Step, plan: Plan): number | null => {
+  if (step.attempts.length === 0) return null;
   const { totalTimeoutMs } = stepNode(plan, step).retry;
-  return totalTimeoutMs === null || step.attempts.length === 0 ? null : toMs(step.enteredAt) + totalTimeoutMs;
+  return totalTimeoutMs === null ? null : toMs(step.enteredAt) + totalTimeoutMs;
 };
 
 /** The step whose attempt is in flight under this number; late answers to superseded attempts find none. */

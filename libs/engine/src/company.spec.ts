@@ -82,6 +82,12 @@ describe('an answer upon which nothing follows', () => {
     expect(appends().map((types) => types.length)).toEqual([102]);
   });
 
+  it('waits no longer once many wait', async () => {
+    const { succeed, appends } = await started(sideBySide(80, false));
+    for (let branch = 0; branch < 65; branch++) succeed(branch);
+    expect(appends().map((types) => types.length)).toEqual([130]);
+  });
+
   it('is recorded by a stop', async () => {
     const { engine, succeed, appends } = await started(sideBySide(2, false));
     succeed(0);

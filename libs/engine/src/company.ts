@@ -3,6 +3,8 @@ import type { Mailbox } from './mailbox.js';
 
 /** An answer waits between once and twice so long. The answers to requests that left together come within it. */
 const WAIT_MS = 5;
+/** So many of one run are company enough; all of them are looked at again with each that comes. */
+const WAITING_MAX = 64;
 
 /**
  * Answers upon which nothing follows wait for company: of two branches that end together both are one append, and what the
@@ -58,7 +60,7 @@ export class Company {
 
 /** Each waiting command ends a branch and leads to nothing else: other branches are open, other attempts in flight. */
 const onlyEndsBranches = ({ state, plan, queue, more }: Mailbox): boolean => {
-  if (state === null || plan === null || more || queue.length === 0) return false;
+  if (state === null || plan === null || more || queue.length === 0 || queue.length > WAITING_MAX) return false;
   const { inFlight, moves } = state.obligations;
   if (moves.size > 0 || inFlight.size <= queue.length) return false;
   return queue.every(({ command }) => {

@@ -2,8 +2,8 @@ import { isEnded, type Plan, type RunCommand, type RunLimits, type StartRun } fr
 import { AppendRefused, NO_STREAM, runStream } from '#event-store';
 import type { Append, AppendOutcome, EventStore, Revision } from '#event-store';
 import { ChurnMap, type Clock, type Entropy, type Log } from '#runtime';
-import { answer, commandsOf, decideBatch, refundAttempts, type DecisionBatch } from './decision-batch.js';
 import { Company } from './company.js';
+import { answer, commandsOf, decideBatch, refundAttempts, type DecisionBatch } from './decision-batch.js';
 import { DuplicateStarts } from './duplicate-starts.js';
 import { EngineCounts } from './engine-counts.js';
 import { IdleRuns } from './idle-runs.js';
@@ -24,8 +24,8 @@ export type EngineOptions = {
 };
 
 /**
- * One handler for all commands of all runs: load, fold, decide, append. Commands for a run that arrive while an append
- * of it is in flight queue, and are decided together into the next; so are answers that wait for company. A conflict reads the stream again and decides anew.
+ * One handler for all commands of all runs: load, fold, decide, append. What comes for a run while an append of it is in
+ * flight, and what waits for company, is decided together into the next; a conflict reads the stream again and decides anew.
  */
 export class RunEngine extends Runs {
   readonly counts = new EngineCounts();
