@@ -38,6 +38,9 @@ export type StreamView = {
   readonly indexOf: (revision: number) => number;
 };
 
+/** So many of the last events stay in memory: who follows the log reads those, each reader at a place of its own. */
+const RECENT_EVENTS = 16_384;
+
 type Pending = { readonly request: AppendRequest; readonly answer: (result: AppendResult) => void };
 
 /** The log of the double: the server's rules for appending, over a file. Appends that arrive during a flush are the next one. */
@@ -48,6 +51,8 @@ export class EventLog {
   readonly #positions: number[] = [];
   readonly #lengths: number[] = [];
   readonly #streamOf: Stream[] = [];
+  /** Of the last events, by number modulo its length. */
+  readonly #recent: Uint8Array[] = new Array<Uint8Array>(RECENT_EVENTS);
   /** Ids of events that are not in the file yet, by number. */
   readonly #staged = new Map<number, string>();
   #stagedEnd = 0;
@@ -100,7 +105,8 @@ export class EventLog {
   }
 
   messageAt(index: number): Uint8Array {
-    return this.#file.record(this.#positions[index]!, this.#lengths[index]!)!.message;
+    const recent = this.#positions.length - index <= RECENT_EVENTS ? this.#recent[index % RECENT_EVENTS] : undefined;
+    return recent ?? this.#file.record(this.#positions[index]!, this.#lengths[index]!)!.message;
   }
 
   /** Number of the first event at or past a position. */
@@ -197,6 +203,7 @@ export class EventLog {
       const frame = frameOf({ stream: stream.name, revision, last: ordinal === events.length - 1, message });
       frames.push(frame);
       this.#staged.set(this.#positions.length, event.id);
+      this.#recent[this.#positions.length % RECENT_EVENTS] = message;
       this.#index(stream, revision, position, framed(frame.length));
       if (stream.name.startsWith('$$')) this.#applyMetadata(stream.name, message);
       last = position;
