@@ -25,6 +25,7 @@ export {
   isRunId,
   planStream,
   prefixesOf,
+  OUR_STREAMS,
   RUN_STREAMS,
   runIdOf,
   runStream,

@@ -1,5 +1,5 @@
 import type { Commit, EventStore, Position } from '#event-store';
-import { LOG_START } from '#event-store';
+import { LOG_START, OUR_STREAMS } from '#event-store';
 import type { Clock } from '#runtime';
 import { ViewProjector, type Lag } from './view-projector.js';
 import { ViewsAheadOfLog, type ViewStore } from './view-store.js';
@@ -169,7 +169,7 @@ export class Projector extends ViewProjector {
 
   /** Never holds more than about one batch: the subscription then waits, and goes on from disk. */
   async #readLog(signal: AbortSignal): Promise<void> {
-    for await (const message of this.#log.subscribe(this.#read, { signal })) {
+    for await (const message of this.#log.subscribe(this.#read, { filter: { prefixes: OUR_STREAMS }, signal })) {
       const first = this.#read <= this.#checkpoint && this.#commits.length === 0;
       if (message.type === 'commits') for (const commit of message.commits) this.#gather(commit);
       else this.#catchUp(message.position);
