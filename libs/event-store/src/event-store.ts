@@ -101,7 +101,7 @@ export abstract class EventStore {
     after: Position,
     options: { filter?: Filter; signal: AbortSignal },
   ): AsyncIterable<SubscriptionMessage>;
-  /** Position of the last event, `LOG_START` when there is none. */
+  /** Position of the last event, `LOG_START` when there is none. On a server that others use too it may be one of theirs. */
   abstract head(): Promise<Position>;
   /** Replaces the history of a stream by one event `stub`; later revisions go on from there. */
   abstract archive(stream: StreamName, expected: Revision, stub: NewEvent, envelope: Envelope): Promise<AppendOutcome>;

@@ -105,6 +105,19 @@ describe('the projector', () => {
     expect(await views.parked()).toEqual([]);
   });
 
+  it("leaves other applications' streams alone", async () => {
+    await log.append('one', [started('one')]);
+    await projector.start();
+    expect(await caughtUp()).toBe(true);
+    const ours = projector.checkpoint;
+    await log.append('orders-1', [{ type: 'OrderPlaced', v: 1, data: '{}' }]);
+    await new Promise((resolve) => systemClock.after(GATHER_MS * 2.5, () => resolve(null)));
+    expect(projector.checkpoint).toBe(ours);
+    await log.append('two', [started('two')]);
+    expect(await caughtUp()).toBe(true);
+    expect(await keys()).toEqual(['two', 'one']);
+  });
+
   it('goes on from the checkpoint after the views have failed, and says so', async () => {
     await projector.start();
     await log.append('one', [started('one')]);

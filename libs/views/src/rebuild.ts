@@ -1,4 +1,4 @@
-import type { Commit, EventStore, Position } from '#event-store';
+import { OUR_STREAMS, type Commit, type EventStore, type Position } from '#event-store';
 import type { Clock } from '#runtime';
 import type { Applied, Batch } from './view-store.js';
 
@@ -16,7 +16,7 @@ const PAGE_COMMITS = 2_000;
 export const logPages = (log: Pick<EventStore, 'head' | 'readAll'>): LogPages => ({
   head: () => log.head(),
   page: async (after) => {
-    const commits = await log.readAll(after, { limit: PAGE_COMMITS });
+    const commits = await log.readAll(after, { limit: PAGE_COMMITS, filter: { prefixes: OUR_STREAMS } });
     return { commits, scannedTo: commits.at(-1)?.position ?? after, atEnd: commits.length === 0 };
   },
 });

@@ -5,9 +5,16 @@ import { LOG_START, NO_STREAM } from '../event-store.js';
 import { lets } from '../log-followers.js';
 import type { Connector } from './connector.js';
 import { DEADLINE_EXCEEDED, isNotLeader, isPassing, isStreamDeleted } from './grpc-errors.js';
-import { arrivalOf, Inflow, type Arrival } from './inflow.js';
+import { arrivalOf, Inflow } from './inflow.js';
 import { readRequest, type ReadRequest, type ServerPosition } from './read-request.js';
-import { CommitGatherer, metadataOf, recordedEvents, type StoredEvent, type StreamMetadata } from './stored-event.js';
+import {
+  CommitGatherer,
+  metadataOf,
+  placeOf,
+  recordedEvents,
+  type StoredEvent,
+  type StreamMetadata,
+} from './stored-event.js';
 
 /** The log could not be read for a while, in spite of trying again. */
 export class LogUnreachable extends Error {
@@ -62,12 +69,7 @@ export class LogReader {
   /** What the server keeps about a stream, by the name of the stream that it keeps it in. */
   metadata(metaStream: StreamName): Promise<StreamMetadata> {
     const request: ReadRequest = { source: { stream: metaStream, revision: 'end' }, count: 1, backwards: true };
-    return this.#patiently(async () => {
-      const inflow = await this.#open(request, metadataOf);
-      const [found] = (await inflow.take()) ?? [];
-      inflow.close();
-      return found ?? NO_METADATA;
-    });
+    return this.#patiently(async () => (await this.#first(request, metadataOf)) ?? NO_METADATA);
   }
 
   async readAll(
@@ -82,15 +84,13 @@ export class LogReader {
     return this.#patiently(() => this.#commits({ source, count: EVERYTHING }, after, limit));
   }
 
-  /** Position of the last event of ours. */
-  async head(): Promise<Position> {
-    const source = { position: 'end', prefixes: null } as const;
-    const [last] = await this.#patiently(async () => {
-      // Nearly always the very last one; others may have written after it.
-      const one = await this.#events({ source, count: 1, backwards: true });
-      return one.length > 0 ? one : this.#events({ source, count: EVERYTHING, backwards: true }, 1);
-    });
-    return last === undefined ? LOG_START : (last.position as Position); // as the gatherer makes them
+  /**
+   * Position of the last event that is not the server's own. Perhaps it is another application's: to look for ours behind
+   * many of theirs would take the longer the more they are.
+   */
+  head(): Promise<Position> {
+    const request: ReadRequest = { source: { position: 'end', prefixes: null }, count: 1, backwards: true };
+    return this.#patiently(async () => (await this.#first(request, placeOf))?.position ?? LOG_START);
   }
 
   /** Opens a read; whoever asked closes it. */
@@ -136,10 +136,23 @@ export class LogReader {
     return found.slice(0, limit);
   }
 
-  async #events(request: ReadRequest, limit = EVERYTHING): Promise<readonly StoredEvent[]> {
+  async #events(request: ReadRequest): Promise<readonly StoredEvent[]> {
     const found: StoredEvent[] = [];
-    await this.#each(request, (event) => found.push(event) < limit);
+    await this.#each(request, (event) => found.push(event) > 0);
     return found;
+  }
+
+  /** The first of what a read brings; `undefined` when there is none. */
+  async #first<Item extends { readonly chars: number }>(
+    request: ReadRequest,
+    decode: (resp: ReadResp) => Item | null,
+  ): Promise<Item | undefined> {
+    const inflow = await this.#open(request, decode);
+    try {
+      return (await this.#soon(inflow, request))?.[0];
+    } finally {
+      inflow.close();
+    }
   }
 
   /** Hands on events until the read ends or `visit` has enough. */
@@ -157,7 +170,10 @@ export class LogReader {
   }
 
   /** A read of a stream, or of the end of the log, brings something at once, or the server is stuck. */
-  async #soon(inflow: Inflow, { source, backwards }: ReadRequest): Promise<readonly Arrival[] | null> {
+  async #soon<Item extends { readonly chars: number }>(
+    inflow: Inflow<Item>,
+    { source, backwards }: ReadRequest,
+  ): Promise<readonly Item[] | null> {
     // The server may search the whole log for a prefix, and says nothing meanwhile.
     if (!('stream' in source) && backwards !== true) return inflow.take();
     // Half of the patience, so that there is time to ask again on another connection.

@@ -150,6 +150,13 @@ const reformattedPlace = (metadata: string): MetadataPlace | null => {
     : null;
 };
 
+/** Where an event stands in the log, whoever has written it. */
+export const placeOf = (resp: ReadResp): { readonly position: Position; readonly chars: 0 } | null => {
+  const recorded = resp.getEvent()?.getEvent();
+  // The server's count.
+  return recorded === undefined ? null : { position: Number(recorded.getCommitPosition()) as Position, chars: 0 };
+};
+
 /** What the server keeps about a stream: how much of it is to be seen, and what others have put there. */
 export type StreamMetadata = {
   readonly revision: Revision;

@@ -164,7 +164,8 @@ export class TestLog {
 
   /** `atSeconds` after T0. An event may be one that no version knows. */
   async append(name: string, events: readonly (RunEvent | NewEvent)[], atSeconds = 0): Promise<void> {
-    const stream = name === 'catalogue' ? ('catalogue' as Append['stream']) : runStream(runIdFor(name));
+    const isRun = name !== 'catalogue' && !name.startsWith('orders-');
+    const stream = isRun ? runStream(runIdFor(name)) : (name as Append['stream']);
     const expected = (this.#revisions.get(name) ?? -1) as Revision;
     const append: Append = {
       stream,
