@@ -40,6 +40,8 @@ export type StreamView = {
 
 /** So many of the last events stay in memory: who follows the log reads those, each reader at a place of its own. */
 const RECENT_EVENTS = 16_384;
+/** Larger ones are read from the file. */
+const RECENT_BYTES_MAX = 4096;
 
 type Pending = { readonly request: AppendRequest; readonly answer: (result: AppendResult) => void };
 
@@ -52,7 +54,7 @@ export class EventLog {
   readonly #lengths: number[] = [];
   readonly #streamOf: Stream[] = [];
   /** Of the last events, by number modulo its length. */
-  readonly #recent: Uint8Array[] = new Array<Uint8Array>(RECENT_EVENTS);
+  readonly #recent = new Array<Uint8Array | undefined>(RECENT_EVENTS);
   /** Ids of events that are not in the file yet, by number. */
   readonly #staged = new Map<number, string>();
   #stagedEnd = 0;
@@ -203,7 +205,7 @@ export class EventLog {
       const frame = frameOf({ stream: stream.name, revision, last: ordinal === events.length - 1, message });
       frames.push(frame);
       this.#staged.set(this.#positions.length, event.id);
-      this.#recent[this.#positions.length % RECENT_EVENTS] = message;
+      this.#recent[this.#positions.length % RECENT_EVENTS] = message.length <= RECENT_BYTES_MAX ? message : undefined;
       this.#index(stream, revision, position, framed(frame.length));
       if (stream.name.startsWith('$$')) this.#applyMetadata(stream.name, message);
       last = position;
