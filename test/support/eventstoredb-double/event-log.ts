@@ -39,7 +39,7 @@ export type StreamView = {
 };
 
 /** So many of the last events stay in memory: who follows the log reads those, each reader at a place of its own. */
-const RECENT_EVENTS = 16_384;
+export const RECENT_EVENTS = 16_384;
 /** Larger ones are read from the file. */
 const RECENT_BYTES_MAX = 4096;
 

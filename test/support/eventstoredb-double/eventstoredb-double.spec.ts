@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { EventStoreDBClient, FORWARDS, jsonEvent, NO_STREAM, START, streamNameFilter } from '@eventstore/db-client';
 import { built, Child } from '../processes.js';
 import { tempFolder, type TempFolder } from '../temp-folder.js';
-import { EventLog } from './event-log.js';
+import { EventLog, RECENT_EVENTS } from './event-log.js';
+import { eventIdIn } from './read-message.js';
 
 const MAIN = built('test/support/eventstoredb-double/main.js');
 const event = (id: number, text = 'x') => ({
@@ -42,6 +43,16 @@ describe('the log of the double', () => {
       actual: 3,
     });
     expect(log.size).toBe(4);
+    await log.close();
+  });
+
+  it('gives each event as it was appended, whether it is still in memory or not', async () => {
+    const log = new EventLog(folder.path, { sync: false });
+    const count = 2 * RECENT_EVENTS + 1;
+    const events = Array.from({ length: count }, (_, id) => event(id, id % 100 === 0 ? 'x'.repeat(5000) : 'x'));
+    await log.append({ stream: 'a', expected: -1, events });
+    for (const index of [0, 1, RECENT_EVENTS, RECENT_EVENTS + 1, count - 1, count - 1 - ((count - 1) % 100)])
+      expect(eventIdIn(log.messageAt(index))).toBe(event(index).id);
     await log.close();
   });
 
