@@ -1,5 +1,14 @@
 import { hash } from 'node:crypto';
-import type { Append, Commit, Envelope, Position, RecordedEvent, Revision, StreamName } from './event-store.js';
+import type {
+  Append,
+  Commit,
+  Envelope,
+  NewEvent,
+  Position,
+  RecordedEvent,
+  Revision,
+  StreamName,
+} from './event-store.js';
 import { APPEND_BYTES_MAX, APPEND_EVENTS_MAX, AppendRefused } from './event-store.js';
 
 type Packed = {
@@ -25,14 +34,18 @@ export const pack = (append: Append): string => {
   if (events.length > APPEND_EVENTS_MAX) {
     throw new AppendRefused(`an append holds at most ${APPEND_EVENTS_MAX} events, not ${events.length}`);
   }
+  const packed = packedText(JSON.stringify(append.envelope), events);
+  refuseTooLarge(packed);
+  return packed;
+};
+
+const packedText = (envelope: string, events: readonly NewEvent[]): string => {
   let text = '';
   for (const event of events) {
     const separator = text === '' ? '' : ',';
     text += `${separator}{"type":"${event.type}","v":${event.v},"data":${event.data}}`;
   }
-  const packed = `{"envelope":${JSON.stringify(append.envelope)},"events":[${text}]}`;
-  refuseTooLarge(packed);
-  return packed;
+  return `{"envelope":${envelope},"events":[${text}]}`;
 };
 
 const BYTES_A_CHARACTER_MAX = 3;
@@ -123,6 +136,26 @@ export const storedEvents = (commit: Commit): readonly StoredEvent[] => {
   // What `pack` made.
   const whole = JSON.parse(packed) as Packed;
   return whole.events.map(({ type, v, data }) => new StoredEvent(type, v, JSON.stringify(data)));
+};
+
+/**
+ * The text as `pack` has made it, of one that went through hands that write JSON anew; `null` for what is no append. The
+ * readers above cut at exact places.
+ */
+export const repack = (text: string): string | null => {
+  if (text.startsWith('{"envelope":{') && text.includes(EVENTS)) return text;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  const { envelope, events } = Object(parsed) as Partial<Packed>; // of an object, anything may be asked
+  if (typeof envelope?.commandId !== 'string' || !Array.isArray(events)) return null;
+  return packedText(
+    JSON.stringify(envelope),
+    (events as Packed['events']).map(({ type, v, data }) => ({ type, v, data: JSON.stringify(data) })),
+  );
 };
 
 /** The type of the first event of an append, without a look at the rest. */

@@ -57,10 +57,14 @@ export const eventStoreContract = (name: string, factory: () => Promise<StoreUnd
     archiving(cases);
 
     it('holds everything when it is opened again, and goes on from there', async () => {
-      await given(appendOf('a', NO_STREAM, 'one', 'two'), appendOf('b', NO_STREAM, 'three'), appendOf('a', 1, 'four'));
+      const four = appendOf('a', 1, 'four');
+      await given(appendOf('a', NO_STREAM, 'one', 'two'), appendOf('b', NO_STREAM, 'three'));
+      const appended = await settled(store, four);
       const before = await all(cases);
       expect(before).toHaveLength(3);
       store = await underTest.reopen();
+      // Before anything is read: the store knows no more of the stream than its log.
+      expect(await settled(store, four)).toEqual(appended);
       expect(await all(cases)).toEqual(before);
       expect(await settled(store, appendOf('a', NO_STREAM, 'x'))).toEqual({ status: 'conflict', actual: 2 });
       const next = await settled(store, appendOf('a', 2, 'five'));
@@ -126,6 +130,14 @@ const appending = (cases: Case): void => {
     await given(appendOf('a', NO_STREAM, 'one'));
     expect(await settled(current(), appendOf('a', 1, 'x'))).toEqual({ status: 'conflict', actual: 0 });
     expect(await settled(current(), appendOf('b', 0, 'x'))).toEqual({ status: 'conflict', actual: NO_STREAM });
+  });
+
+  it('refuses an append that expects an earlier revision, be it the end of an append or inside one', async () => {
+    await given(appendOf('a', NO_STREAM, 'one', 'two', 'three'), appendOf('a', 2, 'four', 'five'));
+    for (const expected of [NO_STREAM, 0, 1, 2, 3]) {
+      expect(await settled(current(), appendOf('a', expected, 'x'))).toEqual({ status: 'conflict', actual: 4 });
+    }
+    expect(await textsIn(current(), 'a')).toEqual(['one', 'two', 'three', 'four', 'five']);
   });
 
   it('answers a repeated append with its first result and keeps no second copy', async () => {

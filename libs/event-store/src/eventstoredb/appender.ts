@@ -1,8 +1,6 @@
 import type { BatchAppendReq, BatchAppendResp } from '@eventstore/db-client/generated/streams_pb.js';
-import shared from '@eventstore/db-client/generated/shared_pb.js';
 import type { Clock } from '#runtime';
-import type { AppendOutcome, Position, Revision } from '../event-store.js';
-import { AppendRefused, NO_STREAM } from '../event-store.js';
+import { AppendRefused } from '../event-store.js';
 import type { BatchAppendCall, Connection } from './connection.js';
 import type { Connector } from './connector.js';
 import { isNotLeader } from './grpc-errors.js';
@@ -19,7 +17,13 @@ export class AppendUnanswered extends Error {
   readonly retryable = true;
 }
 
-type Settle = (outcome: AppendOutcome) => void;
+/** What became of an append, in the server's counts. */
+export type Answer =
+  | { readonly status: 'written'; readonly revision: number; readonly commit: number }
+  | { readonly status: 'conflict' }
+  | { readonly status: 'unknown'; readonly cause: unknown };
+
+type Settle = (answer: Answer) => void;
 type Pending = { readonly settle: Settle; readonly cancelTimer: () => void };
 
 /** A call to the server that carries all appends, each with a number of its own. */
@@ -46,7 +50,7 @@ class Session {
 }
 
 /**
- * Sends appends over one call, and gives each an outcome in time. The call is replaced, on a connection of its own, when
+ * Sends appends over one call, and gives each an answer in time. The call is replaced, on a connection of its own, when
  * it broke or left an append without an answer; the other appends on it still get theirs.
  */
 export class Appender {
@@ -97,7 +101,7 @@ export class Appender {
   #hear(session: Session, resp: BatchAppendResp): void {
     const number = numberOf(resp);
     // An answer that comes after its timer has nobody to go to: the append is asked for again.
-    if (session.pending.has(number)) this.#settle(session, number, outcomeOf(resp));
+    if (session.pending.has(number)) this.#settle(session, number, answerOf(resp));
   }
 
   #timeOut(session: Session, number: number): void {
@@ -123,13 +127,13 @@ export class Appender {
     if (this.#session === session) this.#session = null;
   }
 
-  #settle(session: Session, number: number, outcome: AppendOutcome): void {
+  #settle(session: Session, number: number, answer: Answer): void {
     const { settle, cancelTimer } = session.pending.get(number)!;
     session.pending.delete(number);
     cancelTimer();
     this.#underWay -= 1;
     if (session.pending.size === 0 && this.#session !== session) session.end();
-    settle(outcome);
+    settle(answer);
     if (this.#underWay === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 }
@@ -150,17 +154,16 @@ const numberOf = (resp: BatchAppendResp): number => {
   return Number.parseInt(id?.getString().slice(CORRELATION_PREFIX.length) ?? '', 16);
 };
 
-const outcomeOf = (resp: BatchAppendResp): AppendOutcome => {
+const answerOf = (resp: BatchAppendResp): Answer => {
   const success = resp.getSuccess();
   if (success === undefined) return refusalOf(resp);
   const position = success.getPosition();
-  // Its events were in the stream, and somebody has deleted that since: nothing is written, and nothing is there.
-  if (position === undefined) return { status: 'conflict', actual: NO_STREAM };
+  // It was in the stream, and somebody has deleted that since: nothing is written, and nothing is there.
+  if (position === undefined) return { status: 'conflict' };
   return {
-    status: 'appended',
-    // The server's counts.
-    revision: Number(success.getCurrentRevision()) as Revision,
-    position: Number(position.getCommitPosition()) as Position,
+    status: 'written',
+    revision: Number(success.getCurrentRevision()),
+    commit: Number(position.getCommitPosition()),
   };
 };
 
@@ -172,15 +175,10 @@ const PERMANENT: Readonly<Record<string, string>> = {
   'event_store.client.BadRequest': 'the server does not understand the append',
 };
 
-const refusalOf = (resp: BatchAppendResp): AppendOutcome => {
+const refusalOf = (resp: BatchAppendResp): Answer => {
   const error = resp.getError();
-  const details = error?.getDetails();
-  const name = details?.getTypeName() ?? '';
-  if (name === 'event_store.client.WrongExpectedVersion') {
-    const conflict = shared.WrongExpectedVersion.deserializeBinary(details!.getValue_asU8());
-    const actual = conflict.hasCurrentStreamRevision() ? Number(conflict.getCurrentStreamRevision()) : NO_STREAM;
-    return { status: 'conflict', actual: actual as Revision }; // the server's count
-  }
+  const name = error?.getDetails()?.getTypeName() ?? '';
+  if (name === 'event_store.client.WrongExpectedVersion') return { status: 'conflict' };
   const permanent = PERMANENT[name];
   if (permanent !== undefined) return { status: 'unknown', cause: new AppendRefused(permanent) };
   return { status: 'unknown', cause: new AppendUnanswered(error?.getMessage() ?? 'an answer without a result') };

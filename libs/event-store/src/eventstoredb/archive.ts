@@ -1,45 +1,35 @@
-import type { Append, AppendOutcome, StreamName } from '../event-store.js';
-import { NO_STREAM } from '../event-store.js';
+import type { AppendOutcome, StreamName } from '../event-store.js';
 import { eventId } from '../packed.js';
-import type { Appender } from './appender.js';
+import type { Answer, Appender } from './appender.js';
 import type { LogReader } from './log-reader.js';
-import { batchRequest, truncateRequest } from './stored-event.js';
+import { metadataRequest } from './stored-append.js';
 
 const TRIES_MAX = 5;
 
 /**
- * Appends the stub, then has the server hide everything before it. Both steps may be repeated, alone and together: a stub
- * without the second step is a stream whose archive is asked for again.
+ * Has the server hide everything before the stub that was appended. May be repeated, with the stub's append and without:
+ * a stub before which nothing is hidden is a stream whose archive is asked for again.
  */
-export const archive = async (appender: Appender, reader: LogReader, append: Append): Promise<AppendOutcome> => {
-  const { stream, expected } = append;
-  if (expected === NO_STREAM) return { status: 'conflict', actual: await reader.revision(stream) };
-  const outcome = await sent(appender, (correlation) => batchRequest(append, correlation));
-  if (outcome.status !== 'appended') return outcome;
-  const hidden = await hideBefore(appender, reader, { stream, revision: outcome.revision });
-  return hidden.status === 'appended' ? outcome : { status: 'unknown', cause: hidden };
-};
-
-/** The server writes what it knows of a stream into a stream of its own; others may write there too. */
-const hideBefore = async (
+export const hideBefore = async (
   appender: Appender,
   reader: LogReader,
-  { stream, revision }: { stream: StreamName; revision: number },
+  { stream, stub }: { stream: StreamName; stub: AppendOutcome & { status: 'appended' } },
 ): Promise<AppendOutcome> => {
+  const revision = await reader.revisionAt(stream, stub.revision);
+  // Somebody else has hidden it too meanwhile.
+  if (revision === null) return stub;
   const metaStream = `$$${stream}` as StreamName; // the server's name for it
-  let outcome: AppendOutcome = { status: 'conflict', actual: NO_STREAM };
-  for (let tries = 0; tries < TRIES_MAX && outcome.status === 'conflict'; tries++) {
+  let answer: Answer = { status: 'conflict' };
+  for (let tries = 0; tries < TRIES_MAX && answer.status === 'conflict'; tries++) {
     const known = await reader.metadata(metaStream);
     const before = known.members['$tb'];
-    if (typeof before === 'number' && before >= revision)
-      return { status: 'appended', revision: known.revision, position: known.position };
+    if (typeof before === 'number' && before >= revision) return stub;
     const text = JSON.stringify({ ...known.members, $tb: revision });
     const id = eventId(metaStream, known.revision, `truncate before ${revision}`, 0);
     const request = { stream: metaStream, expected: known.revision, id, text };
-    outcome = await sent(appender, (correlation) => truncateRequest(correlation, request));
+    answer = await new Promise((resolve) =>
+      appender.send((correlation) => metadataRequest(correlation, request), resolve),
+    );
   }
-  return outcome;
+  return answer.status === 'written' ? stub : { status: 'unknown', cause: answer };
 };
-
-const sent = (appender: Appender, make: Parameters<Appender['send']>[0]): Promise<AppendOutcome> =>
-  new Promise((resolve) => appender.send(make, resolve));

@@ -1,7 +1,7 @@
 // Everything that loads the driver, behind one lazy import.
 export { Appender } from './appender.js';
-export { archive } from './archive.js';
+export { hideBefore } from './archive.js';
 export { Connection } from './connection.js';
 export { follow } from './log-follower.js';
 export { LogReader } from './log-reader.js';
-export { batchRequest } from './stored-event.js';
+export { StreamWriter } from './stream-writer.js';

@@ -12,8 +12,7 @@ import type {
   StreamName,
   SubscriptionMessage,
 } from '../event-store.js';
-import { EventStore } from '../event-store.js';
-import { pack } from '../packed.js';
+import { EventStore, NO_STREAM } from '../event-store.js';
 import { hostsOf } from './connection-string.js';
 import { Connector } from './connector.js';
 import { isDenied } from './grpc-errors.js';
@@ -48,13 +47,12 @@ type Parts = {
   readonly driver: Driver;
   readonly appender: InstanceType<Driver['Appender']>;
   readonly reader: InstanceType<Driver['LogReader']>;
+  readonly writer: InstanceType<Driver['StreamWriter']>;
 };
 
 /**
- * The log in EventStoreDB or KurrentDB. An event of ours is an event of the server; a position is the server's commit
- * position of an append's last event, and readers go on from those. Positions of the events before it are counted back
- * from there, which the size of a record leaves room for. Streams of the server itself, and events that others write, are
- * left alone.
+ * The log in EventStoreDB or KurrentDB. An append is one event of the server; positions are made of the server's, and
+ * readers go on from those. Streams of the server itself, and events that others write, are left alone.
  */
 export class EventStoreDbEventStore extends EventStore {
   readonly #clock: Clock;
@@ -89,21 +87,13 @@ export class EventStoreDbEventStore extends EventStore {
   }
 
   append(append: Append, settle: (outcome: AppendOutcome) => void): void {
-    pack(append); // refuses what no adapter takes
-    if (this.#stopping !== null) {
-      queueMicrotask(() => settle(STOPPED));
-      return;
-    }
-    const { driver, appender } = this.#open();
-    appender.send((correlation) => driver.batchRequest(append, correlation), settle);
+    if (this.#stopping === null) this.#open().writer.write(append, settle);
+    else queueMicrotask(() => settle(STOPPED));
   }
 
   async archive(stream: StreamName, expected: Revision, stub: NewEvent, envelope: Envelope): Promise<AppendOutcome> {
-    const append = { stream, expected, events: [stub], envelope };
-    pack(append);
     if (this.#stopping !== null) return STOPPED;
-    const { driver, appender, reader } = this.#open();
-    const archiving = driver.archive(appender, reader, append);
+    const archiving = this.#archive(this.#open(), { stream, expected, events: [stub], envelope });
     this.#archiving.add(archiving);
     try {
       return await archiving;
@@ -151,7 +141,8 @@ export class EventStoreDbEventStore extends EventStore {
       await Promise.all(this.#connectors.map((connector) => connector.close()));
       throw error;
     }
-    this.#parts = { driver, appender: new driver.Appender(appends, this.#clock, appendTimeoutMs), reader };
+    const appender = new driver.Appender(appends, this.#clock, appendTimeoutMs);
+    this.#parts = { driver, appender, reader, writer: new driver.StreamWriter(appender, reader) };
   }
 
   /** Of the server that was found at the start; `null` before. */
@@ -187,12 +178,20 @@ export class EventStoreDbEventStore extends EventStore {
     }
   }
 
+  async #archive({ driver, appender, reader, writer }: Parts, append: Append): Promise<AppendOutcome> {
+    const { stream, expected } = append;
+    if (expected === NO_STREAM) return { status: 'conflict', actual: await reader.revision(stream) };
+    const stub = await new Promise<AppendOutcome>((resolve) => writer.write(append, resolve));
+    return stub.status === 'appended' ? driver.hideBefore(appender, reader, { stream, stub }) : stub;
+  }
+
   async #stop(): Promise<void> {
     await this.#starting?.catch(() => {
       // Whoever started it was told.
     });
-    await this.#parts?.appender.idle();
+    await this.#parts?.writer.idle();
     await Promise.allSettled(this.#archiving);
+    await this.#parts?.appender.idle();
     this.#closing.abort();
     await Promise.all(this.#connectors.map((connector) => connector.close()));
     this.#parts = null;

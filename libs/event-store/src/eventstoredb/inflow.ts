@@ -1,25 +1,25 @@
 import type { ReadResp } from '@eventstore/db-client/generated/streams_pb.js';
 import type { ReadCall } from './connection.js';
-import { storedEvent, type StoredEvent } from './stored-event.js';
+import { storedCommit, type StoredCommit } from './stored-append.js';
 
-/** What a read brings: an event of ours, or how far the server has looked. */
+/** What a read brings: an append of ours, or how far the server has looked. */
 export type Arrival =
-  | { readonly type: 'event'; readonly event: StoredEvent; readonly chars: number }
+  | { readonly type: 'commit'; readonly commit: StoredCommit; readonly chars: number }
   | { readonly type: 'checkpoint'; readonly commit: string; readonly prepare: string; readonly chars: 0 };
 
 /** So much of one read waits for its reader at most, beside what gRPC holds; the server then waits too. */
 const WAITING_MAX = 1024;
 const WAITING_CHARS_MAX = 512 * 1024;
 
-/** What concerns a reader of our events in an answer. */
+/** What concerns a reader of our appends in an answer. */
 export const arrivalOf = (resp: ReadResp): Arrival | null => {
   const checkpoint = resp.getCheckpoint();
   if (checkpoint !== undefined) {
     const [commit, prepare] = [checkpoint.getCommitPosition(), checkpoint.getPreparePosition()];
     return { type: 'checkpoint', commit, prepare, chars: 0 };
   }
-  const event = storedEvent(resp);
-  return event === null ? null : { type: 'event', event, chars: event.text.length + event.envelope.length };
+  const commit = storedCommit(resp);
+  return commit === null ? null : { type: 'commit', commit, chars: commit.packed.length };
 };
 
 /** A read under way, taken in batches at the pace of its reader. */

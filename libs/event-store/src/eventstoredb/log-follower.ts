@@ -4,7 +4,6 @@ import { lets } from '../log-followers.js';
 import { isFallenBehind, isPermanent } from './grpc-errors.js';
 import { serverPosition, type LogReader } from './log-reader.js';
 import type { ReadRequest, ServerPosition } from './read-request.js';
-import { CommitGatherer } from './stored-event.js';
 
 const EVERYTHING = Number.MAX_SAFE_INTEGER;
 const PAUSE_MIN_MS = 50;
@@ -16,7 +15,7 @@ type Progress = {
   position: Position;
   /** Everything up to here was looked at: `position`, or later where the filter lets nothing through. */
   scanned: ServerPosition | 'start';
-  /** Of the last event of the one stream that is followed; `null` before the first. */
+  /** The server's, of the last append to the one stream that is followed; `null` before the first. */
   revision: number | null;
 };
 
@@ -98,7 +97,6 @@ const given = async function* (
   progress: Progress,
   { request, signal }: { request: ReadRequest; signal: AbortSignal },
 ): AsyncGenerator<SubscriptionMessage> {
-  const gatherer = new CommitGatherer();
   const inflow = await reader.open(request);
   signal.addEventListener('abort', inflow.stopWaiting);
   try {
@@ -113,16 +111,14 @@ const given = async function* (
       let { scanned } = progress;
       for (const arrival of arrivals) {
         if (arrival.type === 'checkpoint') {
-          // Inside an append it would lose the events of it that came before.
-          if (!gatherer.midway) scanned = arrival;
+          scanned = arrival;
           continue;
         }
-        for (const commit of gatherer.add(arrival.event)) {
-          progress.revision = commit.firstRevision + commit.count - 1;
-          if (commit.position <= progress.position) continue;
-          commits.push(commit);
-          scanned = serverPosition(commit.position);
-        }
+        const { commit } = arrival;
+        progress.revision = commit.serverRevision;
+        if (commit.position <= progress.position) continue;
+        commits.push(commit);
+        scanned = serverPosition(commit.position);
       }
       const last = commits.at(-1);
       if (last !== undefined) progress.position = last.position;

@@ -3,18 +3,13 @@ import type { Clock } from '#runtime';
 import type { Commit, Filter, Position, RecordedEvent, Revision, StreamName } from '../event-store.js';
 import { LOG_START, NO_STREAM } from '../event-store.js';
 import { lets } from '../log-followers.js';
+import { POSITIONS_AN_APPEND, unpack } from '../packed.js';
 import type { Connector } from './connector.js';
 import { DEADLINE_EXCEEDED, isNotLeader, isPassing, isStreamDeleted } from './grpc-errors.js';
 import { arrivalOf, Inflow } from './inflow.js';
 import { readRequest, type ReadRequest, type ServerPosition } from './read-request.js';
-import {
-  CommitGatherer,
-  metadataOf,
-  placeOf,
-  recordedEvents,
-  type StoredEvent,
-  type StreamMetadata,
-} from './stored-event.js';
+import { metadataOf, placeOf, type StoredCommit, type StreamMetadata } from './stored-append.js';
+import { StreamPlaces } from './stream-places.js';
 
 /** The log could not be read for a while, in spite of trying again. */
 export class LogUnreachable extends Error {
@@ -29,16 +24,24 @@ export class StreamDeleted extends Error {
 }
 
 const EVERYTHING = Number.MAX_SAFE_INTEGER;
-const NO_METADATA: StreamMetadata = { revision: NO_STREAM, position: LOG_START, members: {}, chars: 0 };
+const NO_METADATA: StreamMetadata = { revision: NO_STREAM, members: {}, chars: 0 };
 const PAUSE_MIN_MS = 50;
 const PAUSE_MAX_MS = 500;
 
-/** A place that a commit has given, for the server. */
-export const serverPosition = (position: Position): ServerPosition | 'start' =>
-  position === LOG_START ? 'start' : { commit: String(position), prepare: String(position) };
+/** Where the server has the append that a position is in. */
+export const serverPosition = (position: Position): ServerPosition | 'start' => {
+  if (position === LOG_START) return 'start';
+  const commit = String(Math.floor(position / POSITIONS_AN_APPEND));
+  return { commit, prepare: commit };
+};
+
+const lastRevisionOf = ({ firstRevision, count }: StoredCommit): Revision => (firstRevision + count - 1) as Revision; // counted on from the first
 
 /** Reads of the log. While the server cannot be reached they are tried again, for a bounded time. */
 export class LogReader {
+  /** What this process has read, or appended itself. */
+  readonly places = new StreamPlaces();
+
   constructor(
     readonly connector: Connector,
     readonly clock: Clock,
@@ -50,20 +53,39 @@ export class LogReader {
     { from = 0 as Revision, limit = EVERYTHING }: { from?: Revision; limit?: number } = {},
   ): Promise<readonly RecordedEvent[]> {
     return this.#patiently(async () => {
-      const events = await this.#events({ source: { stream, revision: from }, count: limit });
-      const last = events.at(-1);
-      if (last === undefined) return [];
-      const missing = last.count - 1 - last.ordinal;
-      const onwards = { source: { stream, revision: last.revision + 1 }, count: missing };
-      return recordedEvents(events, missing === 0 ? [] : await this.#events(onwards));
+      const revision = from <= 0 ? 'start' : await this.#revisionHolding(stream, from);
+      if (revision === null || limit < 1) return [];
+      const events: RecordedEvent[] = [];
+      await this.#each({ source: { stream, revision }, count: limit }, (commit) => {
+        for (const event of unpack(commit)) if (event.revision >= from && events.length < limit) events.push(event);
+        return events.length < limit;
+      });
+      return events;
     });
   }
 
   /** Revision of a stream's last event. */
   async revision(stream: StreamName): Promise<Revision> {
-    const request: ReadRequest = { source: { stream, revision: 'end' }, count: 1, backwards: true };
-    const [last] = await this.#patiently(() => this.#events(request));
-    return last === undefined ? NO_STREAM : (last.revision as Revision); // the server's count
+    const last = await this.#patiently(() => this.#lastOf(stream));
+    return last === null ? NO_STREAM : lastRevisionOf(last);
+  }
+
+  /** The server's revision of a stream whose last event is, or was once, that at `revision`; as far as it is known here. */
+  knownRevisionAt(stream: StreamName, revision: Revision): number | null {
+    if (revision === NO_STREAM) return NO_STREAM;
+    const place = this.places.get(stream);
+    if (place?.last === revision) return place.server;
+    return place?.first === revision + 1 ? place.server - 1 : null;
+  }
+
+  /** The same, asked of the server; `null` when the stream never was at `revision`. */
+  async revisionAt(stream: StreamName, revision: Revision): Promise<number | null> {
+    const known = this.knownRevisionAt(stream, revision);
+    if (known !== null) return known;
+    const found = await this.#patiently(() => this.#holding(stream, revision));
+    if (found === null) return null;
+    if (found.firstRevision === revision + 1) return found.serverRevision - 1;
+    return lastRevisionOf(found) === revision ? found.serverRevision : null;
   }
 
   /** What the server keeps about a stream, by the name of the stream that it keeps it in. */
@@ -95,7 +117,16 @@ export class LogReader {
 
   /** Opens a read; whoever asked closes it. */
   open(request: ReadRequest): Promise<Inflow> {
-    return this.#open(request, arrivalOf);
+    return this.#open(request, (resp) => {
+      const arrival = arrivalOf(resp);
+      if (arrival?.type === 'commit') this.#note(arrival.commit);
+      return arrival;
+    });
+  }
+
+  #note(commit: StoredCommit): void {
+    const { stream, firstRevision: first, serverRevision: server } = commit;
+    this.places.note(stream, { first, last: lastRevisionOf(commit), server });
   }
 
   async #open<Item extends { readonly chars: number }>(
@@ -128,17 +159,48 @@ export class LogReader {
 
   async #commits(request: ReadRequest, after: Position, limit: number): Promise<readonly Commit[]> {
     const found: Commit[] = [];
-    const gatherer = new CommitGatherer();
-    await this.#each(request, (event) => {
-      for (const commit of gatherer.add(event)) if (commit.position > after) found.push(commit);
+    await this.#each(request, (commit) => {
+      if (commit.position > after) found.push(commit);
       return found.length < limit;
     });
-    return found.slice(0, limit);
+    return found;
   }
 
-  async #events(request: ReadRequest): Promise<readonly StoredEvent[]> {
-    const found: StoredEvent[] = [];
-    await this.#each(request, (event) => found.push(event) > 0);
+  /** The server's revision of the append that holds an event; `null` when the stream does not reach it. */
+  async #revisionHolding(stream: StreamName, revision: Revision): Promise<number | null> {
+    const place = this.places.get(stream);
+    if (place !== undefined && place.first <= revision && revision <= place.last) return place.server;
+    // What a reader asks for who has read so far.
+    if (place !== undefined && revision === place.last + 1) return place.server + 1;
+    return (await this.#holding(stream, revision))?.serverRevision ?? null;
+  }
+
+  /** The first append of a stream that ends at a revision or past it, looked for by halves; `null` when there is none. */
+  async #holding(stream: StreamName, revision: Revision): Promise<StoredCommit | null> {
+    let found = await this.#lastOf(stream);
+    if (found === null || lastRevisionOf(found) < revision) return null;
+    for (let low = 0; found.firstRevision > revision && low < found.serverRevision;) {
+      const middle = (low + found.serverRevision) >> 1;
+      // `found` at the latest; what is hidden at the beginning is passed over.
+      const at: StoredCommit = (await this.#one({ source: { stream, revision: middle }, count: 1 })) ?? found;
+      if (at.serverRevision === found.serverRevision) return found;
+      if (lastRevisionOf(at) < revision) low = at.serverRevision + 1;
+      else found = at;
+    }
+    return found;
+  }
+
+  #lastOf(stream: StreamName): Promise<StoredCommit | null> {
+    return this.#one({ source: { stream, revision: 'end' }, count: 1, backwards: true });
+  }
+
+  /** The first append that a read brings. */
+  async #one(request: ReadRequest): Promise<StoredCommit | null> {
+    let found: StoredCommit | null = null;
+    const take = (commit: StoredCommit): boolean => (found = commit) === null;
+    await this.#each(request, take);
+    // Somebody else may have written into the stream.
+    if (found === null) await this.#each({ ...request, count: EVERYTHING }, take);
     return found;
   }
 
@@ -155,14 +217,14 @@ export class LogReader {
     }
   }
 
-  /** Hands on events until the read ends or `visit` has enough. */
-  async #each(request: ReadRequest, visit: (event: StoredEvent) => boolean): Promise<void> {
+  /** Hands on appends until the read ends or `visit` has enough. */
+  async #each(request: ReadRequest, visit: (commit: StoredCommit) => boolean): Promise<void> {
     const inflow = await this.open(request);
     try {
       for (;;) {
         const arrivals = await this.#soon(inflow, request);
         if (arrivals === null) return;
-        for (const arrival of arrivals) if (arrival.type === 'event' && !visit(arrival.event)) return;
+        for (const arrival of arrivals) if (arrival.type === 'commit' && !visit(arrival.commit)) return;
       }
     } finally {
       inflow.close();

@@ -1,7 +1,7 @@
 import shared from '@eventstore/db-client/generated/shared_pb.js';
 import streams from '@eventstore/db-client/generated/streams_pb.js';
 import type { ReadReq } from '@eventstore/db-client/generated/streams_pb.js';
-import { streamIdentifier } from './stored-event.js';
+import { streamIdentifier } from './stored-append.js';
 
 /** A place in the log, as the server names it; decimal text. */
 export type ServerPosition = { readonly commit: string; readonly prepare: string };
