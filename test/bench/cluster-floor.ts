@@ -1,6 +1,6 @@
 /**
  * The floor of the production shape: a bare Node program that makes the same appends to the same event store as Stepwell's
- * processes do together, event by event as a run of theirs has left them, and the same POSTs. No definitions, no second
+ * processes do together, each with the events that a run of theirs has in it, and the same POSTs. No definitions, no second
  * process, no views: what is measured against it is what these cost.
  */
 import {
