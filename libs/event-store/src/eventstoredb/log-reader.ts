@@ -179,13 +179,12 @@ export class LogReader {
   async #holding(stream: StreamName, revision: Revision): Promise<StoredCommit | null> {
     let found = await this.#lastOf(stream);
     if (found === null || lastRevisionOf(found) < revision) return null;
-    for (let low = 0; found.firstRevision > revision && low < found.serverRevision;) {
-      const middle = (low + found.serverRevision) >> 1;
-      // `found` at the latest; what is hidden at the beginning is passed over.
+    for (let [low, high] = [0, found.serverRevision]; found.firstRevision > revision && low < high;) {
+      const middle = (low + high) >> 1;
+      // `found` at the latest: what is hidden, or somebody else's, is passed over.
       const at: StoredCommit = (await this.#one({ source: { stream, revision: middle }, count: 1 })) ?? found;
-      if (at.serverRevision === found.serverRevision) return found;
       if (lastRevisionOf(at) < revision) low = at.serverRevision + 1;
-      else found = at;
+      else [found, high] = [at, middle];
     }
     return found;
   }

@@ -83,6 +83,33 @@ describe('a stream in EventStoreDB', () => {
     expect(await settled(store, appendOf('a', NO_STREAM, 'x'))).toEqual({ status: 'conflict', actual: 0 });
   });
 
+  it('is found past what others have put between its appends', async () => {
+    const put = (metadata: string, ...texts: readonly string[]) =>
+      double.log.append({
+        stream: stream('a'),
+        expected: 'any',
+        events: [
+          {
+            id: crypto.randomUUID(),
+            type: 'Noted',
+            contentType: 'application/json',
+            metadata: Buffer.from(metadata),
+            data: Buffer.from(JSON.stringify({ envelope: envelope(), events: texts.map(eventOf) })),
+          },
+        ],
+      });
+    const eventOf = (text: string) => ({ type: 'Noted', v: 1, data: { text } });
+    await put('{"stepwell":1,"revision":0,"count":3}', '0', '1', '2');
+    await put('');
+    await put('');
+    await put('{"stepwell":1,"revision":3,"count":1}', '3');
+    for (let from = 0; from <= 4; from++) {
+      const fresh = await newStore();
+      expect(await textsIn(fresh, 'a', { from: revision(from) })).toEqual(['0', '1', '2', '3'].slice(from));
+      await fresh.stop();
+    }
+  });
+
   it('is found by a process that has never seen it, whatever revision is asked for', async () => {
     const appends = [3, 1, 5, 2, 2, 1, 1, 9, 1, 4];
     const texts: string[] = [];
