@@ -72,6 +72,10 @@ const load = async (world: DispatchWorld, runs = QUEUED): Promise<void> => {
   for (let run = 0; run < runs; run++) await world.startRun(String(run));
 };
 
+/** Until the dispatchers have heard of each other, what is measured is how fast that goes, which has a bound of its own here. */
+const wholeInUse = (counter: CountingApplication, limit: number): Promise<true> =>
+  eventually('the whole limit in use', async () => (counter.peak === limit ? true : null), 2_000);
+
 describe('PostgresLimitShares', () => {
   it.each([6, 2])(
     'never lets three dispatchers have more than %d in flight, nor much less, though one is cut off',
@@ -85,6 +89,7 @@ describe('PostgresLimitShares', () => {
       const [a, b] = [await dispatcher(url, 'a', row), await dispatcher(url, 'b', row)];
       const c = await dispatcher(url, 'c', row, byProxy.href);
       await Promise.all([load(a), load(b), load(c)]);
+      await wholeInUse(counter, limit);
       expect(await counter.averageOver(2_500)).toBeGreaterThanOrEqual(0.8 * limit);
       // No goodbye, and it lives on with runs that wait: it must stop by itself before others have its share.
       await proxy.stop();
@@ -103,6 +108,7 @@ describe('PostgresLimitShares', () => {
     const [a, b] = [await dispatcher(url, 'a', row), await dispatcher(url, 'b', row)];
     await dispatcher(url, 'c', row);
     await load(a, 3_000);
+    await wholeInUse(counter, 9);
     expect(await counter.averageOver(1_500)).toBeGreaterThanOrEqual(0.8 * 9);
     await load(b, 500);
     await eventually('an equal share', async () => (b.dispatcher.load.inFlight >= 4 ? true : null));
@@ -114,6 +120,7 @@ describe('PostgresLimitShares', () => {
     const row = limitOf({ kind: 'target', name: url, ratePerSecond: 60, burst: 3 });
     const worlds = [await dispatcher(url, 'a', row), await dispatcher(url, 'b', row), await dispatcher(url, 'c', row)];
     await Promise.all(worlds.map((world) => load(world, 600)));
+    await eventually('shares of the rate', async () => (counter.began >= 3 * worlds.length ? true : null), 2_000);
     const before = counter.began;
     const fromMs = performance.now();
     await pause(3_000);
