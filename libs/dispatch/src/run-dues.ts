@@ -6,7 +6,7 @@ import type { OpenRun, OpenRuns } from './open-runs/open-runs.js';
 import type { Timer, TimerWheel } from './timer-wheel.js';
 import { WakeQueue } from './wake-queue.js';
 
-const WRITE_EVERY_MS = 500;
+const WRITE_EVERY_MS = 2_000;
 /** What is due within this is held in memory; the rest waits in the table. */
 const HORIZON_MS = 60_000;
 const REFILL_EVERY_MS = 30_000;
