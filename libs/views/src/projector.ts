@@ -10,7 +10,7 @@ export const GATHER_MS = 200;
  * So many commits in that time are a load under which more gather, up to this: a run that ends before it is written costs a
  * third of one that begins in one batch and ends in another, and of short runs half would at 200 ms.
  */
-export const BUSY_COMMITS = 500;
+export const BUSY_COMMITS = 200;
 export const BUSY_GATHER_MS = 1_000;
 /** With nothing to write the store is still asked, so that a switch to a rebuilt set is noticed. */
 export const IDLE_CHECK_MS = 1_000;

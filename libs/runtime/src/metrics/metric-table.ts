@@ -25,7 +25,7 @@ export const METRICS = {
     { status: '`completed`, `failed`, `cancelled`, `timed-out`' },
     'Runs whose end this process appended.',
   ),
-  stepwell_runs_open: gauge('Runs not yet ended, of the shards that this process owns; up to half a second old.'),
+  stepwell_runs_open: gauge('Runs not yet ended, of the shards that this process owns; up to two seconds old.'),
   stepwell_attempts_total: counterBy(
     {
       class: '`succeeded`, `refused`, `not-executed`, `may-have-executed`',
