@@ -14,7 +14,7 @@ export interface Watching {
 }
 
 /**
- * One subscription on the runs of all processes, open while somebody here waits for an end. Not always: a process that
+ * One subscription on what becomes of the runs of all processes, open while somebody here waits for an end. Not always: a process that
  * only starts runs would take in the whole log for nothing. From the head, since what lies before it a waiter reads.
  */
 export class EndWatch {
@@ -23,7 +23,7 @@ export class EndWatch {
   private follower: LogFollower | null = null;
   private cancelClose: (() => void) | null = null;
   private stopped = false;
-  /** Every commit past this is met; `null` while nothing is followed. */
+  /** Every commit past this that is for those who wait is met; `null` while nothing is followed. */
   since: Position | null = null;
 
   constructor(
@@ -64,7 +64,7 @@ export class EndWatch {
       this.since = head;
       this.follower = new LogFollower(this.store, this.clock, this.log, {
         after: head,
-        filter: { prefixes: [RUN_STREAMS] },
+        filter: { prefixes: [RUN_STREAMS], audience: 'waiting' },
         onCommits: (commits) => this.meet(commits),
         onCaughtUp: () => {
           if (caughtUp) this.watching.lookAgain();

@@ -6,8 +6,8 @@ const FOLLOW_AGAIN_AFTER_MS = 1_000;
 export type Follower = {
   readonly after: Position;
   readonly filter: Filter;
-  /** What happens to each commit; the position moves past them when it is done. */
-  readonly onCommits: (commits: readonly Commit[]) => void | Promise<void>;
+  /** What happens to each commit; the position moves on to `position`, past them, when it is done. */
+  readonly onCommits: (commits: readonly Commit[], position: Position) => void | Promise<void>;
   /** Everything up to the position was delivered: at the beginning, and again whenever the subscription was made anew. */
   readonly onCaughtUp?: () => void;
 };
@@ -47,10 +47,10 @@ export class LogFollower {
         for await (const message of this.store.subscribe(this.reached, { filter, signal })) {
           if (signal.aborted) return;
           if (message.type === 'commits') {
-            const done = onCommits(message.commits);
+            const done = onCommits(message.commits, message.position);
             // Not across a turn when it is done: who stops here goes on elsewhere from exactly this position.
             if (done !== undefined) await done;
-            this.reached = message.commits.at(-1)?.position ?? this.reached;
+            this.reached = message.position;
           } else {
             if (message.position > this.reached) this.reached = message.position;
             onCaughtUp?.();

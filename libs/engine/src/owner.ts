@@ -1,5 +1,5 @@
-import type { Grant, Plan, Run, Step, StepKey } from '#domain';
-import type { Position } from '#event-store';
+import { isEnded, type Grant, type Plan, type Run, type Step, type StepKey } from '#domain';
+import type { Audience, Position } from '#event-store';
 import type { RunId } from './runs.js';
 
 /** An attempt whose start is in the log: now, and only now, its first byte may be sent. */
@@ -41,3 +41,15 @@ export interface Owner {
   /** The run as its stream has it now: on a shared log others may have appended to it. */
   met(news: RunNews): void;
 }
+
+/**
+ * Whom a commit of this process is for. The owner knows what it appends itself; who waits for a run waits for what its owner
+ * makes of it, or for its end. An owner that is about to lose the run tells everybody: the next one may follow already.
+ */
+export const audienceOf = (
+  { runId, state }: { readonly runId: RunId; readonly state: Run | null },
+  owner: Owner | null,
+): Audience | undefined => {
+  if (owner === null) return state !== null && isEnded(state) ? undefined : 'owner';
+  return owner.bootOf(runId) === null ? undefined : 'waiting';
+};

@@ -1,6 +1,6 @@
 import { isEnded, type Plan, type RunCommand, type RunLimits, type StartRun } from '#domain';
-import { AppendRefused, NO_STREAM, runStream } from '#event-store';
-import type { Append, AppendOutcome, EventStore, Revision } from '#event-store';
+import { AppendRefused, NO_STREAM, runStream, type Append, type AppendOutcome } from '#event-store';
+import type { EventStore, Revision } from '#event-store';
 import { ChurnMap, type Clock, type Entropy, type Log } from '#runtime';
 import { Company } from './company.js';
 import { answer, commandsOf, decideBatch, refundAttempts, type DecisionBatch } from './decision-batch.js';
@@ -10,7 +10,7 @@ import { IdleRuns } from './idle-runs.js';
 import { loadRun, type PlanSource } from './load-run.js';
 import { DISOWNED, hasWork, loadedOf, loseAttempts, newMailbox, NOBODY, startReplyOf, whenIdle } from './mailbox.js';
 import type { CommandResult, Mailbox, Queued } from './mailbox.js';
-import type { Owner } from './owner.js';
+import { audienceOf, type Owner } from './owner.js';
 import { Runs, type CancelReply, type LoadedRun, type Origin, type RunId, type StartReply } from './runs.js';
 import { SharedLog, type Inside } from './several-writers.js';
 
@@ -248,6 +248,7 @@ export class RunEngine extends Runs {
         actor: origin.actor,
         traceparent: origin.traceparent ?? mailbox.traceparent,
       },
+      audience: audienceOf(mailbox, this.owner),
     });
   }
 
@@ -297,10 +298,9 @@ export class RunEngine extends Runs {
   private committed(mailbox: Mailbox, batch: DecisionBatch, fresh: boolean): void {
     this.counts.committed(mailbox.state, batch.events, fresh);
     answer(batch, loadedOf(mailbox));
-    const { state, plan } = mailbox;
+    const { runId, state, plan, traceparent, position } = mailbox;
     if (mailbox.disowned) refundAttempts(this.owner, mailbox, batch);
     else if (this.owner !== null && state !== null && plan !== null) {
-      const { runId, traceparent, position } = mailbox;
       this.owner.committed({ runId, run: state, plan, traceparent, position, fresh, attempts: batch.attempts });
     }
     this.release(mailbox);

@@ -46,7 +46,7 @@ class SharedStore extends TwistedStore {
           throw new Error('the connection broke');
         }
         const lost = this.lossy && message.type === 'commits';
-        yield lost ? { type: 'caught-up', position: message.commits.at(-1)!.position } : message;
+        yield lost ? { type: 'caught-up', position: message.position } : message;
       }
     } finally {
       this.open -= 1;
@@ -321,6 +321,24 @@ describe('an owner on a log that others append to', () => {
     sure = true;
     await new Promise((done) => second.engine.shared!.wakeAnew(X, done));
     expect((await typesOf(store, 'x')).at(-1)).toBe('AttemptOutcomeUnknown');
+  });
+
+  it('spares the owner what it appends itself, and those who wait what is for the owner alone', async () => {
+    const store = new SharedStore();
+    const owner = new Recorder();
+    const [api, other] = [processOn(store), processOn(store, owner)];
+    await api.begin('x');
+    await other.submit({ type: 'WakeUp' });
+    owner.bootOf = () => null; // about to lose the run
+    await other.submit(complete('s0'));
+    await api.status('x');
+    await api.cancel('x');
+    expect(store.seen.map(({ audience, events }) => [events.at(-1)!.type, audience])).toEqual([
+      ['StepEntered', 'owner'],
+      ['AttemptStarted', 'waiting'],
+      ['AttemptStarted', undefined],
+      ['RunCancelled', undefined],
+    ]);
   });
 
   it('appends nothing for a run that it was made to let go of, and tells who asked', async () => {

@@ -25,11 +25,16 @@ export type Envelope = {
   readonly traceparent: string | null;
 };
 
+/** Whom an append to a run tells something new: the owner of its shard, or those who wait for what becomes of the run. */
+export type Audience = 'owner' | 'waiting';
+
 export type Append = {
   readonly stream: StreamName;
   readonly expected: Revision;
   readonly events: readonly NewEvent[];
   readonly envelope: Envelope;
+  /** Absent: everybody. Not part of what is read back: it spares subscribers what they know or need not know. */
+  readonly audience?: Audience | undefined;
 };
 
 /**
@@ -64,13 +69,24 @@ export type Commit = {
   /** Of the last event. */
   readonly position: Position;
   readonly packed: string;
+  /** As far as the adapter knows it. */
+  readonly audience?: Audience;
 };
 
 /** Which streams a reader wants: all, one, or those that start with one of the prefixes. */
-export type Filter = { readonly stream?: StreamName; readonly prefixes?: readonly string[] };
+export type Filter = {
+  readonly stream?: StreamName;
+  readonly prefixes?: readonly string[];
+  /**
+   * A subscription to streams of runs leaves out what is for another audience alone. A store that one process has to itself
+   * may give it all the same.
+   */
+  readonly audience?: Audience;
+};
 
 export type SubscriptionMessage =
-  | { readonly type: 'commits'; readonly commits: readonly Commit[] }
+  /** `position`: everything up to here was given. With an audience it moves on where nothing is for it; then there may be no commits. */
+  | { readonly type: 'commits'; readonly commits: readonly Commit[]; readonly position: Position }
   /** Everything up to here was delivered; sent once after each catch-up. */
   | { readonly type: 'caught-up'; readonly position: Position };
 

@@ -7,6 +7,7 @@ export {
   NO_STREAM,
   type Append,
   type AppendOutcome,
+  type Audience,
   type Commit,
   type Envelope,
   type Filter,

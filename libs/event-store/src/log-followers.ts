@@ -26,6 +26,10 @@ export const lets = (filter: Filter, stream: StreamName): boolean =>
   (filter.stream === undefined || filter.stream === stream) &&
   (filter.prefixes === undefined || filter.prefixes.some((prefix) => stream.startsWith(prefix)));
 
+/** Whether a filter lets a commit through. */
+export const letsCommit = (filter: Filter, { stream, audience }: Commit): boolean =>
+  lets(filter, stream) && (audience === undefined || filter.audience === undefined || audience === filter.audience);
+
 /** Wakes one waiter; a ring before the wait is not lost. */
 class Bell {
   #rung = false;
@@ -160,13 +164,14 @@ export class LogFollowers {
           live = false;
           const page = this.readPage(cursor, filter);
           cursor = page.scannedTo;
-          if (page.commits.length > 0) yield { type: 'commits', commits: page.commits };
+          if (isNews(page.commits, filter)) yield { type: 'commits', commits: page.commits, position: cursor };
           await breathe();
           continue;
         }
         const commits = this.#after(cursor, filter);
-        if (this.#head > cursor) cursor = this.#head;
-        if (commits.length > 0) yield { type: 'commits', commits };
+        const moved = this.#head > cursor;
+        if (moved) cursor = this.#head;
+        if (moved && isNews(commits, filter)) yield { type: 'commits', commits, position: cursor };
         if (!live && !signal.aborted) {
           live = true;
           yield { type: 'caught-up', position: cursor };
@@ -198,14 +203,14 @@ export class LogFollowers {
             const page = this.readPage(cursor, filter);
             cursor = page.scannedTo;
             atEnd = page.atEnd;
-            if (page.commits.length > 0) yield { type: 'commits', commits: page.commits };
+            if (page.commits.length > 0) yield { type: 'commits', commits: page.commits, position: cursor };
             await breathe();
           }
           continue;
         }
-        const commits = inbox.take(cursor).filter((commit) => lets(filter, commit.stream));
+        const commits = inbox.take(cursor).filter((commit) => letsCommit(filter, commit));
         cursor = commits.at(-1)?.position ?? cursor;
-        if (commits.length > 0) yield { type: 'commits', commits };
+        if (commits.length > 0) yield { type: 'commits', commits, position: cursor };
         if (!live && !signal.aborted) {
           live = true;
           yield { type: 'caught-up', position: cursor };
@@ -242,9 +247,13 @@ export class LogFollowers {
       else high = middle;
     }
     const commits = this.#ring.slice(low);
-    return filter.prefixes === undefined ? commits : commits.filter((commit) => lets(filter, commit.stream));
+    const letsAll = filter.prefixes === undefined && filter.audience === undefined;
+    return letsAll ? commits : commits.filter((commit) => letsCommit(filter, commit));
   }
 }
+
+const isNews = (commits: readonly Commit[], { audience }: Filter): boolean =>
+  commits.length > 0 || audience !== undefined;
 
 const COMPACT_AT = 1024;
 const NO_COMMIT: Commit = { stream: '' as StreamName, firstRevision: 0, count: 0, position: 0, packed: '' } as Commit;

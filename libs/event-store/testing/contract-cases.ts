@@ -92,6 +92,7 @@ export const follow = (store: EventStore, after: Position, filter: Filter = {}) 
   };
   return {
     messages,
+    until,
     texts,
     caughtUp: () => messages.filter((message) => message.type === 'caught-up'),
     textsBeforeCaughtUp: () => textsTo(messages.findIndex((message) => message.type === 'caught-up')),
@@ -113,4 +114,6 @@ export type Case = {
   readonly origin: () => Position;
   /** Whether the log holds nothing but what the test has appended. */
   readonly alone: () => boolean;
+  /** Whether subscriptions leave out what is for another audience. */
+  readonly sparesAudiences: () => boolean;
 };

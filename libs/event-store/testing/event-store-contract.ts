@@ -26,6 +26,8 @@ export type StoreUnderTest = {
   readonly dispose: () => Promise<void>;
   /** The log has a server that others write to as well, and that gives back the space of archived events when it pleases. */
   readonly shared?: true;
+  /** One process has it to itself: nobody is spared anything. */
+  readonly ownsAlone?: true;
 };
 
 /** Small bounds for memory, so that falling behind is quick to reach; adapters that have none ignore them. */
@@ -50,7 +52,13 @@ export const eventStoreContract = (name: string, factory: () => Promise<StoreUnd
       for (const append of appends) expect((await settled(store, append)).status).toBe('appended');
     };
 
-    const cases: Case = { store: () => store, given, origin: () => origin, alone: () => underTest.shared !== true };
+    const cases: Case = {
+      store: () => store,
+      given,
+      origin: () => origin,
+      alone: () => underTest.shared !== true,
+      sparesAudiences: () => underTest.ownsAlone !== true,
+    };
     appending(cases);
     reading(cases);
     subscribing(cases);

@@ -1,8 +1,15 @@
 import { expect, it } from '@jest/globals';
-import type { Filter, Position } from '../src/event-store.js';
+import { randomInt } from 'node:crypto';
+import type { Append, Audience, Filter, Position, StreamName } from '../src/event-store.js';
 import { NO_STREAM } from '../src/event-store.js';
+import { unpack } from '../src/packed.js';
+import { runStream } from '../src/stream-names.js';
 import type { Case } from './contract-cases.js';
 import { appendOf, follow, ours, settled, stream, textsOf } from './contract-cases.js';
+
+const LETTERS = 'abcdefghijklmnopqrstuvwxyz234567';
+/** What a run id may end in, after its first letter. */
+const randomRunTail = (): string => `${Array.from({ length: 24 }, () => LETTERS[randomInt(32)]).join('')}a`;
 
 /** The cases of the contract about those who follow a log. */
 export const subscribing = (cases: Case): void => {
@@ -90,6 +97,52 @@ export const subscribing = (cases: Case): void => {
     expect(one.texts()).toEqual(['one', 'three']);
     expect(later.texts()).toEqual(['four']);
     expect(some.texts()).toEqual(['one', 'two', 'three', 'four']);
+  });
+
+  it('gives an audience what is for it and what is for everybody, stored and new, and says how far it is', async () => {
+    // Names of runs, since whom an append is for is said of runs.
+    const [one, two] = ['a', 'z'].map((first) => runStream(`${first}${randomRunTail()}`));
+    const to = (name: StreamName, expected: number, audience?: Audience): Append => ({
+      ...appendOf('x', expected, `${audience} ${expected}`),
+      stream: name,
+      audience,
+    });
+    const audiences = ['owner', 'waiting', undefined] as const;
+    await given(...audiences.map((audience, index) => to(one!, index - 1, audience)));
+    const filters = [{ audience: 'owner' }, { audience: 'waiting' }, {}] as const;
+    const readers = filters.map((filter) => follow(current(), origin(), { prefixes: ['run-'], ...filter }));
+    const narrow = follow(current(), origin(), { prefixes: [one!.slice(0, 7)], audience: 'owner' });
+    await Promise.all([...readers, narrow].map((reader) => reader.untilCaughtUp()));
+    await given(...audiences.map((audience, index) => to(two!, index - 1, audience)));
+    await given(...audiences.map((audience, index) => to(one!, index + 2, audience)));
+    const seen = (reader: (typeof readers)[number], name: StreamName) =>
+      reader.messages
+        .flatMap((message) => (message.type === 'commits' ? message.commits : []))
+        .filter((commit) => commit.stream === name)
+        .map((commit) => (unpack(commit)[0]!.data as { text: string }).text);
+    for (const reader of [...readers, narrow]) await reader.until(() => seen(reader, one!).includes('undefined 4'));
+    const owners = ['owner -1', 'undefined 1', 'owner 2', 'undefined 4'];
+    const everything = ['owner -1', 'waiting 0', 'undefined 1', 'owner 2', 'waiting 3', 'undefined 4'];
+    const waiting = everything.filter((text) => !text.startsWith('owner'));
+    const spares = cases.sparesAudiences();
+    expect(seen(readers[0]!, one!)).toEqual(spares ? owners : everything);
+    expect(seen(readers[1]!, one!)).toEqual(spares ? waiting : everything);
+    expect(seen(readers[2]!, one!)).toEqual(everything);
+    expect(seen(readers[0]!, two!)).toHaveLength(spares ? 2 : 3);
+    expect(seen(narrow, one!)).toEqual(spares ? owners : everything);
+    expect(seen(narrow, two!)).toEqual([]);
+    // So many that every server says in between how far it is.
+    const quiet = Array.from({ length: 1200 }, (_, index) => to(two!, index + 2, 'waiting'));
+    await Promise.all(quiet.map((append) => settled(current(), append)));
+    const stored = await current().readAll(origin(), { limit: 100_000, filter: { stream: two! } });
+    const reached = () => readers[0]!.messages.some(({ position }) => position >= stored.at(-700)!.position);
+    await readers[0]!.until(reached);
+    for (const { messages } of readers) {
+      const positions = messages.map(({ position }) => position);
+      expect(positions).toEqual(positions.toSorted((a, b) => a - b));
+      expect(positions.at(-1)).toBeLessThanOrEqual(await current().head());
+    }
+    await Promise.all([...readers, narrow].map((reader) => reader.end()));
   });
 
   it.each(['all', 'stream', 'prefixes'] as const)(

@@ -53,6 +53,9 @@ export class EventLog {
   readonly #positions: number[] = [];
   readonly #lengths: number[] = [];
   readonly #streamOf: Stream[] = [];
+  readonly #types: string[] = [];
+  /** Each type once, however many events are of it. */
+  readonly #knownTypes = new Map<string, string>();
   /** Of the last events, by number modulo its length. */
   readonly #recent = new Array<Uint8Array | undefined>(RECENT_EVENTS);
   /** Ids of events that are not in the file yet, by number. */
@@ -72,7 +75,8 @@ export class EventLog {
     for (const append of this.#file.recover()) {
       for (const { position, bytes, record } of append) {
         const stream = this.#stream(record.stream);
-        this.#index(stream, record.revision, position, bytes);
+        const { type } = proposedIn(record.message);
+        this.#index(stream, { revision: record.revision, type, position, bytes });
         if (record.stream.startsWith('$$')) this.#applyMetadata(record.stream, record.message);
       }
     }
@@ -104,6 +108,10 @@ export class EventLog {
 
   streamAt(index: number): string {
     return this.#streamOf[index]!.name;
+  }
+
+  typeAt(index: number): string {
+    return this.#types[index]!;
   }
 
   messageAt(index: number): Uint8Array {
@@ -206,7 +214,7 @@ export class EventLog {
       frames.push(frame);
       this.#staged.set(this.#positions.length, event.id);
       this.#recent[this.#positions.length % RECENT_EVENTS] = message.length <= RECENT_BYTES_MAX ? message : undefined;
-      this.#index(stream, revision, position, framed(frame.length));
+      this.#index(stream, { revision, type: event.type, position, bytes: framed(frame.length) });
       if (stream.name.startsWith('$$')) this.#applyMetadata(stream.name, message);
       last = position;
       this.#stagedEnd += frame.length;
@@ -233,7 +241,13 @@ export class EventLog {
     return staged ? 'staged' : 'stored';
   }
 
-  #index(stream: Stream, revision: number, position: number, bytes: number): void {
+  #index(
+    stream: Stream,
+    { revision, type, position, bytes }: { revision: number; type: string; position: number; bytes: number },
+  ): void {
+    const known = this.#knownTypes.get(type);
+    if (known === undefined) this.#knownTypes.set(type, type);
+    this.#types.push(known ?? type);
     stream.indexes.push(this.#positions.length);
     stream.head = revision;
     stream.tombstoned = revision === LONG_MAX;

@@ -91,7 +91,7 @@ export class Reading {
   async #readAll(options: ReadReq.Options, out: Outgoing): Promise<void> {
     const log = this.log();
     const all = options.getAll()!;
-    const lets = filterOf(options);
+    const lets = filterOf(options, log);
     const position = all.hasPosition() ? Number(all.getPosition()!.getCommitPosition()) : null;
     if (options.hasSubscription()) {
       let next = all.hasEnd() ? log.size : position === null ? 0 : log.indexAt(position + 1);
@@ -99,7 +99,7 @@ export class Reading {
       let scanned = 0;
       const deliver = async (): Promise<void> => {
         for (; next < log.size; next++) {
-          if (lets(log.streamAt(next))) await out.write(log.messageAt(next));
+          if (lets(next)) await out.write(log.messageAt(next));
           if (spacing !== null && ++scanned % spacing === 0) await out.write(checkpoint(log.positionAt(next)));
           // A filter may let nothing through for long: the server is not to stand still meanwhile.
           if (scanned % 4096 === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -108,8 +108,7 @@ export class Reading {
       };
       const waiting = (): number => {
         let count = 0;
-        for (let index = next; index < log.size && count <= COUNTED_MAX; index++)
-          if (lets(log.streamAt(index))) count++;
+        for (let index = next; index < log.size && count <= COUNTED_MAX; index++) if (lets(index)) count++;
         return count;
       };
       return this.#follow(log, out, { deliver, waiting });
@@ -118,14 +117,14 @@ export class Reading {
     if (options.getReadDirection() === streams.ReadReq.Options.ReadDirection.BACKWARDS) {
       const start = position === null ? log.size : log.indexAt(position);
       for (let index = start - 1; index >= 0 && left > 0; index--) {
-        if (!lets(log.streamAt(index))) continue;
+        if (!lets(index)) continue;
         await out.write(log.messageAt(index));
         left--;
       }
       return;
     }
     for (let index = position === null ? 0 : log.indexAt(position); index < log.size && left > 0; index++) {
-      if (!lets(log.streamAt(index))) continue;
+      if (!lets(index)) continue;
       await out.write(log.messageAt(index));
       left--;
     }
@@ -197,15 +196,20 @@ const viewOf = (log: EventLog, name: string) => {
   });
 };
 
-const filterOf = (options: ReadReq.Options): ((stream: string) => boolean) => {
+/** Whether a reader is given the event of a number. */
+const filterOf = (options: ReadReq.Options, log: EventLog): ((index: number) => boolean) => {
   const filter = options.getFilter();
   if (filter === undefined) return () => true;
-  const expression = filter.getStreamIdentifier();
-  if (expression === undefined) throw anError(status.UNIMPLEMENTED, 'the double filters by stream only');
+  const byStream = filter.getStreamIdentifier();
+  const lets = matcherOf(byStream ?? filter.getEventType()!);
+  return byStream === undefined ? (index) => lets(log.typeAt(index)) : (index) => lets(log.streamAt(index));
+};
+
+const matcherOf = (expression: ReadReq.Options.FilterOptions.Expression): ((name: string) => boolean) => {
   const prefixes = expression.getPrefixList();
-  if (expression.getRegex() === '') return (stream) => prefixes.some((prefix) => stream.startsWith(prefix));
+  if (expression.getRegex() === '') return (name) => prefixes.some((prefix) => name.startsWith(prefix));
   const regex = new RegExp(expression.getRegex());
-  return (stream) => regex.test(stream);
+  return (name) => regex.test(name);
 };
 
 const checkpointSpacing = (options: ReadReq.Options): number | null => {

@@ -8,7 +8,6 @@ import {
   type Commit,
   type EventStore,
   type Position,
-  type Revision,
   type Shard,
 } from '#event-store';
 import type { Clock, Entropy, Log } from '#runtime';
@@ -69,8 +68,6 @@ export class OwnedShards implements ShardHolder {
   /** By shard. */
   private readonly owned: (Owned | null)[] = ALL_SHARDS.map(() => null);
   private follower: LogFollower | null = null;
-  /** Our own commits that the subscription has not brought yet: it need not look at them then. */
-  private readonly unseen = new Map<RunId, Revision>();
   private readonly doubts = new Map<RunId, Doubt>();
   /** Refused an attempt because we have not shown of late that we live. */
   private readonly refused = new Set<RunId>();
@@ -185,12 +182,9 @@ export class OwnedShards implements ShardHolder {
   }
 
   /** A commit of our own making. */
-  committed({ runId, run, position }: Committed): void {
-    const { follower } = this;
-    // Alone on the log, our own commits are all there is to follow.
-    if (follower === null) this.parts.dues.reached(position);
-    // A run's revisions are the store's; the domain counts them as plain numbers.
-    else if (position > follower.position) this.unseen.set(runId, run.revision as Revision);
+  committed({ position }: Committed): void {
+    // Alone on the log, our own commits are all there is to follow. Beside others, theirs may stand before it, unread.
+    if (this.follower === null) this.parts.dues.reached(position);
   }
 
   private ownOf(runId: RunId): Owned | null {
@@ -275,34 +269,25 @@ export class OwnedShards implements ShardHolder {
         ? null
         : new LogFollower(this.parts.store, this.clock, this.log, {
             after: from,
-            filter: { prefixes: prefixesOf(followed.map(({ shard }) => shard)) },
-            onCommits: (commits) => this.meet(commits),
+            // Not our own commits: of those we know.
+            filter: { prefixes: prefixesOf(followed.map(({ shard }) => shard)), audience: 'owner' },
+            onCommits: (commits, position) => this.meet(commits, position),
             onCaughtUp: () => this.parts.dues.reached(this.follower?.position ?? from),
           });
     return from;
   }
 
-  private meet(commits: readonly Commit[]): void {
+  private meet(commits: readonly Commit[], position: Position): void {
     for (const commit of commits) {
       // A reason for the cast: the filter lets runs through alone, and the names of their streams hold their ids.
       const runId = runIdOf(commit.stream) as RunId;
-      if (this.isOurOwn(runId, commit)) continue;
       const own = this.ownOf(runId);
       if (own === null || own.head === null || commit.position <= own.followed) continue;
       // Until somebody has looked at it the run is due now: the checkpoint may pass it.
       this.parts.dues.unread(runId, commit.firstRevision === 0);
       this.parts.engine.shared?.met(runId, commit);
     }
-    const last = commits.at(-1);
-    if (last !== undefined) this.parts.dues.reached(last.position);
-  }
-
-  private isOurOwn(runId: RunId, commit: Commit): boolean {
-    const revision = this.unseen.get(runId);
-    if (revision === undefined) return false;
-    const last = commit.firstRevision + commit.count - 1;
-    if (last >= revision) this.unseen.delete(runId);
-    return last <= revision;
+    this.parts.dues.reached(position);
   }
 
   private atMost(ms: number, work: Promise<void> | undefined): Promise<void> {
@@ -324,7 +309,7 @@ export class OwnedShards implements ShardHolder {
     this.parts.flights.abandon(isOurs);
     this.parts.engine.shared?.disown(isOurs);
     this.parts.dues.drop(shards);
-    for (const runs of [this.unseen, this.doubts, this.refused])
+    for (const runs of [this.doubts, this.refused])
       for (const runId of runs.keys()) if (isOurs(runId)) runs.delete(runId);
     this.follow(null, []);
   }

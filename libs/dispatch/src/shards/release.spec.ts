@@ -99,6 +99,33 @@ describe('a dispatcher that releases a shard', () => {
     await world.dispatcher('heir', [x]);
     expect((await api.ended('x'))?.run.status).toBe('completed');
   });
+
+  it('has its checkpoint pass no start that it was not given yet, though it has appended since', async () => {
+    let answer = (): void => undefined;
+    const { app, url } = await application((made) =>
+      made.on('/', (_request, response) => (answer = () => json(response, 200, 1))),
+    );
+    const world = worldOf(stepPlan(`${url}/`));
+    const api = world.api();
+    const first = await world.dispatcher('first', ALL_SHARDS);
+    await api.startRun('x');
+    await until(() => app.requests.length === 1);
+    let hear = (): void => undefined;
+    first.client.deaf = new Promise((resolve) => (hear = resolve));
+    await api.startRun('y');
+    answer();
+    expect((await api.ended('x'))?.run.status).toBe('completed');
+    const positionOf = async (key: string) => (await world.log.readStream(runStream(runIdOf(key)))).at(-1)!.position;
+    expect(await positionOf('x')).toBeGreaterThan(await positionOf('y'));
+    await first.ownership.release(ALL_SHARDS);
+    hear();
+    for (const position of (await world.openRuns.checkpoints(ALL_SHARDS)).values())
+      expect(position).toBeLessThan(await positionOf('y'));
+    await world.dispatcher('heir', ALL_SHARDS);
+    await until(() => app.requests.length === 2);
+    answer();
+    expect((await api.ended('y'))?.run.status).toBe('completed');
+  });
 });
 
 describe('a dispatcher that has not shown of late that it lives', () => {

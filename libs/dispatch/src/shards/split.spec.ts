@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Plan, Run } from '#domain';
-import { ALL_SHARDS, runStream, shardOf, type Shard } from '#event-store';
+import { ALL_SHARDS, LOG_START, runStream, shardOf, type Shard } from '#event-store';
 import { parallel, planOf, sequence, step } from '../../../domain/src/testing/tree-plans.js';
 import { Application, json, runIdOf, stepPlan } from '../testing/dispatch-world.js';
 import { SplitWorld, type Api, type DispatcherProcess } from '../testing/split-world.js';
@@ -86,6 +86,28 @@ describe('two APIs and three dispatchers on one log', () => {
     for (const { client } of dispatchers) expect(client.reads).toEqual([]);
     const appends = dispatchers.reduce((sum, { client }) => sum + client.appends, 0);
     expect(appends).toBe(240);
+  });
+
+  it('are given what others have appended for them, and nothing of their own', async () => {
+    const { url } = await application();
+    const world = worldOf(threeSteps(url));
+    const [starter, other] = [world.api(), world.api()];
+    const { client } = await world.dispatcher('d', ALL_SHARDS);
+    // From the first on both APIs follow the log, and a little longer.
+    for (const key of ['y', 'x']) {
+      await starter.startRun(key);
+      await Promise.all([starter, other].map((api) => api.ended(key)));
+    }
+    const [stored, ofY] = await Promise.all(
+      ['x', 'y'].map((key) =>
+        world.log.readAll(LOG_START, { limit: 100, filter: { stream: runStream(runIdOf(key)) } }),
+      ),
+    );
+    const [start, ...rest] = stored!;
+    expect(client.given).toEqual([ofY![0], start]);
+    expect(rest.length).toBeGreaterThan(2);
+    for (const { client: given } of [starter, other])
+      expect(given.given.filter(({ stream }) => stream === start!.stream)).toEqual(rest);
   });
 
   it('make one run of 200 starts of one key', async () => {

@@ -26,6 +26,8 @@ import { NOBODY, runIdOf, startCommand } from './dispatch-world.js';
 /** One process's way to the log that all share; counts what it asks, and may be held up or cut. */
 export class LogClient extends EventStore {
   readonly reads: StreamName[] = [];
+  /** What subscriptions gave. */
+  readonly given: Commit[] = [];
   appends = 0;
   subscriptions = 0;
   /** While set, nothing is delivered to subscriptions. */
@@ -69,6 +71,7 @@ export class LogClient extends EventStore {
     this.subscriptions += 1;
     for await (const message of this.log.subscribe(after, options)) {
       if (this.deaf !== null) await this.deaf;
+      if (message.type === 'commits') this.given.push(...message.commits);
       yield message;
     }
   }

@@ -1,6 +1,7 @@
 import type { Clock, Log } from '#runtime';
 import type { Commit, Filter, Position, StreamName, SubscriptionMessage } from '../event-store.js';
 import { lets } from '../log-followers.js';
+import { lastPosition } from '../packed.js';
 import { isFallenBehind, isPermanent } from './grpc-errors.js';
 import { serverPosition, type LogReader } from './log-reader.js';
 import type { ReadRequest, ServerPosition } from './read-request.js';
@@ -23,7 +24,7 @@ type Progress = {
  * Follows the log: a read up to the end, `caught-up`, then a subscription of the server; all of it again from where it
  * was, when the call breaks. So it needs no word of the server that it has caught up, which those before 23.10 do not say.
  * Some servers end a subscription whenever many events are appended at once. That is the way with them and no interruption:
- * it goes on at once, and `caught-up` is not said again.
+ * another takes its place at once, without a read, and `caught-up` is not said again.
  */
 export const follow = async function* (
   reader: LogReader,
@@ -35,10 +36,12 @@ export const follow = async function* (
   let behindAt: Position | null = null;
   for (let pauseMs = PAUSE_MIN_MS; !signal.aborted; pauseMs = Math.min(pauseMs * 2, PAUSE_MAX_MS)) {
     try {
-      for await (const message of followOnce(reader, progress, { filter, signal })) {
+      const messages = isBehind
+        ? given(reader, progress, { request: coming(filter, progress), filter, signal })
+        : followOnce(reader, progress, { filter, signal });
+      for await (const message of messages) {
         pauseMs = PAUSE_MIN_MS;
-        if (message.type === 'commits' || !isBehind) yield message;
-        else isBehind = false;
+        yield message;
       }
     } catch (error) {
       if (isPermanent(error)) throw error;
@@ -64,24 +67,24 @@ const followOnce = async function* (
   // Before the read: everything up to here is read when that has come to the end.
   const head = await reader.head();
   if (lets(filter, filter.stream ?? anyStream(filter))) {
-    yield* given(reader, progress, { request: stored(filter, progress), signal });
+    yield* given(reader, progress, { request: stored(filter, progress), filter, signal });
   }
   if (signal.aborted) return;
   const caughtUp = head > progress.position ? head : progress.position;
   if (filter.stream === undefined && caughtUp === head) progress.scanned = serverPosition(head);
   yield { type: 'caught-up', position: caughtUp };
   if (lets(filter, filter.stream ?? anyStream(filter))) {
-    yield* given(reader, progress, { request: coming(filter, progress), signal });
+    yield* given(reader, progress, { request: coming(filter, progress), filter, signal });
   } else await aborted(signal);
 };
 
 /** A name that a filter without a stream lets through, if it lets any. */
 const anyStream = ({ prefixes }: Filter): StreamName => (prefixes?.[0] ?? '') as StreamName;
 
-const stored = ({ stream, prefixes }: Filter, { scanned, revision }: Progress): ReadRequest => ({
+const stored = ({ stream, prefixes, audience }: Filter, { scanned, revision }: Progress): ReadRequest => ({
   source:
     stream === undefined
-      ? { position: scanned, prefixes: prefixes ?? null }
+      ? { position: scanned, prefixes: prefixes ?? null, audience }
       : { stream, revision: revision ?? 'start' },
   count: EVERYTHING,
 });
@@ -91,11 +94,17 @@ const coming = (filter: Filter, progress: Progress): ReadRequest => ({
   count: 'subscription',
 });
 
+/** Everything up to here was handed on. Of what was only looked at the number of events is not known: one, so never past the head. */
+const reachedBy = ({ position, scanned }: Progress): Position => {
+  const looked = scanned === 'start' ? position : lastPosition(Number(scanned.commit), 1);
+  return looked > position ? looked : position;
+};
+
 /** What a read brings, beyond what was handed on before. */
 const given = async function* (
   reader: LogReader,
   progress: Progress,
-  { request, signal }: { request: ReadRequest; signal: AbortSignal },
+  { request, filter, signal }: Following & { request: ReadRequest },
 ): AsyncGenerator<SubscriptionMessage> {
   const inflow = await reader.open(request);
   signal.addEventListener('abort', inflow.stopWaiting);
@@ -123,7 +132,9 @@ const given = async function* (
       const last = commits.at(-1);
       if (last !== undefined) progress.position = last.position;
       progress.scanned = scanned;
-      if (commits.length > 0) yield { type: 'commits', commits };
+      const position = reachedBy(progress);
+      const moved = filter.audience !== undefined && position > progress.position;
+      if (commits.length > 0 || moved) yield { type: 'commits', commits, position };
     }
   } finally {
     signal.removeEventListener('abort', inflow.stopWaiting);

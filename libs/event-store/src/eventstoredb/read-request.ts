@@ -1,17 +1,25 @@
 import shared from '@eventstore/db-client/generated/shared_pb.js';
 import streams from '@eventstore/db-client/generated/streams_pb.js';
 import type { ReadReq } from '@eventstore/db-client/generated/streams_pb.js';
+import type { Audience } from '../event-store.js';
+import { markedFor } from './audience-mark.js';
 import { streamIdentifier } from './stored-append.js';
 
 /** A place in the log, as the server names it; decimal text. */
 export type ServerPosition = { readonly commit: string; readonly prepare: string };
 
+type EventFilter = {
+  /** Of the streams that are read; all but the system's when it is `null`. */
+  readonly prefixes: readonly string[] | null;
+  /** Of streams of runs. */
+  readonly audience?: Audience | undefined;
+};
+
 export type ReadRequest = {
   /** One stream, or the whole log. */
   readonly source:
     | { readonly stream: string; readonly revision: number | 'start' | 'end' }
-    /** `prefixes`: of the streams that are read; all but the system's when it is `null`. */
-    | { readonly position: ServerPosition | 'start' | 'end'; readonly prefixes: readonly string[] | null };
+    | ({ readonly position: ServerPosition | 'start' | 'end' } & EventFilter);
   /** Events at most; or whatever comes, for ever. */
   readonly count: number | 'subscription';
   readonly backwards?: boolean;
@@ -30,7 +38,7 @@ export const readRequest = ({ source, count, backwards = false }: ReadRequest): 
     options.setNoFilter(new shared.Empty());
   } else {
     options.setAll(allOptions(source.position));
-    options.setFilter(filterOptions(source.prefixes));
+    options.setFilter(filterOptions(source));
   }
   if (count === 'subscription') options.setSubscription(new streams.ReadReq.Options.SubscriptionOptions());
   else options.setCount(String(count));
@@ -67,12 +75,18 @@ const allOptions = (at: ServerPosition | 'start' | 'end') => {
   return options;
 };
 
-const filterOptions = (prefixes: readonly string[] | null) => {
+const filterOptions = ({ prefixes, audience }: EventFilter) => {
   const expression = new streams.ReadReq.Options.FilterOptions.Expression();
-  if (prefixes === null) expression.setRegex(NOT_SYSTEM);
-  else expression.setPrefixList([...prefixes]);
   const options = new streams.ReadReq.Options.FilterOptions();
-  options.setStreamIdentifier(expression);
+  // The server filters by stream or by type, not by both.
+  if (audience !== undefined) {
+    expression.setRegex(markedFor(audience, prefixes));
+    options.setEventType(expression);
+  } else {
+    if (prefixes === null) expression.setRegex(NOT_SYSTEM);
+    else expression.setPrefixList([...prefixes]);
+    options.setStreamIdentifier(expression);
+  }
   options.setMax(WINDOW_EVENTS);
   options.setCheckpointintervalmultiplier(1);
   return options;

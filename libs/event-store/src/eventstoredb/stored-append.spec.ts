@@ -13,7 +13,8 @@ import {
   stream,
   textsIn,
 } from '../../testing/contract-cases.js';
-import { NO_STREAM } from '../event-store.js';
+import { NO_STREAM, type Append, type Audience } from '../event-store.js';
+import { runStream } from '../stream-names.js';
 import { EventStoreDbEventStore } from './eventstoredb-event-store.js';
 
 let folder: TempFolder;
@@ -54,6 +55,21 @@ describe('a stream in EventStoreDB', () => {
     const [type, length] = [all!.getMetadataMap().get('type')!, all!.getMetadataMap().get('type')!.length];
     expect(type).toMatch(/^Noted(\+Noted)+\+…$/);
     expect(length).toBeLessThanOrEqual(121);
+  });
+
+  it('says in its type whom an append to a run is for, however long that is', async () => {
+    const run = runStream('a'.repeat(26));
+    const to = (expected: number, audience: Audience | undefined, texts: readonly string[]): Append => ({
+      ...appendOf('x', expected, ...texts),
+      stream: run,
+      audience,
+    });
+    const many = Array.from({ length: 100 }, (_, index) => `${index}`);
+    for (const append of [to(-1, 'owner', ['one']), to(0, 'waiting', many), to(100, undefined, ['end'])])
+      await settled(store, append);
+    await settled(store, appendOf('no-run', NO_STREAM, 'x'));
+    const types = [0, 1, 2, 3].map((index) => double.log.typeAt(index));
+    expect(types).toEqual(['Noted>00', expect.stringMatching(/^(Noted\+){20}…<00$/), 'Noted<>00', 'Noted']);
   });
 
   it('is read when its events were written anew by others, as JSON is', async () => {

@@ -3,10 +3,11 @@ import type { BatchAppendReq, ReadResp } from '@eventstore/db-client/generated/s
 import shared from '@eventstore/db-client/generated/shared_pb.js';
 import type { Append, Commit, Position, Revision, StreamName } from '../event-store.js';
 import { eventId, lastPosition, repack } from '../packed.js';
+import { audienceMark } from './audience-mark.js';
 
 /*
  * One append is one event of the server, since what the server delivers costs by the event. Its data is the packed text,
- * its type names the types of the events in it, and its metadata says which of the stream's events they are.
+ * its type names the types of the events in it and whom they concern, and its metadata says which of the stream's events they are.
  */
 
 /** An append as the server hands it out. */
@@ -23,7 +24,7 @@ const TYPE_CHARS_MAX = 120;
 
 /** The request for an append. `after`: the server's revision that the stream is at. `correlation` comes back with the answer. */
 export const appendRequest = (
-  { stream, expected, events, envelope }: Append,
+  { stream, expected, events, envelope, audience }: Append,
   { packed, after, correlation }: { packed: string; after: number; correlation: string },
 ): BatchAppendReq => {
   const metadata = `{"stepwell":${FORMAT},"revision":${expected + 1},"count":${events.length}}`;
@@ -31,7 +32,7 @@ export const appendRequest = (
     stream,
     expected: after,
     id: eventId(stream, expected, envelope.commandId, 0),
-    type: typeOf(events.map(({ type }) => type)),
+    type: typeOf(events.map(({ type }) => type)) + audienceMark(stream, audience),
     data: packed,
     metadata,
   });

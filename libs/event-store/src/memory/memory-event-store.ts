@@ -13,7 +13,7 @@ import type {
 } from '../event-store.js';
 import { EventStore, LOG_START, NO_STREAM } from '../event-store.js';
 import type { FollowerLimits, Page } from '../log-followers.js';
-import { lets, LogFollowers } from '../log-followers.js';
+import { letsCommit, LogFollowers } from '../log-followers.js';
 import { envelopeOf, lastPosition, pack, unpack } from '../packed.js';
 
 const PAGE_COMMITS = 512;
@@ -70,7 +70,7 @@ export class MemoryEventStore extends EventStore {
     const found: Commit[] = [];
     for (let index = this.#indexAfter(after); index < this.#log.length && found.length < limit; index++) {
       const commit = this.#log[index]!;
-      if (lets(filter, commit.stream)) found.push(commit);
+      if (letsCommit(filter, commit)) found.push(commit);
     }
     return found;
   }
@@ -110,6 +110,7 @@ export class MemoryEventStore extends EventStore {
       count: append.events.length,
       position: lastPosition(++this.#lastId, append.events.length),
       packed,
+      ...(append.audience && { audience: append.audience }),
     };
     if (replaces) this.#log = this.#log.filter((other) => other.stream !== stream);
     this.#log.push(commit);
@@ -128,7 +129,7 @@ export class MemoryEventStore extends EventStore {
     const first = this.#indexAfter(after);
     const scanned = this.#log.slice(first, first + PAGE_COMMITS);
     return {
-      commits: scanned.filter((commit) => lets(filter, commit.stream)),
+      commits: scanned.filter((commit) => letsCommit(filter, commit)),
       scannedTo: scanned.at(-1)?.position ?? after,
       atEnd: first + scanned.length >= this.#log.length,
     };
