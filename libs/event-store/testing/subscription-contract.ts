@@ -135,7 +135,8 @@ export const subscribing = (cases: Case): void => {
     const quiet = Array.from({ length: 1200 }, (_, index) => to(two!, index + 2, 'waiting'));
     await Promise.all(quiet.map((append) => settled(current(), append)));
     const stored = await current().readAll(origin(), { limit: 100_000, filter: { stream: two! } });
-    const reached = () => readers[0]!.messages.some(({ position }) => position >= stored.at(-700)!.position);
+    const reached = () =>
+      readers[0]!.messages.some(({ type, position }) => type === 'commits' && position >= stored.at(-700)!.position);
     await readers[0]!.until(reached);
     for (const { messages } of readers) {
       const positions = messages.map(({ position }) => position);

@@ -31,6 +31,7 @@ describe('the log of the double', () => {
     await log.append({ stream: 'a', expected: 2, events: [event(4)] });
     await log.close();
     log = new EventLog(folder.path, { sync: true });
+    expect([0, 3].map((index) => log.typeAt(index))).toEqual([event(1).type, event(4).type]);
     expect(await log.append(append)).toEqual(first);
     expect(await log.append({ ...append, events: [event(1, 'other')] })).toMatchObject({
       status: 'written',
