@@ -1,5 +1,5 @@
 import { isEnded, type Plan, type RunCommand } from '#domain';
-import { decodeRunEvent, unpack, type Commit, type EventStore } from '#event-store';
+import { decodeRunEvent, storedEvents, type Commit, type EventStore } from '#event-store';
 import type { ChurnMap, Clock, Log } from '#runtime';
 import { EndWatch } from './end-watch.js';
 import { foldCommit, type PlanSource } from './load-run.js';
@@ -167,7 +167,7 @@ export class SharedLog {
 
 /** The plan of the run that a commit begins, when it is at hand. */
 const planOf = (commit: Commit, plans: PlanSource): Plan | null => {
-  const [first] = commit.firstRevision === 0 ? unpack(commit) : [];
+  const [first] = commit.firstRevision === 0 ? storedEvents(commit) : [];
   if (first === undefined) return null;
   const event = decodeRunEvent(first.type, first.v, first.data);
   return event.type === 'RunStarted' ? plans.cachedPlan(event.plan) : null;

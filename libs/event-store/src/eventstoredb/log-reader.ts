@@ -117,6 +117,9 @@ export class LogReader {
 
   /** Opens a read; whoever asked closes it. */
   open(request: ReadRequest): Promise<Inflow> {
+    const { source } = request;
+    // Who reads everything, as the projector does, has nothing to do with a stream of it.
+    if (!('stream' in source) && source.audience === undefined) return this.#open(request, arrivalOf);
     return this.#open(request, (resp) => {
       const arrival = arrivalOf(resp);
       if (arrival?.type === 'commit') this.#note(arrival.commit);
