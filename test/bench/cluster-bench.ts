@@ -74,7 +74,9 @@ const measureShape = async (dispatchers: number): Promise<readonly Row[]> => {
     };
     // The processor time shown is that of the API.
     const shape: Side = { url: api.url, pid: api.child!.pid, appends: () => cluster.appends() };
-    for (const side of [floor, shape]) await measure(side, 'bench-flow', WARM_CONCURRENCY, FIRST_WARM_SECONDS, 0.5);
+    // Of three dispatchers each has a third of the runs, and is warm after three times as long.
+    const warmSeconds = FIRST_WARM_SECONDS * dispatchers;
+    for (const side of [floor, shape]) await measure(side, 'bench-flow', WARM_CONCURRENCY, warmSeconds, 0.5);
     const rows: Row[] = [];
     for (const at of concurrency) {
       const samples: { readonly floor: Sample[]; readonly cluster: Sample[] } = { floor: [], cluster: [] };
