@@ -32,26 +32,30 @@ export const follow = async function* (
   { clock, log, filter, signal }: { clock: Clock; log: Log; filter: Filter; signal: AbortSignal },
 ): AsyncGenerator<SubscriptionMessage> {
   const progress: Progress = { position: after, scanned: serverPosition(after), revision: null };
-  let isBehind = false;
+  /** `caught-up` was said, and nothing but the way of such servers has interrupted since. */
+  let isLive = false;
   let behindAt: Position | null = null;
   for (let pauseMs = PAUSE_MIN_MS; !signal.aborted; pauseMs = Math.min(pauseMs * 2, PAUSE_MAX_MS)) {
     try {
-      const messages = isBehind
+      const messages: AsyncGenerator<SubscriptionMessage> = isLive
         ? given(reader, progress, { request: coming(filter, progress), filter, signal })
         : followOnce(reader, progress, { filter, signal });
       for await (const message of messages) {
         pauseMs = PAUSE_MIN_MS;
+        isLive ||= message.type === 'caught-up';
         yield message;
       }
     } catch (error) {
       if (isPermanent(error)) throw error;
-      // Only what was live is ended so, and then it had caught up.
-      isBehind = isFallenBehind(error);
+      const isBehind = isLive && isFallenBehind(error);
       if (isBehind && progress.position !== behindAt) {
         behindAt = progress.position;
         continue;
       }
-      if (!isBehind) log.warn('a subscription to EventStoreDB broke; it goes on from where it was', { err: error });
+      if (!isBehind) {
+        isLive = false;
+        log.warn('a subscription to EventStoreDB broke; it goes on from where it was', { err: error });
+      }
     }
     await pause(clock, pauseMs, signal);
   }
