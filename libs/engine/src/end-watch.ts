@@ -6,11 +6,13 @@ import type { RunId } from './runs.js';
 /** Kept open so long after the last one has stopped waiting: between two requests that wait it need not be made anew. */
 const LINGER_MS = 10_000;
 
-/** What the watch tells: commits of runs as the log brings them, and that some may have been missed. */
+/** What the watch tells: commits of runs as the log brings them, and that some may have been missed. And what it asks. */
 export interface Watching {
   met(runId: RunId, commit: Commit): void;
   /** The subscription was interrupted: whoever waits has its run looked at again. */
   lookAgain(): void;
+  /** Of the subscription. */
+  gatherMs(): number;
 }
 
 /**
@@ -65,6 +67,7 @@ export class EndWatch {
       this.follower = new LogFollower(this.store, this.clock, this.log, {
         after: head,
         filter: { prefixes: [RUN_STREAMS], audience: 'waiting' },
+        gatherMs: () => this.watching.gatherMs(),
         onCommits: (commits) => this.meet(commits),
         onCaughtUp: () => {
           if (caughtUp) this.watching.lookAgain();

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { AppendOutcome } from '#event-store';
 import type { MetricSources } from '#runtime';
-import { engineMetrics } from './engine-counts.js';
+import { EngineCounts, engineMetrics } from './engine-counts.js';
 import { newEngine, NOBODY, Recorder, runIdOf, stopEngines, TwistedStore, typesOf } from './testing/engine-world.js';
 
 afterEach(stopEngines);
@@ -74,5 +74,20 @@ describe("an engine's counts", () => {
     const { engine } = await newEngine(new Recorder('b2'), store);
     await engine.load(runIdOf('a'));
     expect(engine.counts.unknown).toBe(1);
+  });
+
+  it('let news gather while appends take long, and no longer than they do so', () => {
+    const counts = new EngineCounts();
+    const after = (appends: number, tookMs: number): number => {
+      for (let append = 0; append < appends; append++) counts.appended('appended', tookMs);
+      return Math.round(counts.gatherMs);
+    };
+    expect(counts.gatherMs).toBe(0);
+    expect(after(300, 5)).toBe(0);
+    // One that waited for the disk is none of a load.
+    expect(after(1, 1_000)).toBe(0);
+    expect(after(300, 60)).toBe(30);
+    expect(after(300, 5_000)).toBe(40);
+    expect(after(300, 5)).toBe(0);
   });
 });

@@ -8,6 +8,12 @@ const OUTCOMES = ['appended', 'conflict', 'unknown'] as const satisfies readonly
 /** From half a millisecond, a commit of the embedded log alone, to the time-out of an append. */
 const APPEND_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+/** What an append takes is a mean of about so many. */
+const RECENT_APPENDS = 32;
+/** Appends that take so long wait in line: the log, or this machine, is under load. */
+const SLOW_APPEND_MS = 40;
+const GATHER_MS_MAX = 40;
+
 /** What an engine has done since its start, in plain fields: it stands in the hottest path. */
 export class EngineCounts {
   started = 0;
@@ -17,8 +23,19 @@ export class EngineCounts {
   /** Attempts in flight that were found to be of another boot. */
   unknown = 0;
 
+  private recentAppendMs = 0;
+
+  /**
+   * How long news of runs may gather before they are heard of: not at all, or, when appends take long, half of that. A run meets
+   * it twice, when it starts and when it ends, beside four appends.
+   */
+  get gatherMs(): number {
+    return this.recentAppendMs < SLOW_APPEND_MS ? 0 : Math.min(this.recentAppendMs / 2, GATHER_MS_MAX);
+  }
+
   appended(outcome: AppendOutcome['status'], tookMs: number): void {
     this.appends[outcome] += 1;
+    this.recentAppendMs += (tookMs - this.recentAppendMs) / RECENT_APPENDS;
     this.appendSeconds.observe(tookMs / 1_000);
   }
 

@@ -6,6 +6,8 @@ const FOLLOW_AGAIN_AFTER_MS = 1_000;
 export type Follower = {
   readonly after: Position;
   readonly filter: Filter;
+  /** Of the subscription; asked while it lasts. */
+  readonly gatherMs?: () => number;
   /** What happens to each commit; the position moves on to `position`, past them, when it is done. */
   readonly onCommits: (commits: readonly Commit[], position: Position) => void | Promise<void>;
   /** Everything up to the position was delivered: at the beginning, and again whenever the subscription was made anew. */
@@ -41,10 +43,14 @@ export class LogFollower {
 
   private async follow(): Promise<void> {
     const { signal } = this.stopping;
-    const { filter, onCommits, onCaughtUp } = this.follower;
+    const { filter, gatherMs, onCommits, onCaughtUp } = this.follower;
     while (!signal.aborted) {
       try {
-        for await (const message of this.store.subscribe(this.reached, { filter, signal })) {
+        for await (const message of this.store.subscribe(this.reached, {
+          filter,
+          ...(gatherMs && { gatherMs }),
+          signal,
+        })) {
           if (signal.aborted) return;
           if (message.type === 'commits') {
             const done = onCommits(message.commits, message.position);

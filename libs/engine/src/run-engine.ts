@@ -49,7 +49,7 @@ export class RunEngine extends Runs {
     private readonly options: EngineOptions,
   ) {
     super();
-    this.shared = options.sharedLog === true ? new SharedLog(this.inside(), plans, store, clock, log) : null;
+    this.shared = options.sharedLog ? new SharedLog(this.inside(), this.counts, plans, store, clock, log) : null;
     this.company = new Company(clock, (mailbox) => this.drain(mailbox));
     this.duplicates = new DuplicateStarts(clock, (runId, count, done) =>
       this.submit(runId, { type: 'NoteDuplicateStarts', count }, NOBODY, done),

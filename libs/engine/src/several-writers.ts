@@ -2,6 +2,7 @@ import { isEnded, type Plan, type RunCommand } from '#domain';
 import { decodeRunEvent, storedEvents, type Commit, type EventStore } from '#event-store';
 import type { ChurnMap, Clock, Log } from '#runtime';
 import { EndWatch } from './end-watch.js';
+import type { EngineCounts } from './engine-counts.js';
 import { foldCommit, type PlanSource } from './load-run.js';
 import { DISOWNED, loadedOf, whenIdle, type Mailbox, type Queued } from './mailbox.js';
 import type { LoadedRun, RunId } from './runs.js';
@@ -36,6 +37,7 @@ export class SharedLog {
 
   constructor(
     private readonly inside: Inside,
+    counts: EngineCounts,
     private readonly plans: PlanSource,
     store: EventStore,
     clock: Clock,
@@ -46,6 +48,7 @@ export class SharedLog {
         if (inside.mailboxes.get(runId) !== undefined) this.met(runId, commit);
       },
       lookAgain: () => void this.lookAtEnds(),
+      gatherMs: () => counts.gatherMs,
     });
   }
 

@@ -84,6 +84,17 @@ export type Filter = {
   readonly audience?: Audience;
 };
 
+export type SubscribeOptions = {
+  /** Default: every stream. */
+  readonly filter?: Filter;
+  /**
+   * How long, in milliseconds, what is appended may gather before it is given, asked again after each message; 0, the
+   * default: not at all. Where a message for each append costs much, many that come together cost a fraction.
+   */
+  readonly gatherMs?: () => number;
+  readonly signal: AbortSignal;
+};
+
 export type SubscriptionMessage =
   /** `position`: everything up to here was given. With an audience it moves on where nothing is for it; then there may be no commits. */
   | { readonly type: 'commits'; readonly commits: readonly Commit[]; readonly position: Position }
@@ -113,10 +124,7 @@ export abstract class EventStore {
   /** Appends of the whole log after a position, in order, at most `limit`. */
   abstract readAll(after: Position, options: { limit: number; filter?: Filter }): Promise<readonly Commit[]>;
   /** Follows the log after a position: what is stored, `caught-up`, then what is appended. Ends when the signal aborts. */
-  abstract subscribe(
-    after: Position,
-    options: { filter?: Filter; signal: AbortSignal },
-  ): AsyncIterable<SubscriptionMessage>;
+  abstract subscribe(after: Position, options: SubscribeOptions): AsyncIterable<SubscriptionMessage>;
   /** Position of the last event, `LOG_START` when there is none. On a server that others use too it may be one of theirs. */
   abstract head(): Promise<Position>;
   /** Replaces the history of a stream by one event `stub`; later revisions go on from there. */

@@ -16,6 +16,7 @@ export {
   type RecordedEvent,
   type Revision,
   type StreamName,
+  type SubscribeOptions,
   type SubscriptionMessage,
 } from './event-store.js';
 export { envelopeOf, firstTypeOf, recordedAtOf, storedEvents, unpack, type StoredEvent } from './packed.js';

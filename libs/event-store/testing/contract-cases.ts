@@ -74,12 +74,12 @@ export const textsIn = async (store: EventStore, name: string, options?: { from?
   (await store.readStream(stream(name), options)).map((event) => (event.data as { text: string }).text);
 
 /** Collects what a subscription gives until it has ended. */
-export const follow = (store: EventStore, after: Position, filter: Filter = {}) => {
+export const follow = (store: EventStore, after: Position, filter: Filter = {}, gatherMs = (): number => 0) => {
   const abort = new AbortController();
   const messages: SubscriptionMessage[] = [];
   let changed = (): void => {};
   const ended = (async () => {
-    for await (const message of store.subscribe(after, { filter, signal: abort.signal })) {
+    for await (const message of store.subscribe(after, { filter, gatherMs, signal: abort.signal })) {
       messages.push(message);
       changed();
     }

@@ -40,6 +40,35 @@ export const subscribing = (cases: Case): void => {
     }
   });
 
+  it('gives the same, in order and once, where appends may gather, now and then', async () => {
+    let asked = 0;
+    // Ever so often told, and then read again.
+    const gatherMs = (): number => (++asked % 5 === 0 ? 0 : 3);
+    const all = follow(current(), origin(), {}, gatherMs);
+    const ofRuns = follow(current(), origin(), { prefixes: ['run-'], audience: 'owner' }, gatherMs);
+    const runs = Array.from({ length: 30 }, () => runStream(`a${randomRunTail()}`));
+    const seen = ({ messages }: typeof all) =>
+      messages
+        .flatMap((message) => (message.type === 'commits' ? message.commits : []))
+        .map((commit) => commit.stream)
+        .filter((name) => runs.includes(name));
+    for (const [index, name] of runs.entries()) {
+      const start = settled(current(), { ...appendOf('x', NO_STREAM, 'run'), stream: name });
+      await Promise.all([writeMany(index * 10, 10), start]);
+    }
+    await all.untilTexts(300);
+    await ofRuns.until(() => seen(ofRuns).length >= runs.length);
+    // More, so that a repeat would be seen before it.
+    await writeMany(300, 1);
+    await all.untilTexts(301);
+    await Promise.all([all.end(), ofRuns.end()]);
+    expect(all.texts().toSorted((a, b) => Number(a) - Number(b))).toEqual(numbers(0, 301));
+    expect(all.texts()).toEqual(textsOf(await current().readAll(origin(), { limit: 100_000 })));
+    const positions = all.messages.map(({ position }) => position);
+    expect(positions).toEqual(positions.toSorted((a, b) => a - b));
+    for (const follower of [all, ofRuns]) expect(seen(follower)).toEqual(runs);
+  });
+
   it('follows one long stream from its start while it grows, and skips, repeats and reorders nothing', async () => {
     // More than one page of what is stored, and less new than makes the follower fall behind.
     const stored = 1200;

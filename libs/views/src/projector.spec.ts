@@ -70,6 +70,30 @@ describe('the projector', () => {
     expect(full).toEqual([BUSY_COMMITS]);
   });
 
+  it('hears of appends together under load, and of each at once when the load is over or somebody waits', async () => {
+    const gatherMs: (() => number)[] = [];
+    const subscribe = log.store.subscribe.bind(log.store);
+    log.store.subscribe = (after, options) => {
+      gatherMs.push(options.gatherMs!);
+      return subscribe(after, options);
+    };
+    await projector.start();
+    for (let run = 0; run < BUSY_COMMITS - 1; run++) await log.append(`run ${run}`, [started(`run ${run}`)]);
+    await caughtUp();
+    expect(gatherMs.map((ask) => ask())).toEqual([0]);
+    for (let run = 0; run < BUSY_COMMITS; run++) await log.append(`more ${run}`, [started(`more ${run}`)]);
+    await caughtUp();
+    expect(gatherMs[0]!()).toBeGreaterThan(0);
+    const waiting = projector.waitFor(1_000_000 as Position, LONG_MS);
+    expect(gatherMs[0]!()).toBe(0);
+    await projector.stop();
+    await waiting;
+    await projector.start();
+    await log.append('last', [started('last')]);
+    await caughtUp();
+    expect(gatherMs.at(-1)!()).toBe(0);
+  });
+
   it('lets nobody wait under load either', async () => {
     await projector.start();
     const startMs = systemClock.monotonicMs();

@@ -12,6 +12,8 @@ export const GATHER_MS = 200;
  */
 export const BUSY_COMMITS = 200;
 export const BUSY_GATHER_MS = 1_000;
+/** Under such a load they are not even heard of one by one. */
+const BUSY_READ_EVERY_MS = 100;
 /** With nothing to write the store is still asked, so that a switch to a rebuilt set is noticed. */
 export const IDLE_CHECK_MS = 1_000;
 export const BATCH_COMMITS_MAX = 10_000;
@@ -51,6 +53,8 @@ export class Projector extends ViewProjector {
   /** Monotonic instant at which the oldest unwritten event came. */
   #oldestMs: number | null = null;
   #hurried = false;
+  /** The last batch was one of a load. */
+  #busy = false;
   /** Ends the sleep of the writing loop. */
   #wake: () => void = () => {};
   /** Lets the reading loop go on after the gathered commits were taken. */
@@ -169,7 +173,9 @@ export class Projector extends ViewProjector {
 
   /** Never holds more than about one batch: the subscription then waits, and goes on from disk. */
   async #readLog(signal: AbortSignal): Promise<void> {
-    for await (const message of this.#log.subscribe(this.#read, { filter: { prefixes: OUR_STREAMS }, signal })) {
+    const gatherMs = (): number => (this.#busy && this.#waiters.size === 0 ? BUSY_READ_EVERY_MS : 0);
+    const options = { filter: { prefixes: OUR_STREAMS }, gatherMs, signal };
+    for await (const message of this.#log.subscribe(this.#read, options)) {
       const first = this.#read <= this.#checkpoint && this.#commits.length === 0;
       if (message.type === 'commits') for (const commit of message.commits) this.#gather(commit);
       else this.#catchUp(message.position);
@@ -230,6 +236,7 @@ export class Projector extends ViewProjector {
 
   #take(): readonly Commit[] {
     const commits = this.#commits;
+    this.#busy = commits.length >= BUSY_COMMITS;
     this.#commits = [];
     this.#bytes = 0;
     this.#events = 0;

@@ -271,6 +271,7 @@ export class OwnedShards implements ShardHolder {
             after: from,
             // Not our own commits: of those we know.
             filter: { prefixes: prefixesOf(followed.map(({ shard }) => shard)), audience: 'owner' },
+            gatherMs: () => this.parts.engine.counts.gatherMs,
             onCommits: (commits, position) => this.meet(commits, position),
             onCaughtUp: () => this.parts.dues.reached(this.follower?.position ?? from),
           });

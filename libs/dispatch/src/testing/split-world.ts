@@ -15,6 +15,7 @@ import {
   type Revision,
   type Shard,
   type StreamName,
+  type SubscribeOptions,
   type SubscriptionMessage,
 } from '#event-store';
 import { silentLog, systemClock, systemEntropy, type Clock } from '#runtime';
@@ -30,6 +31,8 @@ export class LogClient extends EventStore {
   readonly given: Commit[] = [];
   appends = 0;
   subscriptions = 0;
+  /** Of the newest subscription. */
+  gatherMs: () => number = () => 0;
   /** While set, nothing is delivered to subscriptions. */
   deaf: Promise<void> | null = null;
   /** While set, pages of the log come late. */
@@ -64,11 +67,9 @@ export class LogClient extends EventStore {
     return page;
   }
 
-  async *subscribe(
-    after: Position,
-    options: { filter?: Filter; signal: AbortSignal },
-  ): AsyncGenerator<SubscriptionMessage> {
+  async *subscribe(after: Position, options: SubscribeOptions): AsyncGenerator<SubscriptionMessage> {
     this.subscriptions += 1;
+    this.gatherMs = options.gatherMs ?? (() => 0);
     for await (const message of this.log.subscribe(after, options)) {
       if (this.deaf !== null) await this.deaf;
       if (message.type === 'commits') this.given.push(...message.commits);

@@ -20,5 +20,14 @@ export const markedFor = (audience: Audience, prefixes: readonly string[] | null
   const bytes = (prefixes ?? [RUN_STREAMS])
     .filter((prefix) => prefix.startsWith(RUN_STREAMS))
     .map((prefix) => prefix.slice(RUN_STREAMS.length).replace(/-$/, '').padEnd(ANY_BYTE.length, '.'));
-  return `${audience === 'owner' ? '>' : '<>?'}(?:${bytes.join('|')})$`;
+  return `${audience === 'owner' ? '>' : '<>?'}(?:${alternatives(bytes)})$`;
 };
+
+/** Bytes that begin alike are one alternative: the server compiles the expression with each read. */
+const alternatives = (bytes: readonly string[]): string =>
+  [...Map.groupBy(bytes, (byte) => byte[0]!)]
+    .map(([first, alike]) => {
+      const seconds = alike.map((byte) => byte[1]!).join('');
+      return `${first}${seconds.includes('.') ? '.' : `[${seconds}]`}`;
+    })
+    .join('|');

@@ -10,6 +10,7 @@ import type {
   RecordedEvent,
   Revision,
   StreamName,
+  SubscribeOptions,
   SubscriptionMessage,
 } from '../event-store.js';
 import { EventStore, NO_STREAM } from '../event-store.js';
@@ -113,13 +114,10 @@ export class EventStoreDbEventStore extends EventStore {
     return this.#open().reader.readAll(after, options);
   }
 
-  subscribe(
-    after: Position,
-    { filter = {}, signal }: { filter?: Filter; signal: AbortSignal },
-  ): AsyncIterable<SubscriptionMessage> {
+  subscribe(after: Position, { filter = {}, gatherMs, signal }: SubscribeOptions): AsyncIterable<SubscriptionMessage> {
     const { driver, reader } = this.#open();
     const both = AbortSignal.any([signal, this.#closing.signal]);
-    return driver.follow(reader, after, { clock: this.#clock, log: this.#log, filter, signal: both });
+    return driver.follow(reader, after, { clock: this.#clock, log: this.#log, filter, gatherMs, signal: both });
   }
 
   async head(): Promise<Position> {

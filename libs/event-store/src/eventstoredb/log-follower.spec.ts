@@ -9,13 +9,36 @@ import type { ReadRequest } from './read-request.js';
 const tooSlow = (): Error => Object.assign(new Error('too slow'), { code: 10 });
 const broken = (): Error => Object.assign(new Error('the connection broke'), { code: 14 });
 
-/** Follows a log without events whose reads end as a test says, each in turn; from then on nothing happens. */
-const followed = async (...ends: readonly (Error | null)[]): Promise<readonly string[]> => {
+/** How a read ends, or how many appends come of it before it ends well; a subscription that has brought them stays open. */
+type End = Error | null | number;
+
+/** Follows a log whose reads end as a test says, each in turn; from then on nothing happens. */
+const followed = (...ends: readonly End[]): Promise<readonly string[]> => gathered([], ...ends);
+
+/** The same, asked each time how long appends may gather: by the list, then not at all. */
+const gathered = async (gatherMs: readonly number[], ...ends: readonly End[]): Promise<readonly string[]> => {
   const seen: string[] = [];
   const abort = new AbortController();
-  const inflow = (end: Error | null | undefined) => ({
+  let last = 0;
+  const arrival = () => {
+    const commit = {
+      stream: 'a',
+      firstRevision: 0,
+      count: 1,
+      position: 256 * ++last + 256,
+      packed: '',
+      serverRevision: 0,
+    };
+    return { type: 'commit', commit, chars: 0 };
+  };
+  const inflow = (end: End | undefined) => ({
     take: () => {
       if (end === undefined) abort.abort();
+      if (typeof end === 'number') {
+        const arrivals = Array.from({ length: end }, arrival);
+        end = null;
+        return Promise.resolve(arrivals);
+      }
       return end instanceof Error ? Promise.reject(end) : Promise.resolve(null);
     },
     stopWaiting: () => {},
@@ -25,18 +48,22 @@ const followed = async (...ends: readonly (Error | null)[]): Promise<readonly st
   // As much of a reader as is asked here.
   const reader = {
     head: () => Promise.resolve(7 as Position),
-    open: ({ count }: ReadRequest) => {
-      seen.push(count === 'subscription' ? 'subscribes' : 'reads');
+    open: ({ count, source }: ReadRequest) => {
+      const from = 'position' in source && typeof source.position === 'object' ? source.position.commit : '';
+      seen.push(`${count === 'subscription' ? 'subscribes' : 'reads'}${last === 0 ? '' : ` from ${from}`}`);
       return Promise.resolve(inflow(left.shift()));
     },
   } as unknown as LogReader;
-  const after = (_ms: number, call: () => void) => {
-    seen.push('waits');
+  const after = (ms: number, call: () => void) => {
+    seen.push(asked.has(ms) ? `gathers ${ms}` : 'waits');
     return systemClock.after(1, call);
   };
+  const asked = new Set(gatherMs);
+  const listed = [...gatherMs];
   const clock = { ...systemClock, after };
-  const options = { clock, log: silentLog, filter: {}, signal: abort.signal };
-  for await (const { type } of follow(reader, 7 as Position, options)) seen.push(type);
+  const options = { clock, log: silentLog, filter: {}, gatherMs: () => listed.shift() ?? 0, signal: abort.signal };
+  for await (const message of follow(reader, 7 as Position, options))
+    seen.push(message.type === 'commits' ? `${message.commits.length} commits` : message.type);
   return seen;
 };
 
@@ -55,5 +82,35 @@ describe('a subscription to EventStoreDB', () => {
 
   it('has not caught up when its first read ended like a live one', async () => {
     expect(await followed(tooSlow(), null)).toEqual(['reads', 'waits', 'reads', 'caught-up', 'subscribes']);
+  });
+
+  it('reads what has gathered, from the last append on, and is told again after a read that brought next to nothing', async () => {
+    expect(await gathered([20, 20, 21, 22], null, 1, 3, 2, 1)).toEqual([
+      ...['reads', 'caught-up', 'subscribes', '1 commits'],
+      ...['gathers 20', 'reads from 2', '3 commits', 'gathers 21', 'reads from 5', '2 commits'],
+      ...['gathers 22', 'reads from 7', '1 commits', 'subscribes from 8'],
+    ]);
+  });
+
+  it('is told again as soon as appends may not gather', async () => {
+    expect(await gathered([20, 20, 0], null, 1, 3)).toEqual([
+      ...[
+        'reads',
+        'caught-up',
+        'subscribes',
+        '1 commits',
+        'gathers 20',
+        'reads from 2',
+        '3 commits',
+        'subscribes from 5',
+      ],
+    ]);
+  });
+
+  it('goes on with a read, and says that it has caught up, when one of what had gathered broke', async () => {
+    expect(await gathered([20, 20], null, 1, broken(), null)).toEqual([
+      ...['reads', 'caught-up', 'subscribes', '1 commits', 'gathers 20', 'reads from 2'],
+      ...['waits', 'reads from 2', 'caught-up', 'subscribes from 2'],
+    ]);
   });
 });

@@ -9,6 +9,8 @@ import type { ReadRequest, ServerPosition } from './read-request.js';
 const EVERYTHING = Number.MAX_SAFE_INTEGER;
 const PAUSE_MIN_MS = 50;
 const PAUSE_MAX_MS = 2000;
+/** A read that brings fewer appends than this was not worth a read: the next one is told. */
+const GATHERED_MIN = 2;
 
 /** How far a subscription is: what it has handed on, and from where the server is asked when the call breaks. */
 type Progress = {
@@ -29,8 +31,9 @@ type Progress = {
 export const follow = async function* (
   reader: LogReader,
   after: Position,
-  { clock, log, filter, signal }: { clock: Clock; log: Log; filter: Filter; signal: AbortSignal },
+  { log, ...following }: Following & { readonly log: Log },
 ): AsyncGenerator<SubscriptionMessage> {
+  const { clock, signal } = following;
   const progress: Progress = { position: after, scanned: serverPosition(after), revision: null };
   /** `caught-up` was said, and nothing but the way of such servers has interrupted since. */
   let isLive = false;
@@ -38,8 +41,8 @@ export const follow = async function* (
   for (let pauseMs = PAUSE_MIN_MS; !signal.aborted; pauseMs = Math.min(pauseMs * 2, PAUSE_MAX_MS)) {
     try {
       const messages: AsyncGenerator<SubscriptionMessage> = isLive
-        ? given(reader, progress, { request: coming(filter, progress), filter, signal })
-        : followOnce(reader, progress, { filter, signal });
+        ? news(reader, progress, following)
+        : followOnce(reader, progress, following);
       for await (const message of messages) {
         pauseMs = PAUSE_MIN_MS;
         isLive ||= message.type === 'caught-up';
@@ -61,25 +64,60 @@ export const follow = async function* (
   }
 };
 
-type Following = { readonly filter: Filter; readonly signal: AbortSignal };
+type Following = {
+  readonly clock: Clock;
+  readonly filter: Filter;
+  readonly gatherMs?: (() => number) | undefined;
+  readonly signal: AbortSignal;
+};
 
 const followOnce = async function* (
   reader: LogReader,
   progress: Progress,
-  { filter, signal }: Following,
+  following: Following,
 ): AsyncGenerator<SubscriptionMessage> {
+  const { filter, signal } = following;
   // Before the read: everything up to here is read when that has come to the end.
   const head = await reader.head();
   if (lets(filter, filter.stream ?? anyStream(filter))) {
-    yield* given(reader, progress, { request: stored(filter, progress), filter, signal });
+    yield* given(reader, progress, { ...following, request: stored(filter, progress) });
   }
   if (signal.aborted) return;
   const caughtUp = head > progress.position ? head : progress.position;
   if (filter.stream === undefined && caughtUp === head) progress.scanned = serverPosition(head);
   yield { type: 'caught-up', position: caughtUp };
-  if (lets(filter, filter.stream ?? anyStream(filter))) {
-    yield* given(reader, progress, { request: coming(filter, progress), filter, signal });
-  } else await aborted(signal);
+  if (lets(filter, filter.stream ?? anyStream(filter))) yield* news(reader, progress, following);
+  else await aborted(signal);
+};
+
+/**
+ * What is appended from now on. Told of each append by a subscription, a server under load makes two threads and two processes
+ * wake for each; so while the reader lets appends gather, what has come is read at once, and the server is told nothing. As
+ * network drivers do: polled while there is much, woken when there is little. A read that finds next to nothing ends it,
+ * since it also would begin again and again where the last append was that the filter has let through.
+ */
+const news = async function* (
+  reader: LogReader,
+  progress: Progress,
+  following: Following,
+): AsyncGenerator<SubscriptionMessage> {
+  const { clock, filter, gatherMs = () => 0, signal } = following;
+  while (!signal.aborted) {
+    for await (const message of given(reader, progress, { ...following, request: coming(filter, progress) })) {
+      yield message;
+      if (gatherMs() > 0) break;
+    }
+    for (let gathered = GATHERED_MIN; gathered >= GATHERED_MIN && !signal.aborted;) {
+      const waitMs = gatherMs();
+      if (waitMs === 0) break;
+      await pause(clock, waitMs, signal);
+      gathered = 0;
+      for await (const message of given(reader, progress, { ...following, request: stored(filter, progress) })) {
+        if (message.type === 'commits') gathered += message.commits.length;
+        yield message;
+      }
+    }
+  }
 };
 
 /** A name that a filter without a stream lets through, if it lets any. */

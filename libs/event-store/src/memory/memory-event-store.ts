@@ -9,6 +9,7 @@ import type {
   RecordedEvent,
   Revision,
   StreamName,
+  SubscribeOptions,
   SubscriptionMessage,
 } from '../event-store.js';
 import { EventStore, LOG_START, NO_STREAM } from '../event-store.js';
@@ -75,10 +76,7 @@ export class MemoryEventStore extends EventStore {
     return found;
   }
 
-  subscribe(
-    after: Position,
-    { filter = {}, signal }: { filter?: Filter; signal: AbortSignal },
-  ): AsyncIterable<SubscriptionMessage> {
+  subscribe(after: Position, { filter = {}, signal }: SubscribeOptions): AsyncIterable<SubscriptionMessage> {
     return this.#followers.follow(after, filter, signal);
   }
 

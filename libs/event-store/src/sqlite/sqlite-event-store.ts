@@ -10,6 +10,7 @@ import type {
   RecordedEvent,
   Revision,
   StreamName,
+  SubscribeOptions,
   SubscriptionMessage,
 } from '../event-store.js';
 import { EventStore, LOG_START } from '../event-store.js';
@@ -105,10 +106,7 @@ export class SqliteEventStore extends EventStore {
     return this.#open(this.#reader).readAll(after, options);
   }
 
-  subscribe(
-    after: Position,
-    { filter = {}, signal }: { filter?: Filter; signal: AbortSignal },
-  ): AsyncIterable<SubscriptionMessage> {
+  subscribe(after: Position, { filter = {}, signal }: SubscribeOptions): AsyncIterable<SubscriptionMessage> {
     return this.#open(this.#followers).follow(after, filter, signal);
   }
 
