@@ -6,7 +6,14 @@ import type { Position } from '#event-store';
 import { LOG_START, runStream } from '#event-store';
 import { systemClock } from '#runtime';
 import { eventually } from '../../../test/support/pause.js';
-import { BUSY_COMMITS, BUSY_GATHER_MS, GATHER_MS, Projector, RESTART_DELAY_MS_MIN } from './projector.js';
+import {
+  BUSY_COMMITS,
+  BUSY_GATHER_MS,
+  GATHER_MS,
+  GATHERED_COMMITS,
+  Projector,
+  RESTART_DELAY_MS_MIN,
+} from './projector.js';
 import { SqliteViews } from './sqlite/sqlite-views.js';
 import { itemsOf } from './testing/files.js';
 import { TestLog, completed, runIdFor, started, threeStepFlow } from './testing/histories.js';
@@ -78,10 +85,10 @@ describe('the projector', () => {
       return subscribe(after, options);
     };
     await projector.start();
-    for (let run = 0; run < BUSY_COMMITS - 1; run++) await log.append(`run ${run}`, [started(`run ${run}`)]);
+    for (let run = 0; run < GATHERED_COMMITS - 1; run++) await log.append(`run ${run}`, [started(`run ${run}`)]);
     await caughtUp();
     expect(gatherMs.map((ask) => ask())).toEqual([0]);
-    for (let run = 0; run < BUSY_COMMITS; run++) await log.append(`more ${run}`, [started(`more ${run}`)]);
+    for (let run = 0; run < GATHERED_COMMITS; run++) await log.append(`more ${run}`, [started(`more ${run}`)]);
     await caughtUp();
     expect(gatherMs[0]!()).toBeGreaterThan(0);
     const waiting = projector.waitFor(1_000_000 as Position, LONG_MS);

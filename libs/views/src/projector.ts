@@ -12,8 +12,9 @@ export const GATHER_MS = 200;
  */
 export const BUSY_COMMITS = 200;
 export const BUSY_GATHER_MS = 1_000;
-/** Under such a load they are not even heard of one by one. */
-const BUSY_READ_EVERY_MS = 100;
+/** After a batch of so many commits those of the next are not heard of one by one, but so often. */
+export const GATHERED_COMMITS = 20;
+const READ_EVERY_MS = 100;
 /** With nothing to write the store is still asked, so that a switch to a rebuilt set is noticed. */
 export const IDLE_CHECK_MS = 1_000;
 export const BATCH_COMMITS_MAX = 10_000;
@@ -53,8 +54,8 @@ export class Projector extends ViewProjector {
   /** Monotonic instant at which the oldest unwritten event came. */
   #oldestMs: number | null = null;
   #hurried = false;
-  /** The last batch was one of a load. */
-  #busy = false;
+  /** Commits in the last batch. */
+  #last = 0;
   /** Ends the sleep of the writing loop. */
   #wake: () => void = () => {};
   /** Lets the reading loop go on after the gathered commits were taken. */
@@ -173,7 +174,7 @@ export class Projector extends ViewProjector {
 
   /** Never holds more than about one batch: the subscription then waits, and goes on from disk. */
   async #readLog(signal: AbortSignal): Promise<void> {
-    const gatherMs = (): number => (this.#busy && this.#waiters.size === 0 ? BUSY_READ_EVERY_MS : 0);
+    const gatherMs = (): number => (this.#last >= GATHERED_COMMITS && this.#waiters.size === 0 ? READ_EVERY_MS : 0);
     const options = { filter: { prefixes: OUR_STREAMS }, gatherMs, signal };
     for await (const message of this.#log.subscribe(this.#read, options)) {
       const first = this.#read <= this.#checkpoint && this.#commits.length === 0;
@@ -236,7 +237,7 @@ export class Projector extends ViewProjector {
 
   #take(): readonly Commit[] {
     const commits = this.#commits;
-    this.#busy = commits.length >= BUSY_COMMITS;
+    this.#last = commits.length;
     this.#commits = [];
     this.#bytes = 0;
     this.#events = 0;

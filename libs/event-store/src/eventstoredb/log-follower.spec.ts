@@ -84,11 +84,11 @@ describe('a subscription to EventStoreDB', () => {
     expect(await followed(tooSlow(), null)).toEqual(['reads', 'waits', 'reads', 'caught-up', 'subscribes']);
   });
 
-  it('reads what has gathered, from the last append on, and is told again after a read that brought next to nothing', async () => {
-    expect(await gathered([20, 20, 21, 22], null, 1, 3, 2, 1)).toEqual([
-      ...['reads', 'caught-up', 'subscribes', '1 commits'],
-      ...['gathers 20', 'reads from 2', '3 commits', 'gathers 21', 'reads from 5', '2 commits'],
-      ...['gathers 22', 'reads from 7', '1 commits', 'subscribes from 8'],
+  it('reads what has gathered, from the last append on, and is told again after two reads that brought nothing', async () => {
+    expect(await gathered([20, 20, 21, 22, 23, 24], null, 1, 3, 0, 2, 0, 0)).toEqual([
+      ...['reads', 'caught-up', 'subscribes', '1 commits', 'gathers 20', 'reads from 2', '3 commits'],
+      ...['gathers 21', 'reads from 5', 'gathers 22', 'reads from 5', '2 commits'],
+      ...['gathers 23', 'reads from 7', 'gathers 24', 'reads from 7', 'subscribes from 7'],
     ]);
   });
 

@@ -9,8 +9,8 @@ import type { ReadRequest, ServerPosition } from './read-request.js';
 const EVERYTHING = Number.MAX_SAFE_INTEGER;
 const PAUSE_MIN_MS = 50;
 const PAUSE_MAX_MS = 2000;
-/** A read that brings fewer appends than this was not worth a read: the next one is told. */
-const GATHERED_MIN = 2;
+/** So many reads in a row that bring nothing are enough: the next append is told. */
+const EMPTY_READS_MAX = 2;
 
 /** How far a subscription is: what it has handed on, and from where the server is asked when the call breaks. */
 type Progress = {
@@ -93,8 +93,8 @@ const followOnce = async function* (
 /**
  * What is appended from now on. Told of each append by a subscription, a server under load makes two threads and two processes
  * wake for each; so while the reader lets appends gather, what has come is read at once, and the server is told nothing. As
- * network drivers do: polled while there is much, woken when there is little. A read that finds next to nothing ends it,
- * since it also would begin again and again where the last append was that the filter has let through.
+ * network drivers do: polled while there is much, woken when there is little. Not for ever with nothing: each read begins
+ * where the last append was that the filter has let through, and a subscription says how far it has looked.
  */
 const news = async function* (
   reader: LogReader,
@@ -107,14 +107,14 @@ const news = async function* (
       yield message;
       if (gatherMs() > 0) break;
     }
-    for (let gathered = GATHERED_MIN; gathered >= GATHERED_MIN && !signal.aborted;) {
+    for (let empty = 0; empty < EMPTY_READS_MAX && !signal.aborted;) {
       const waitMs = gatherMs();
       if (waitMs === 0) break;
       await pause(clock, waitMs, signal);
-      gathered = 0;
+      empty += 1;
       for await (const message of given(reader, progress, { ...following, request: stored(filter, progress) })) {
-        if (message.type === 'commits') gathered += message.commits.length;
         yield message;
+        empty = 0;
       }
     }
   }
