@@ -47,7 +47,7 @@ const gathered = async (gatherMs: readonly number[], ...ends: readonly End[]): P
   const left = [...ends];
   // As much of a reader as is asked here.
   const reader = {
-    head: () => Promise.resolve(7 as Position),
+    head: () => Promise.resolve((last === 0 ? 7 : 256 * (last + 20)) as Position),
     open: ({ count, source }: ReadRequest) => {
       const from = 'position' in source && typeof source.position === 'object' ? source.position.commit : '';
       seen.push(`${count === 'subscription' ? 'subscribes' : 'reads'}${last === 0 ? '' : ` from ${from}`}`);
@@ -84,12 +84,19 @@ describe('a subscription to EventStoreDB', () => {
     expect(await followed(tooSlow(), null)).toEqual(['reads', 'waits', 'reads', 'caught-up', 'subscribes']);
   });
 
-  it('reads what has gathered, from the last append on, and is told again after two reads that brought nothing', async () => {
-    expect(await gathered([20, 20, 21, 22, 23, 24], null, 1, 3, 0, 2, 0, 0)).toEqual([
+  it('reads what has gathered, from the last append on, and from the head once a read has brought nothing', async () => {
+    expect(await gathered([20, 20, 21, 22, 23, 24], null, 1, 3, 0, 2, 0)).toEqual([
       ...['reads', 'caught-up', 'subscribes', '1 commits', 'gathers 20', 'reads from 2', '3 commits'],
       ...['gathers 21', 'reads from 5', 'gathers 22', 'reads from 5', '2 commits'],
-      ...['gathers 23', 'reads from 7', 'gathers 24', 'reads from 7', 'subscribes from 7'],
+      ...['gathers 23', 'reads from 24', 'gathers 24', 'reads from 24'],
     ]);
+  });
+
+  it('is told again when nothing more comes', async () => {
+    const nothing = Array.from({ length: 25 }, () => 0);
+    const seen = await gathered([20, 20, ...nothing.map(() => 20)], null, 1, ...nothing);
+    expect(seen.filter((what) => what.startsWith('reads'))).toHaveLength(26);
+    expect(seen.at(-1)).toBe('subscribes from 21');
   });
 
   it('is told again as soon as appends may not gather', async () => {
@@ -110,7 +117,7 @@ describe('a subscription to EventStoreDB', () => {
   it('goes on with a read, and says that it has caught up, when one of what had gathered broke', async () => {
     expect(await gathered([20, 20], null, 1, broken(), null)).toEqual([
       ...['reads', 'caught-up', 'subscribes', '1 commits', 'gathers 20', 'reads from 2'],
-      ...['waits', 'reads from 2', 'caught-up', 'subscribes from 2'],
+      ...['waits', 'reads from 2', 'caught-up', 'subscribes from 21'],
     ]);
   });
 });

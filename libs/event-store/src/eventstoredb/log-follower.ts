@@ -9,8 +9,8 @@ import type { ReadRequest, ServerPosition } from './read-request.js';
 const EVERYTHING = Number.MAX_SAFE_INTEGER;
 const PAUSE_MIN_MS = 50;
 const PAUSE_MAX_MS = 2000;
-/** So many reads in a row that bring nothing are enough: the next append is told. */
-const EMPTY_READS_MAX = 2;
+/** So many reads in a row that bring nothing are enough: the next append is told. Fewer would cost more subscriptions than they save. */
+const EMPTY_READS_MAX = 25;
 
 /** How far a subscription is: what it has handed on, and from where the server is asked when the call breaks. */
 type Progress = {
@@ -93,8 +93,7 @@ const followOnce = async function* (
 /**
  * What is appended from now on. Told of each append by a subscription, a server under load makes two threads and two processes
  * wake for each; so while the reader lets appends gather, what has come is read at once, and the server is told nothing. As
- * network drivers do: polled while there is much, woken when there is little. Not for ever with nothing: each read begins
- * where the last append was that the filter has let through, and a subscription says how far it has looked.
+ * network drivers do: polled while there is much, woken when there is little.
  */
 const news = async function* (
   reader: LogReader,
@@ -111,11 +110,14 @@ const news = async function* (
       const waitMs = gatherMs();
       if (waitMs === 0) break;
       await pause(clock, waitMs, signal);
+      // Else each would begin again at the last append that the filter has let through.
+      const head = empty === 0 ? null : await reader.head();
       empty += 1;
       for await (const message of given(reader, progress, { ...following, request: stored(filter, progress) })) {
         yield message;
         empty = 0;
       }
+      if (head !== null && head > progress.position && !signal.aborted) progress.scanned = serverPosition(head);
     }
   }
 };
