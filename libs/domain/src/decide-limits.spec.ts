@@ -123,6 +123,16 @@ describe('the time limit of the run', () => {
       .thenNothing();
   });
 
+  it('starts no attempt from then on, of a step without a deadline either', () => {
+    const entered = [started({ timeoutAt: after(5_000) }), entering(plan)('charge')] as const;
+    given(...entered, pause(4_999))
+      .when(startAttempt('charge'))
+      .thenEvents(attemptStarted('charge', 1));
+    given(...entered, pause(5_000))
+      .when(startAttempt('charge'))
+      .thenRejected({ code: 'not-owed', step: 'charge' });
+  });
+
   it('ends a run that has entered nothing yet', () => {
     given(started({ timeoutAt: after(5_000) }), pause(5_000))
       .when(WAKE_UP)

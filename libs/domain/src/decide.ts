@@ -122,7 +122,8 @@ const startAttempt = (command: RunCommand & { type: 'StartAttempt' }, run: Run, 
   const due =
     step.status === 'scheduled' ||
     (step.status === 'waiting-retry' && step.retryAt !== null && toMs(step.retryAt) <= atMs);
-  const late = step.deadlineAt !== null && toMs(step.deadlineAt) <= atMs;
+  // Who hears late of a run starts nothing that the next waking would end: its answer might come before that.
+  const late = [step.deadlineAt, run.obligations.timeoutAt].some((until) => until !== null && toMs(until) <= atMs);
   if (!due || late) return reject({ code: 'not-owed', step: command.step });
   if (run.revision + 1 >= context.limits.eventsMax) return tooManyEvents(step, run, context);
   const spent = spentBy(step, run, context);
