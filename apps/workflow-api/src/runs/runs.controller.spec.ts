@@ -1,6 +1,8 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { JsonText } from '#domain';
 import type { RunId } from '#engine';
+import { TwistedStore } from '../../../../libs/engine/src/testing/engine-world.js';
+import { eventually } from '../../../../test/support/pause.js';
 import { startTestApi, type TestApi } from '../../testing/test-api.js';
 
 let api: TestApi;
@@ -250,25 +252,49 @@ describe('GET /v1/runs/{id}/events', () => {
 });
 
 describe('a server that stops', () => {
-  it('ends open streams, and answers those who wait for an end with the run so far', async () => {
-    const other = await startTestApi();
+  const holding = async (store?: TwistedStore) => {
+    const other = await startTestApi({}, store);
     other.owner.held.add('create-user');
-    const headers = { 'content-type': 'application/json', 'idempotency-key': 'k' };
-    const send = (extra: Record<string, string>) =>
+    const send = (key: string, headers: Record<string, string> = {}) =>
       fetch(`${other.url}/v1/runs`, {
         method: 'POST',
-        headers: { ...headers, ...extra },
+        headers: { 'content-type': 'application/json', 'idempotency-key': key, ...headers },
         body: '{"workflow":"welcome"}',
       });
-    const { id } = (await (await send({})).json()) as any;
-    const streamed = fetch(`${other.url}/v1/runs/${id}/events`, { headers: { accept: 'text/event-stream' } }).then(
-      (response) => response.text(),
-    );
-    const waited = send({ prefer: 'wait=60' });
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    return { other, send };
+  };
+
+  it('ends open streams, and answers those who wait for an end with the run so far', async () => {
+    const { other, send } = await holding();
+    const waits = jest.spyOn(other.engine, 'whenEnded');
+    const { id } = (await (await send('k')).json()) as any;
+    const streamed = await fetch(`${other.url}/v1/runs/${id}/events`, { headers: { accept: 'text/event-stream' } });
+    const events = streamed.body!.pipeThrough(new TextDecoderStream()).values();
+    for (let text = ''; !text.includes('AttemptStarted');) text += (await events.next()).value;
+    const waited = send('k', { prefer: 'wait=60' });
+    await eventually('somebody to wait', async () => (waits.mock.calls.length > 0 ? true : null));
     await other.stop();
     expect((await waited).status).toBe(202);
-    expect(await streamed).toContain('AttemptStarted');
+    for await (const rest of events) expect(rest).not.toContain('RunCompleted');
+  });
+
+  it('answers a start that is on its way to the log then, without waiting for the end of its run', async () => {
+    const store = new TwistedStore();
+    const { other, send } = await holding(store);
+    let commit: (() => void) | null = null;
+    store.twist = (append, settle) => {
+      store.twist = null;
+      commit = () => store.append(append, settle);
+      return true;
+    };
+    const waited = send('k', { prefer: 'wait=60' });
+    const release = await eventually('an append', async () => commit);
+    const stopped = other.stop();
+    await eventually('the server to listen no more', async () => (other.app.getHttpServer().listening ? null : true));
+    release();
+    const response = await waited;
+    expect([response.status, ((await response.json()) as any).status]).toEqual([202, 'running']);
+    await stopped;
   });
 });
 

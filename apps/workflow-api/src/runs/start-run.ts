@@ -146,7 +146,8 @@ export class StartRunRoute {
         .catch((error: unknown) => answerFailure(response, error, log, runId));
     };
     const wait: Wait = { giveUp, place: -1 };
-    const takeBack = clock.after(waitMs, giveUp);
+    // A start that was on its way to the log when the server was told to stop waits for nothing any more.
+    const takeBack = clock.after(this.#stopping ? 0 : waitMs, giveUp);
     this.#waits.add(wait);
     response.on('close', settle);
     const stop = runs.whenEnded(runId, (loaded) => {
