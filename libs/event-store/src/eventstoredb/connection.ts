@@ -1,4 +1,11 @@
-import type { CallOptions, ClientDuplexStream, ClientReadableStream, Metadata, ServiceError } from '@grpc/grpc-js';
+import type {
+  CallOptions,
+  ChannelOptions,
+  ClientDuplexStream,
+  ClientReadableStream,
+  Metadata,
+  ServiceError,
+} from '@grpc/grpc-js';
 import { EventStoreDBClient } from '@eventstore/db-client';
 import featuresGrpc from '@eventstore/db-client/generated/serverfeatures_grpc_pb.js';
 import type { ServerFeaturesClient } from '@eventstore/db-client/generated/serverfeatures_grpc_pb.js';
@@ -26,8 +33,20 @@ type Inner = {
     act: (client: Client) => Promise<Answer>,
   ) => Promise<Answer>;
   readonly callArguments: (options: { requiresLeader: boolean }, call: CallOptions) => [Metadata, CallOptions];
-  readonly getChannel: () => Promise<{ getTarget: () => string; close: () => void }>;
+  getChannel: () => Promise<Channel>;
 };
+
+type Channel = {
+  readonly getTarget: () => string;
+  readonly close: () => void;
+  readonly internalChannel: { readonly getOptions: () => ChannelOptions };
+};
+
+/**
+ * So many bytes may be under way to us unread, of one call and of all. HTTP/2's own 64 KiB hold some fifty appends: a server that
+ * hands over what has gathered would stop and wait for our word, and its threads with it, several times a read.
+ */
+const RECEIVE_WINDOW_BYTES = 1024 * 1024;
 
 /** Everything is asked of the leader, so that what one call was told the next one knows. */
 const LEADER = { requiresLeader: true };
@@ -44,7 +63,10 @@ export class Connection {
   constructor(url: string, generation: number, log: Log) {
     this.#client = quietly(log, () => EventStoreDBClient.connectionString(connectionString(url, generation)));
     // The members are declared, but protected: they are for subclasses, which `connectionString` does not make.
-    this.#inner = this.#client as unknown as Inner;
+    const inner = this.#client as unknown as Inner;
+    const { getChannel } = inner;
+    inner.getChannel = async () => widened(await getChannel());
+    this.#inner = inner;
   }
 
   read(req: ReadReq): Promise<ReadCall> {
@@ -87,6 +109,12 @@ export class Connection {
     await this.retire();
   }
 }
+
+/** The client takes no options for its channel. A channel looks at its own when it connects, which the first call makes it do. */
+const widened = (channel: Channel): Channel => {
+  channel.internalChannel.getOptions()['grpc-node.flow_control_window'] = RECEIVE_WINDOW_BYTES;
+  return channel;
+};
 
 /** The client warns on the console, of our short keep-alive always, and shows the whole connection string with its password. */
 const quietly = <T>(log: Log, make: () => T): T => {
