@@ -44,8 +44,6 @@ const COMPLAINTS_KEPT = 100;
 const RETRY_PAUSE_MS = [20, 250] as const;
 const GIVE_UP_MS = 90_000;
 const WAIT_SECONDS = 5;
-/** So long the server waits for the headers of a request. */
-const HEADER_TIMEOUT_MS = 10_000;
 
 /** One wish from start to end: started until acknowledged, sometimes twice at once, repeated, contradicted, cancelled. */
 export const performWish = async (field: Field, chance: Chance, wish: Wish): Promise<void> => {
@@ -145,12 +143,9 @@ const insist = async (
 ): Promise<HttpAnswer | null> => {
   const untilMs = performance.now() + GIVE_UP_MS;
   for (;;) {
-    const askedAtMs = performance.now();
     const answer = await ask().catch(() => null);
-    // A server that was stopped for so long finds the request too old when it wakes, before it has looked at it.
-    const isTooOld = answer?.status === 408 && performance.now() - askedAtMs >= HEADER_TIMEOUT_MS;
     if (answer === null) wish.unanswered++;
-    else if (answer.status !== 503 && !isTooOld) return answer;
+    else if (answer.status !== 503) return answer;
     if (performance.now() > untilMs) {
       complain(field, `no answer for ${wish.key} in ${GIVE_UP_MS / 1000} s`);
       return null;
