@@ -48,11 +48,12 @@ export type HttpAdapter = {
 export const createFastifyAdapter = (limits: HttpLimits): HttpAdapter => {
   let fastPath: FastPath = () => false;
   const serverFactory = (handler: (request: IncomingMessage, response: ServerResponse) => void): Server => {
+    const checkMs = Math.min(TIMEOUT_CHECK_MS, limits.headerTimeoutMs);
     const server = createServer(
       {
         headersTimeout: limits.headerTimeoutMs,
         requestTimeout: limits.requestTimeoutMs,
-        connectionsCheckingInterval: Math.min(TIMEOUT_CHECK_MS, limits.headerTimeoutMs),
+        connectionsCheckingInterval: checkMs,
         keepAliveTimeout: KEEP_ALIVE_MS,
         maxHeaderSize: HEADER_MAX_BYTES,
         // Checked below, so that the answer has our form.
@@ -69,6 +70,7 @@ export const createFastifyAdapter = (limits: HttpLimits): HttpAdapter => {
         } else sendProblem(response, BAD_HOST);
       },
     );
+    readAfterStandstill(server, checkMs);
     server.on('checkExpectation', (_request, response) => sendProblem(response, BAD_EXPECTATION));
     server.on('connect', (_request, socket) => endSocket(socket as Socket, NO_TUNNELS));
     return server;
@@ -110,6 +112,26 @@ export const createFastifyAdapter = (limits: HttpLimits): HttpAdapter => {
         done();
       }),
   };
+};
+
+/**
+ * A process that was stopped for a while (SIGSTOP, a paused machine) runs its timers before it reads: Node's check for slow requests
+ * would refuse those that came meanwhile. So one that comes late finds no limits, and the next one judges what was read. Ours is
+ * of the same interval and begins just before Node's, which begins when the server listens: so it is called just before it each time.
+ */
+const readAfterStandstill = (server: Server, checkMs: number): void => {
+  const { headersTimeout, requestTimeout } = server;
+  server.prependOnceListener('listening', () => {
+    let lastMs = performance.now();
+    const check = setInterval(() => {
+      const stoodStill = performance.now() - lastMs > 2 * checkMs;
+      lastMs = performance.now();
+      if (!stoodStill) return;
+      Object.assign(server, { headersTimeout: 0, requestTimeout: 0 });
+      setImmediate(() => Object.assign(server, { headersTimeout, requestTimeout }));
+    }, checkMs).unref();
+    server.once('close', () => clearInterval(check));
+  });
 };
 
 /**

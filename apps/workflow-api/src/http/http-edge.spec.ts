@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sendRaw } from '../../testing/raw-http.js';
 import { startTestApi, type TestApi } from '../../testing/test-api.js';
@@ -191,6 +193,27 @@ describe('the HTTP edge', () => {
     const good = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     expect(await send('trace-1', good)).toBe(good);
     expect(await send('trace-2', '00-zz')).toBeNull();
+  });
+});
+
+describe('a server that stood still', () => {
+  it('takes what was sent meanwhile, and goes on cutting off what is slow', async () => {
+    const http = createFastifyAdapter({ bodyMaxBytes: 1_000, headerTimeoutMs: 150, requestTimeoutMs: 300 });
+    await http.adapter.getInstance().listen({ port: 0, host: '127.0.0.1' });
+    const server = http.adapter.getHttpServer();
+    const { port } = server.address() as { port: number };
+    const taken = once(server, 'connection');
+    const client = connect(port, '127.0.0.1');
+    await taken;
+    client.write(`GET /nothing HTTP/1.1\r\n${HOST}\r\n`);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600);
+    const [answer] = (await once(client, 'data')) as [Buffer];
+    expect(String(answer)).toMatch(/^HTTP\/1.1 404 /);
+    client.write('GET /nothing HTTP/1.1\r\n');
+    const [slow] = (await once(client, 'data')) as [Buffer];
+    expect(String(slow)).toMatch(/^HTTP\/1.1 408 /);
+    client.destroy();
+    await http.adapter.getInstance().close();
   });
 });
 
