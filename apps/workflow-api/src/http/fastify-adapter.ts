@@ -129,7 +129,7 @@ const readAfterStandstill = (server: Server, checkMs: number): void => {
       if (!stoodStill) return;
       Object.assign(server, { headersTimeout: 0, requestTimeout: 0 });
       setImmediate(() => Object.assign(server, { headersTimeout, requestTimeout }));
-    }, checkMs).unref();
+    }, checkMs);
     server.once('close', () => clearInterval(check));
   });
 };
