@@ -86,8 +86,8 @@ describe("an engine's counts", () => {
     expect(after(300, 5)).toBe(0);
     // One that waited for the disk is none of a load.
     expect(after(1, 1_000)).toBe(0);
-    expect(after(300, 60)).toBe(30);
-    expect(after(300, 5_000)).toBe(40);
+    expect(after(300, 60)).toBe(60);
+    expect(after(300, 5_000)).toBe(80);
     expect(after(300, 5)).toBe(0);
   });
 });

@@ -12,7 +12,7 @@ const APPEND_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.
 const RECENT_APPENDS = 32;
 /** Appends that take so long wait in line: the log, or this machine, is under load. */
 const SLOW_APPEND_MS = 40;
-const GATHER_MS_MAX = 40;
+const GATHER_MS_MAX = 80;
 
 /** What an engine has done since its start, in plain fields: it stands in the hottest path. */
 export class EngineCounts {
@@ -26,11 +26,11 @@ export class EngineCounts {
   private recentAppendMs = 0;
 
   /**
-   * How long news of runs may gather before they are heard of: not at all, or, when appends take long, half of that. A run meets
-   * it twice, when it starts and when it ends, beside four appends.
+   * How long news of runs may gather before they are heard of: not at all, or, when appends take long, as long as one of them,
+   * 80 ms at most. A run meets it twice, when it starts and when it ends, beside four appends.
    */
   get gatherMs(): number {
-    return this.recentAppendMs < SLOW_APPEND_MS ? 0 : Math.min(this.recentAppendMs / 2, GATHER_MS_MAX);
+    return this.recentAppendMs < SLOW_APPEND_MS ? 0 : Math.min(this.recentAppendMs, GATHER_MS_MAX);
   }
 
   appended(outcome: AppendOutcome['status'], tookMs: number): void {
