@@ -8,8 +8,12 @@ const OUTCOMES = ['appended', 'conflict', 'unknown'] as const satisfies readonly
 /** From half a millisecond, a commit of the embedded log alone, to the time-out of an append. */
 const APPEND_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** What an append takes is a mean of about so many. */
-const RECENT_APPENDS = 32;
+/**
+ * What an append takes follows slower ones slowly and quicker ones at once, so it is what all but the quickest tenth take: one
+ * that waited for the disk is none of a load, and a few quick ones end it, for whoever comes after a rush.
+ */
+const SLOWER_SHARE = 1 / 32;
+const QUICKER_SHARE = 1 / 4;
 /** Appends that take so long wait in line: the log, or this machine, is under load. */
 const SLOW_APPEND_MS = 40;
 const GATHER_MS_MAX = 80;
@@ -35,7 +39,8 @@ export class EngineCounts {
 
   appended(outcome: AppendOutcome['status'], tookMs: number): void {
     this.appends[outcome] += 1;
-    this.recentAppendMs += (tookMs - this.recentAppendMs) / RECENT_APPENDS;
+    const change = tookMs - this.recentAppendMs;
+    this.recentAppendMs += change * (change > 0 ? SLOWER_SHARE : QUICKER_SHARE);
     this.appendSeconds.observe(tookMs / 1_000);
   }
 
