@@ -127,7 +127,7 @@ const OFTEN_ENOUGH = {
   'an attempt interrupted': 100,
   'a retry waited for': 150,
   'a step out of time': 50,
-  'an outcome lost for good': 5,
+  'an outcome lost for good': 25,
   'too many attempts': 10,
   'too many events': 10,
   'a payload too large': 10,
