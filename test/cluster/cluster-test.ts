@@ -135,7 +135,6 @@ const fieldOf = (cluster: Cluster, seed: number): Field => {
     scope,
     wishes: [],
     complaints: [],
-    oneServer: false,
     acknowledged: () => {},
   };
 };

@@ -62,7 +62,6 @@ export const crashTest = async (options: CrashOptions): Promise<readonly Verdict
       scope: `${options.seed}`,
       wishes: [],
       complaints: [],
-      oneServer: true,
       acknowledged,
     };
     await publishAll(victim.url, kinds);
