@@ -126,8 +126,8 @@ const relayHappenings = (seconds: number, tally: TopicTally, relays: number): re
 /** Clients take the APIs by turns: what one has acknowledged, the other must know. */
 const fieldOf = (cluster: Cluster, seed: number): Field => {
   let turn = 0;
-  // A real event store may hold the runs of a test with the same seed.
-  const scope = cluster.eventStore === null ? `${seed}-${systemEntropy.hex(4)}` : `${seed}`;
+  // A real event store may hold the runs of a test with the same seed; one of our own is new.
+  const scope = `${seed}-${cluster.eventStore === null ? systemEntropy.hex(4) : 'own'}`;
   return {
     get url() {
       return cluster.apis[turn++ % cluster.apis.length]!.url;

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { systemClock } from '#runtime';
 import { shardOf } from '#event-store';
-import { newWish, performWish, type Field } from '../crash/client.js';
+import { keyOf, newWish, performWish, type Field } from '../crash/client.js';
 import type { Verdict } from '../crash/invariants.js';
 import type { Workload } from '../crash/workloads.js';
 import type { LedgerEntry } from '../../apps/sample-app/src/ledger.js';
@@ -43,7 +43,7 @@ export const stopForLong = async (
   const [member, ...others] = cluster.dispatchers as [Member, ...Member[]];
   const dispatcher = `${hostname()}-${member.child!.pid}`;
   const before = await takeOvers(others);
-  const wishes = Array.from({ length: LONG_RUNS }, (_, number) => newWish(`long-${seed}-${number}`, long, false));
+  const wishes = Array.from({ length: LONG_RUNS }, (_, number) => newWish(keyOf(field, 'long', number), long, false));
   const started = wishes.map((wish, number) => performWish(field, new Chance(seed + number), wish));
   await eventually('long runs to be started', async () => (wishes.some(({ ids }) => ids.size > 0) ? true : null));
   await pause(LONG_RUNS_UNDER_WAY_MS);

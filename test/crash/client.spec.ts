@@ -1,10 +1,11 @@
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 
 import { Chance } from '../support/chance.js';
 import { closeConnections } from '../support/http-client.js';
-import { newWish, performWish, type Field } from './client.js';
+import { keyOf, newWish, performWish, type Field } from './client.js';
 import { workloads } from './workloads.js';
 
 // What the clients hold against a server decides over a whole crash test: each answer here is written by hand.
@@ -26,10 +27,10 @@ class Written extends Chance {
   }
 }
 
-let server: Server;
+let server: Server | null = null;
 afterEach(() => {
   closeConnections();
-  server.close();
+  server?.close();
 });
 
 /** Answers each start in turn as written; those on the way at once in their `order`. Gives the complaints. */
@@ -40,10 +41,10 @@ const complaintsAbout = async (choices: boolean[], answers: Answer[]): Promise<r
     const send = () => response.writeHead(201, headers).end('{"id":"r1"}');
     setTimeout(send, order * 100);
   }).listen(0, '127.0.0.1');
-  await new Promise((listening) => server.once('listening', listening));
+  await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const field: Field = { url, scope: 's', wishes: [], complaints: [], acknowledged: () => {} };
-  await performWish(field, new Written(choices), newWish('k', single, false));
+  await performWish(field, new Written(choices), newWish(keyOf(field, 'k', 1), single, false));
   expect(answers).toEqual([]);
   return field.complaints;
 };
@@ -57,12 +58,21 @@ describe('a client of the crash test', () => {
     expect(await complaintsAbout([false, true], answers)).toEqual([]);
   });
 
+  it('takes no key by which its runs could not be told from those of another test', async () => {
+    const field: Field = { url: 'http://unused', scope: 's', wishes: [], complaints: [], acknowledged: () => {} };
+    await expect(performWish(field, new Written([]), newWish('k-1', single, false))).rejects.toThrow(
+      'no key of this test',
+    );
+  });
+
   it('complains of two acknowledgements as the first', async () => {
     const answers = [
       { headers: FIRST, order: 0 },
       { headers: FIRST, order: 0 },
     ];
-    expect(await complaintsAbout([false, true], answers)).toEqual(['start of k was acknowledged twice as the first']);
+    expect(await complaintsAbout([false, true], answers)).toEqual([
+      'start of k-s-1 was acknowledged twice as the first',
+    ]);
   });
 
   it('complains of a start that is the first after one was acknowledged as a replay', async () => {
@@ -71,7 +81,7 @@ describe('a client of the crash test', () => {
       { headers: FIRST, order: 0 },
     ];
     expect(await complaintsAbout([false, false, true], answers)).toEqual([
-      'start of k, sent after an acknowledgement, was acknowledged as the first',
+      'start of k-s-1, sent after an acknowledgement, was acknowledged as the first',
     ]);
   });
 });

@@ -30,13 +30,19 @@ export type Wish = {
 /** What all clients share. */
 export type Field = {
   readonly url: string;
-  /** Tells the keys of this test from others that the log may hold. */
+  /** Of this test alone; in all its keys. */
   readonly scope: string;
   readonly wishes: Wish[];
   readonly complaints: string[];
   /** Called as the head of an acknowledgement arrives. */
   readonly acknowledged: () => void;
 };
+
+/** Tells the runs of a test from others that the log may hold, which may have come of the same seed. */
+export const keyOf = ({ scope }: Field, kind: string, ...numbers: readonly number[]): string =>
+  [kind, scope, ...numbers].join('-');
+
+export const isKeyOf = ({ scope }: Field, key: string): boolean => key.includes(`-${scope}-`);
 
 const COMPLAINTS_KEPT = 100;
 const RETRY_PAUSE_MS = [20, 250] as const;
@@ -45,6 +51,7 @@ const WAIT_SECONDS = 5;
 
 /** One wish from start to end: started until acknowledged, sometimes twice at once, repeated, contradicted, cancelled. */
 export const performWish = async (field: Field, chance: Chance, wish: Wish): Promise<void> => {
+  if (!isKeyOf(field, wish.key)) throw new Error(`${wish.key} is no key of this test: make it by keyOf`);
   field.wishes.push(wish);
   const wait = chance.yes(0.3);
   const twice = chance.yes(0.1);

@@ -7,7 +7,7 @@ import { Chance } from '../support/chance.js';
 import { httpCall } from '../support/http-client.js';
 import { pause } from '../support/pause.js';
 import { allSteps } from '../support/shapes.js';
-import { newWish, performWish, type Field } from './client.js';
+import { isKeyOf, keyOf, newWish, performWish, type Field } from './client.js';
 import { readEndedRuns, readHistories, readLedger, readList, type Evidence } from './evidence.js';
 import { accountsAreWhole, judge, knownRuns, passes, type Verdict } from './invariants.js';
 import { AIMS, Victim, type Aim } from './victim.js';
@@ -127,7 +127,7 @@ export const runClients = async (
   const client = async (number: number): Promise<void> => {
     const chance = new Chance(seed + number * 7919 + (quiet ? 1 : 0));
     for (let count = 0; quiet ? count < QUIET_RUNS_A_CLIENT : !signal.aborted; count++) {
-      const key = `${quiet ? 'quiet' : 'crash'}-${field.scope}-${number}-${count}`;
+      const key = keyOf(field, quiet ? 'quiet' : 'crash', number, count);
       await performWish(field, chance, newWish(key, chance.oneOf(drawn), quiet));
       await pause(chance.between(...PAUSE_MS));
     }
@@ -175,7 +175,7 @@ export const gather = async (
   const { id } = JSON.parse(last.text) as { readonly id: string };
   const position = (await httpCall('GET', `${url}/v1/runs/${id}`)).headers['stepwell-position'];
   if (typeof position !== 'string') throw new Error(`an answer about a run bears no Stepwell-Position: ${last.text}`);
-  const listed = await readList(url, position, ({ key }) => !isShared || key.includes(`-${field.scope}-`));
+  const listed = await readList(url, position, ({ key }) => !isShared || isKeyOf(field, key));
   listed.delete(id);
   return {
     wishes: field.wishes,
