@@ -1,6 +1,5 @@
-import type { BatchAppendReq, BatchAppendResp } from '@eventstore/db-client/generated/streams_pb.js';
 import type { Clock } from '#runtime';
-import { AppendRefused } from '../event-store.js';
+import { AppendUnanswered, correlationOf, type Answer, type AppendResponse } from './append-response.js';
 import type { BatchAppendCall, Connection } from './connection.js';
 import type { Connector } from './connector.js';
 import { isNotLeader } from './grpc-errors.js';
@@ -11,18 +10,6 @@ export class AppendTimedOut extends Error {
   readonly retryable = true;
 }
 
-/** The server did not say what became of an append. */
-export class AppendUnanswered extends Error {
-  readonly code = 'append-unanswered';
-  readonly retryable = true;
-}
-
-/** What became of an append, in the server's counts. */
-export type Answer =
-  | { readonly status: 'written'; readonly revision: number; readonly commit: number }
-  | { readonly status: 'conflict' }
-  | { readonly status: 'unknown'; readonly cause: unknown };
-
 type Settle = (answer: Answer) => void;
 type Pending = { readonly settle: Settle; readonly cancelTimer: () => void };
 
@@ -30,7 +17,7 @@ type Pending = { readonly settle: Settle; readonly cancelTimer: () => void };
 class Session {
   readonly pending = new Map<number, Pending>();
   #call: BatchAppendCall | null = null;
-  #unsent: BatchAppendReq[] = [];
+  #unsent: Buffer[] = [];
 
   constructor(readonly connection: Connection) {}
 
@@ -39,7 +26,7 @@ class Session {
     for (const req of this.#unsent.splice(0)) call.write(req);
   }
 
-  send(req: BatchAppendReq): void {
+  send(req: Buffer): void {
     if (this.#call === null) this.#unsent.push(req);
     else this.#call.write(req);
   }
@@ -66,7 +53,7 @@ export class Appender {
   ) {}
 
   /** `make` is given what the server is to answer with. Settles once, never synchronously. */
-  send(make: (correlation: string) => BatchAppendReq, settle: Settle): void {
+  send(make: (correlation: string) => Buffer, settle: Settle): void {
     const number = ++this.#last;
     // First: it refuses what can never be appended.
     const req = make(correlationOf(number));
@@ -88,7 +75,7 @@ export class Appender {
     const session = new Session(current);
     current.batchAppend().then(
       (call) => {
-        call.on('data', (resp: BatchAppendResp) => this.#hear(session, resp));
+        call.on('data', (response: AppendResponse) => this.#hear(session, response));
         call.on('error', (error) => this.#break(session, error));
         call.on('end', () => this.#break(session, new AppendUnanswered('the server has ended the call')));
         session.attach(call);
@@ -98,10 +85,9 @@ export class Appender {
     return session;
   }
 
-  #hear(session: Session, resp: BatchAppendResp): void {
-    const number = numberOf(resp);
+  #hear(session: Session, { number, answer }: AppendResponse): void {
     // An answer that comes after its timer has nobody to go to: the append is asked for again.
-    if (session.pending.has(number)) this.#settle(session, number, answerOf(resp));
+    if (session.pending.has(number)) this.#settle(session, number, answer);
   }
 
   #timeOut(session: Session, number: number): void {
@@ -137,49 +123,3 @@ export class Appender {
     if (this.#underWay === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 }
-
-const CORRELATION_PREFIX = '00000000-0000-4000-8000-';
-const CORRELATION_DIGITS = 12;
-const CORRELATION_MASK = 0xffff_ffff_ffffn;
-
-/** Numbers of appends travel as UUIDs. */
-const correlationOf = (number: number): string =>
-  CORRELATION_PREFIX + number.toString(16).padStart(CORRELATION_DIGITS, '0');
-
-/** The server answers with the text, or, when its own timer has fired, with two halves. */
-const numberOf = (resp: BatchAppendResp): number => {
-  const id = resp.getCorrelationId();
-  const halves = id?.getStructured();
-  if (halves !== undefined) return Number(BigInt(halves.getLeastSignificantBits()) & CORRELATION_MASK);
-  return Number.parseInt(id?.getString().slice(CORRELATION_PREFIX.length) ?? '', 16);
-};
-
-const answerOf = (resp: BatchAppendResp): Answer => {
-  const success = resp.getSuccess();
-  if (success === undefined) return refusalOf(resp);
-  const position = success.getPosition();
-  // It was in the stream, and somebody has deleted that since: nothing is written, and nothing is there.
-  if (position === undefined) return { status: 'conflict' };
-  return {
-    status: 'written',
-    revision: Number(success.getCurrentRevision()),
-    commit: Number(position.getCommitPosition()),
-  };
-};
-
-/** Answers after which a repeat has the same answer. */
-const PERMANENT: Readonly<Record<string, string>> = {
-  'event_store.client.StreamDeleted': 'the stream was deleted for ever',
-  'event_store.client.AccessDenied': 'the user of the connection string may not write to the stream',
-  'event_store.client.MaximumAppendSizeExceeded': 'the append is larger than the server takes',
-  'event_store.client.BadRequest': 'the server does not understand the append',
-};
-
-const refusalOf = (resp: BatchAppendResp): Answer => {
-  const error = resp.getError();
-  const name = error?.getDetails()?.getTypeName() ?? '';
-  if (name === 'event_store.client.WrongExpectedVersion') return { status: 'conflict' };
-  const permanent = PERMANENT[name];
-  if (permanent !== undefined) return { status: 'unknown', cause: new AppendRefused(permanent) };
-  return { status: 'unknown', cause: new AppendUnanswered(error?.getMessage() ?? 'an answer without a result') };
-};

@@ -1,6 +1,7 @@
 import type { AppendOutcome, StreamName } from '../event-store.js';
 import { eventId } from '../packed.js';
-import type { Answer, Appender } from './appender.js';
+import type { Answer } from './append-response.js';
+import type { Appender } from './appender.js';
 import type { LogReader } from './log-reader.js';
 import { metadataRequest } from './stored-append.js';
 

@@ -13,12 +13,14 @@ import type { SupportedMethods } from '@eventstore/db-client/generated/serverfea
 import shared from '@eventstore/db-client/generated/shared_pb.js';
 import streamsGrpc from '@eventstore/db-client/generated/streams_grpc_pb.js';
 import type { StreamsClient } from '@eventstore/db-client/generated/streams_grpc_pb.js';
-import type { BatchAppendReq, BatchAppendResp, ReadReq, ReadResp } from '@eventstore/db-client/generated/streams_pb.js';
+import type { ReadReq } from '@eventstore/db-client/generated/streams_pb.js';
 import type { Log } from '#runtime';
+import { appendResponse, type AppendResponse } from './append-response.js';
 import { connectionString, withoutPassword } from './connection-string.js';
+import { readResponse, type ReadResponse } from './read-response.js';
 
-export type ReadCall = ClientReadableStream<ReadResp>;
-export type BatchAppendCall = ClientDuplexStream<BatchAppendReq, BatchAppendResp>;
+export type ReadCall = ClientReadableStream<ReadResponse>;
+export type BatchAppendCall = ClientDuplexStream<Buffer, AppendResponse>;
 
 /** What the client keeps for its own calls: the connection with discovery, reconnection, TLS and credentials. */
 type Inner = {
@@ -48,6 +50,9 @@ type Channel = {
  */
 const RECEIVE_WINDOW_BYTES = 1024 * 1024;
 
+const { read: READ, batchAppend: BATCH_APPEND } = streamsGrpc.StreamsService;
+const asItIs = (bytes: Buffer): Buffer => bytes;
+
 /** Everything is asked of the leader, so that what one call was told the next one knows. */
 const LEADER = { requiresLeader: true };
 
@@ -71,13 +76,24 @@ export class Connection {
 
   read(req: ReadReq): Promise<ReadCall> {
     const create = (client: StreamsClient): ReadCall =>
-      client.read(req, ...this.#inner.callArguments(LEADER, { deadline: Infinity }));
+      client.makeServerStreamRequest(
+        READ.path,
+        READ.requestSerialize,
+        readResponse,
+        req,
+        ...this.#inner.callArguments(LEADER, { deadline: Infinity }),
+      );
     return this.#inner.GRPCStreamCreator(streamsGrpc.StreamsClient, 'read', create)();
   }
 
   batchAppend(): Promise<BatchAppendCall> {
     const create = (client: StreamsClient): BatchAppendCall =>
-      client.batchAppend(...this.#inner.callArguments(LEADER, { deadline: Infinity }));
+      client.makeBidiStreamRequest(
+        BATCH_APPEND.path,
+        asItIs,
+        appendResponse,
+        ...this.#inner.callArguments(LEADER, { deadline: Infinity }),
+      );
     return this.#inner.GRPCStreamCreator(streamsGrpc.StreamsClient, 'batchAppend', create)();
   }
 

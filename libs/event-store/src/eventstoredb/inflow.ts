@@ -1,5 +1,5 @@
-import type { ReadResp } from '@eventstore/db-client/generated/streams_pb.js';
 import type { ReadCall } from './connection.js';
+import type { ReadResponse } from './read-response.js';
 import { storedCommit, type StoredCommit } from './stored-append.js';
 
 /** What a read brings: an append of ours, or how far the server has looked. */
@@ -11,14 +11,13 @@ export type Arrival =
 const WAITING_MAX = 1024;
 const WAITING_CHARS_MAX = 512 * 1024;
 
-/** What concerns a reader of our appends in an answer. */
-export const arrivalOf = (resp: ReadResp): Arrival | null => {
-  const checkpoint = resp.getCheckpoint();
-  if (checkpoint !== undefined) {
-    const [commit, prepare] = [checkpoint.getCommitPosition(), checkpoint.getPreparePosition()];
+/** What concerns a reader of our appends in a response. */
+export const arrivalOf = (response: ReadResponse): Arrival | null => {
+  if (response.type === 'checkpoint') {
+    const { commit, prepare } = response;
     return { type: 'checkpoint', commit, prepare, chars: 0 };
   }
-  const commit = storedCommit(resp);
+  const commit = response.type === 'event' ? storedCommit(response) : null;
   return commit === null ? null : { type: 'commit', commit, chars: commit.packed.length };
 };
 
@@ -36,11 +35,11 @@ export class Inflow<Item extends { readonly chars: number } = Arrival> {
 
   constructor(
     readonly call: ReadCall,
-    readonly decode: (resp: ReadResp) => Item | null,
+    readonly decode: (response: ReadResponse) => Item | null,
     /** Hears what broke the call, unless it was let go of. */
     readonly broke: (error: unknown) => void,
   ) {
-    call.on('data', (resp: ReadResp) => this.#receive(resp));
+    call.on('data', (response: ReadResponse) => this.#receive(response));
     call.on('end', () => this.#end());
     call.on('error', (error) => {
       if (!this.#closed) broke(error);
@@ -89,8 +88,8 @@ export class Inflow<Item extends { readonly chars: number } = Arrival> {
     this.stopWaiting();
   }
 
-  #receive(resp: ReadResp): void {
-    const item = this.#closed ? null : this.decode(resp);
+  #receive(response: ReadResponse): void {
+    const item = this.#closed ? null : this.decode(response);
     if (item === null) return;
     this.#waiting.push(item);
     this.#chars += item.chars;

@@ -1,4 +1,3 @@
-import type { ReadResp } from '@eventstore/db-client/generated/streams_pb.js';
 import type { Clock } from '#runtime';
 import type { Commit, Filter, Position, RecordedEvent, Revision, StreamName } from '../event-store.js';
 import { LOG_START, NO_STREAM } from '../event-store.js';
@@ -8,6 +7,7 @@ import type { Connector } from './connector.js';
 import { DEADLINE_EXCEEDED, isNotLeader, isPassing, isStreamDeleted } from './grpc-errors.js';
 import { arrivalOf, Inflow } from './inflow.js';
 import { readRequest, type ReadRequest, type ServerPosition } from './read-request.js';
+import type { ReadResponse, ServerEvent } from './read-response.js';
 import { metadataOf, placeOf, type StoredCommit, type StreamMetadata } from './stored-append.js';
 import { StreamPlaces } from './stream-places.js';
 
@@ -120,8 +120,8 @@ export class LogReader {
     const { source } = request;
     // Who reads everything, as the projector does, has nothing to do with a stream of it.
     if (!('stream' in source) && source.audience === undefined) return this.#open(request, arrivalOf);
-    return this.#open(request, (resp) => {
-      const arrival = arrivalOf(resp);
+    return this.#open(request, (response) => {
+      const arrival = arrivalOf(response);
       if (arrival?.type === 'commit') this.#note(arrival.commit);
       return arrival;
     });
@@ -134,7 +134,7 @@ export class LogReader {
 
   async #open<Item extends { readonly chars: number }>(
     request: ReadRequest,
-    decode: (resp: ReadResp) => Item | null,
+    decode: (response: ReadResponse) => Item | null,
   ): Promise<Inflow<Item>> {
     const { current } = this.connector;
     // The next call goes over a new connection, if this one is to blame.
@@ -206,12 +206,12 @@ export class LogReader {
     return found;
   }
 
-  /** The first of what a read brings; `undefined` when there is none. */
+  /** The first event that a read brings; `undefined` when there is none. */
   async #first<Item extends { readonly chars: number }>(
     request: ReadRequest,
-    decode: (resp: ReadResp) => Item | null,
+    decode: (event: ServerEvent) => Item,
   ): Promise<Item | undefined> {
-    const inflow = await this.#open(request, decode);
+    const inflow = await this.#open(request, (response) => (response.type === 'event' ? decode(response) : null));
     try {
       return (await this.#soon(inflow, request))?.[0];
     } finally {

@@ -3,7 +3,6 @@ import streams from '@eventstore/db-client/generated/streams_pb.js';
 import type { ReadReq } from '@eventstore/db-client/generated/streams_pb.js';
 import type { Audience } from '../event-store.js';
 import { markedFor } from './audience-mark.js';
-import { streamIdentifier } from './stored-append.js';
 
 /** A place in the log, as the server names it; decimal text. */
 export type ServerPosition = { readonly commit: string; readonly prepare: string };
@@ -90,4 +89,10 @@ const filterOptions = ({ prefixes, audience }: EventFilter) => {
   options.setMax(WINDOW_EVENTS);
   options.setCheckpointintervalmultiplier(1);
   return options;
+};
+
+const streamIdentifier = (stream: string) => {
+  const identifier = new shared.StreamIdentifier();
+  identifier.setStreamName(Buffer.from(stream));
+  return identifier;
 };

@@ -1,9 +1,8 @@
-import streams from '@eventstore/db-client/generated/streams_pb.js';
-import type { BatchAppendReq, ReadResp } from '@eventstore/db-client/generated/streams_pb.js';
-import shared from '@eventstore/db-client/generated/shared_pb.js';
 import type { Append, Commit, Position, Revision, StreamName } from '../event-store.js';
 import { eventId, lastPosition, repack } from '../packed.js';
+import { appendRequestBytes } from './append-request.js';
 import { audienceMark } from './audience-mark.js';
+import type { ServerEvent } from './read-response.js';
 
 /*
  * One append is one event of the server, since what the server delivers costs by the event. Its data is the packed text,
@@ -18,7 +17,6 @@ export type StoredCommit = Commit & {
 
 /** Version of what stands here, for ever. */
 const FORMAT = 1;
-const CONTENT_TYPE = 'application/json';
 /** The type is for people; an append of many events names the first of them. */
 const TYPE_CHARS_MAX = 120;
 
@@ -26,9 +24,9 @@ const TYPE_CHARS_MAX = 120;
 export const appendRequest = (
   { stream, expected, events, envelope, audience }: Append,
   { packed, after, correlation }: { packed: string; after: number; correlation: string },
-): BatchAppendReq => {
+): Buffer => {
   const metadata = `{"stepwell":${FORMAT},"revision":${expected + 1},"count":${events.length}}`;
-  return batchRequest(correlation, {
+  return appendRequestBytes(correlation, {
     stream,
     expected: after,
     id: eventId(stream, expected, envelope.commandId, 0),
@@ -47,68 +45,22 @@ const typeOf = (types: readonly string[]): string => {
 export const metadataRequest = (
   correlation: string,
   { stream, expected, id, text }: { stream: StreamName; expected: number; id: string; text: string },
-): BatchAppendReq => batchRequest(correlation, { stream, expected, id, type: '$metadata', data: text, metadata: '' });
+): Buffer => appendRequestBytes(correlation, { stream, expected, id, type: '$metadata', data: text, metadata: '' });
 
-type Proposal = {
-  readonly stream: string;
-  readonly expected: number;
-  readonly id: string;
-  readonly type: string;
-  readonly data: string;
-  readonly metadata: string;
-};
-
-/** Without a deadline: it would be an instant of this machine's clock, judged by the server's. */
-const batchRequest = (correlation: string, { stream, expected, id, type, data, metadata }: Proposal) => {
-  const options = new streams.BatchAppendReq.Options();
-  options.setStreamIdentifier(streamIdentifier(stream));
-  if (expected < 0) options.setNoStream(new shared.Empty());
-  else options.setStreamPosition(String(expected));
-  const message = new streams.BatchAppendReq.ProposedMessage();
-  message.setId(uuid(id));
-  message.getMetadataMap().set('type', type).set('content-type', CONTENT_TYPE);
-  message.setData(Buffer.from(data));
-  message.setCustomMetadata(Buffer.from(metadata));
-  const req = new streams.BatchAppendReq();
-  req.setCorrelationId(uuid(correlation));
-  req.setOptions(options);
-  req.addProposedMessages(message);
-  req.setIsFinal(true);
-  return req;
-};
-
-const uuid = (text: string) => {
-  const id = new shared.UUID();
-  id.setString(text);
-  return id;
-};
-
-/** A stream, as requests name it. */
-export const streamIdentifier = (stream: string) => {
-  const identifier = new shared.StreamIdentifier();
-  identifier.setStreamName(Buffer.from(stream));
-  return identifier;
-};
-
-const textOf = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
-
-/** The append in an answer; `null` for an event that is not ours. */
-export const storedCommit = (resp: ReadResp): StoredCommit | null => {
-  const recorded = resp.getEvent()?.getEvent();
-  if (recorded === undefined) return null;
-  const place = placeIn(textOf(recorded.getCustomMetadata_asU8()));
+/** The append in an event of the server; `null` for one that is not ours. */
+export const storedCommit = ({ stream, revision, commit, metadata, data }: ServerEvent): StoredCommit | null => {
+  const place = placeIn(metadata);
   if (place === null) return null;
-  const packed = repack(textOf(recorded.getData_asU8()));
+  const packed = repack(data);
   if (packed === null) return null;
   return {
     // Names come from the log, where we have put them.
-    stream: textOf(recorded.getStreamIdentifier()!.getStreamName_asU8()) as StreamName,
+    stream: stream as StreamName,
     firstRevision: place.revision as Revision, // what `appendRequest` wrote
     count: place.count,
-    position: lastPosition(Number(recorded.getCommitPosition()), place.count),
+    position: lastPosition(commit, place.count),
     packed,
-    serverRevision: Number(recorded.getStreamRevision()),
+    serverRevision: revision,
   };
 };
 
@@ -135,12 +87,10 @@ const reformattedPlace = (metadata: string): Place | null => {
 };
 
 /** Where an event stands in the log, whoever has written it. */
-export const placeOf = (resp: ReadResp): { readonly position: Position; readonly chars: 0 } | null => {
-  const recorded = resp.getEvent()?.getEvent();
-  if (recorded === undefined) return null;
-  const count = placeIn(textOf(recorded.getCustomMetadata_asU8()))?.count ?? 1;
-  return { position: lastPosition(Number(recorded.getCommitPosition()), count), chars: 0 };
-};
+export const placeOf = ({ commit, metadata }: ServerEvent): { readonly position: Position; readonly chars: 0 } => ({
+  position: lastPosition(commit, placeIn(metadata)?.count ?? 1),
+  chars: 0,
+});
 
 /** What the server keeps about a stream: how much of it is to be seen, and what others have put there. */
 export type StreamMetadata = {
@@ -150,14 +100,8 @@ export type StreamMetadata = {
   readonly chars: number;
 };
 
-/** The stream metadata in an answer. */
-export const metadataOf = (resp: ReadResp): StreamMetadata | null => {
-  const recorded = resp.getEvent()?.getEvent();
-  if (recorded === undefined) return null;
-  const text = textOf(recorded.getData_asU8());
-  return {
-    revision: Number(recorded.getStreamRevision()),
-    members: JSON.parse(text) as Record<string, unknown>, // the server takes nothing else there
-    chars: text.length,
-  };
+/** What an event of a stream's metadata says. */
+export const metadataOf = ({ revision, data }: ServerEvent): StreamMetadata => {
+  const members = JSON.parse(data) as Record<string, unknown>; // the server takes nothing else there
+  return { revision, members, chars: data.length };
 };
