@@ -2,11 +2,11 @@ import { evolve, type Plan, type RunState } from '#domain';
 import {
   decodeRunEvent,
   LOG_START,
-  unpack,
+  unpackForFold,
   type Commit,
   type EventStore,
+  type FoldedEvent,
   type Position,
-  type RecordedEvent,
   type Revision,
   type StreamName,
 } from '#event-store';
@@ -53,11 +53,11 @@ export const loadRun = async (
 /** Folds an append that follows what is known; false when something is missing between them. */
 export const foldCommit = (folded: FoldedRun, commit: Commit): boolean => {
   if (commit.firstRevision !== (folded.state?.revision ?? -1) + 1) return false;
-  for (const event of unpack(commit)) fold(folded, event);
+  for (const event of unpackForFold(commit)) fold(folded, event);
   return true;
 };
 
-const fold = (folded: FoldedRun, event: RecordedEvent): void => {
+const fold = (folded: FoldedRun, event: FoldedEvent): void => {
   if (folded.state === null) {
     folded.traceparent = event.traceparent;
     folded.startedAt = LOG_START;

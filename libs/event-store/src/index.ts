@@ -19,7 +19,16 @@ export {
   type SubscribeOptions,
   type SubscriptionMessage,
 } from './event-store.js';
-export { envelopeOf, firstTypeOf, recordedAtOf, storedEvents, unpack, type StoredEvent } from './packed.js';
+export {
+  envelopeOf,
+  firstTypeOf,
+  recordedAtOf,
+  storedEvents,
+  unpack,
+  unpackForFold,
+  type FoldedEvent,
+  type StoredEvent,
+} from './packed.js';
 export { eventText } from './event-text.js';
 export {
   ALL_SHARDS,

@@ -90,6 +90,25 @@ export const unpack = (commit: Commit): readonly RecordedEvent[] => {
   });
 };
 
+/** What a fold asks of an event. */
+export type FoldedEvent = Pick<RecordedEvent, 'type' | 'v' | 'position' | 'recordedAt' | 'traceparent' | 'data'>;
+
+/** As `unpack`, for a fold: the ids that it does not ask for would cost as much as the rest. */
+export const unpackForFold = ({ packed, position, count }: Commit): readonly FoldedEvent[] => {
+  // What `pack` made.
+  const { envelope, events } = JSON.parse(packed) as Packed;
+  const { recordedAt, traceparent } = envelope;
+  const firstPosition = position - count + 1;
+  return events.map(({ type, v, data }, ordinal) => ({
+    type,
+    v,
+    position: (firstPosition + ordinal) as Position, // counted on from the commit's own
+    recordedAt,
+    traceparent,
+    data,
+  }));
+};
+
 /** An event as it is stored; its data is parsed when asked for. */
 export class StoredEvent {
   readonly type: string;
@@ -176,10 +195,16 @@ export const envelopeOf = (packed: string): Envelope & Readonly<Record<string, u
 
 /** UUIDv5 of stream, expected revision, command id and ordinal: a repeated append names its events alike. */
 export const eventId = (stream: StreamName, expected: number, commandId: string, ordinal: number): string => {
-  const name = Buffer.from(`${stream}\n${expected}\n${commandId}\n${ordinal}`);
-  const digest = hash('sha1', Buffer.concat([EVENT_NAMESPACE, name]), 'buffer');
-  digest[6] = (digest[6]! & 0x0f) | 0x50;
-  digest[8] = (digest[8]! & 0x3f) | 0x80;
-  const hex = digest.toString('hex', 0, 16);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  const hex = hash('sha1', subject(`${stream}\n${expected}\n${commandId}\n${ordinal}`), 'hex');
+  const variant = ((Number.parseInt(hex[16]!, 16) & 0x3) | 0x8).toString(16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+};
+
+/** The namespace, and room for names behind it: a buffer for each would cost more than its hash. */
+const SUBJECT = Buffer.concat([EVENT_NAMESPACE, Buffer.alloc(1024)]);
+
+const subject = (name: string): Buffer => {
+  const room = SUBJECT.length - EVENT_NAMESPACE.length;
+  if (name.length * BYTES_A_CHARACTER_MAX > room) return Buffer.concat([EVENT_NAMESPACE, Buffer.from(name)]);
+  return SUBJECT.subarray(0, EVENT_NAMESPACE.length + SUBJECT.write(name, EVENT_NAMESPACE.length));
 };
