@@ -8,10 +8,10 @@ import { ViewsAheadOfLog, type ViewStore } from './view-store.js';
 export const GATHER_MS = 200;
 /**
  * So many commits in that time are a load under which more gather, up to this: a run that ends before it is written costs a
- * third of one that begins in one batch and ends in another, and of short runs half would at 200 ms.
+ * third of one that begins in one batch and ends in another, and a cut between two batches meets all runs that are in flight.
  */
 export const BUSY_COMMITS = 200;
-export const BUSY_GATHER_MS = 1_000;
+export const BUSY_GATHER_MS = 2_000;
 /** After a batch of so many commits those of the next are not heard of one by one, but so often. */
 export const GATHERED_COMMITS = 20;
 const READ_EVERY_MS = 100;
