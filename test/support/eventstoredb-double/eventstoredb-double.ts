@@ -145,7 +145,9 @@ export class EventStoreDbDouble {
       read: {
         ...read,
         responseSerialize: (message: Uint8Array | { serializeBinary: () => Uint8Array }) =>
-          Buffer.from(message instanceof Uint8Array ? message : message.serializeBinary()),
+          Buffer.isBuffer(message)
+            ? message
+            : Buffer.from(message instanceof Uint8Array ? message : message.serializeBinary()),
       },
       batchAppend: batch,
     };
