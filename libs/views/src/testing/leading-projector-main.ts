@@ -10,6 +10,8 @@ const [url, holder, beatMs, silentMs] = process.argv.slice(2);
 const log = new TestLog();
 const projector = new LeadingProjector(log.store, url!, systemClock, {
   onFault: (error) => console.log(String(error)),
+  // A dozen batches: under load all of the log could be in one, and nobody would be in the middle of it.
+  batchCommitsMax: 200,
   lock: { holder: holder!, beatMs: Number(beatMs), silentMs: Number(silentMs) },
 });
 await projector.start();
