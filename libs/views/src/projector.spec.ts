@@ -77,6 +77,19 @@ describe('the projector', () => {
     expect(full).toEqual([BUSY_COMMITS]);
   });
 
+  it('gathers under load for as long as it is told', async () => {
+    const busyGatherMs = 0.3 * BUSY_GATHER_MS;
+    projector = new Projector(log.store, views, systemClock, { busyGatherMs });
+    await projector.start();
+    const startMs = systemClock.monotonicMs();
+    for (let run = 0; run < BUSY_COMMITS; run++) await log.append(`run ${run}`, [started(`run ${run}`)]);
+    const head = await log.store.head();
+    await eventually('the load in the views', async () => (projector.checkpoint === head ? true : null));
+    const tookMs = systemClock.monotonicMs() - startMs;
+    expect(tookMs).toBeGreaterThan(0.9 * busyGatherMs);
+    expect(tookMs).toBeLessThan(0.9 * BUSY_GATHER_MS);
+  });
+
   it('hears of appends together under load, and of each at once when the load is over or somebody waits', async () => {
     const gatherMs: (() => number)[] = [];
     const subscribe = log.store.subscribe.bind(log.store);

@@ -11,7 +11,7 @@ export const GATHER_MS = 200;
  * third of one that begins in one batch and ends in another, and a cut between two batches meets all runs that are in flight.
  */
 export const BUSY_COMMITS = 200;
-export const BUSY_GATHER_MS = 2_000;
+export const BUSY_GATHER_MS = 1_000;
 /** After a batch of so many commits those of the next are not heard of one by one, but so often. */
 export const GATHERED_COMMITS = 20;
 const READ_EVERY_MS = 100;
@@ -27,6 +27,8 @@ export type ProjectorOptions = {
   readonly onFault?: (error: unknown, delayMs: number) => void;
   /** At about so many appends a batch is written without waiting for more. */
   readonly batchCommitsMax?: number;
+  /** How long commits gather under load. */
+  readonly busyGatherMs?: number;
 };
 
 type Waiter = { readonly position: Position; readonly settle: (reached: boolean) => void };
@@ -41,6 +43,7 @@ export class Projector extends ViewProjector {
   readonly #clock: Clock;
   readonly #onFault: NonNullable<ProjectorOptions['onFault']>;
   readonly #batchCommitsMax: number;
+  readonly #busyGatherMs: number;
   readonly #waiters = new Set<Waiter>();
   #running: { readonly ended: Promise<void>; readonly abort: AbortController } | null = null;
   #checkpoint: Position = LOG_START;
@@ -68,6 +71,7 @@ export class Projector extends ViewProjector {
     this.#clock = clock;
     this.#onFault = options.onFault ?? (() => {});
     this.#batchCommitsMax = options.batchCommitsMax ?? BATCH_COMMITS_MAX;
+    this.#busyGatherMs = options.busyGatherMs ?? BUSY_GATHER_MS;
   }
 
   /** Opens the views and follows the log from their checkpoint. Rejects when the views cannot be opened at all. */
@@ -223,7 +227,7 @@ export class Projector extends ViewProjector {
   #pauseMs(checkedMs: number): number {
     const nowMs = this.#clock.monotonicMs();
     if (this.#read <= this.#checkpoint) return checkedMs + IDLE_CHECK_MS - nowMs;
-    const gatherMs = this.#commits.length < BUSY_COMMITS ? GATHER_MS : BUSY_GATHER_MS;
+    const gatherMs = this.#commits.length < BUSY_COMMITS ? GATHER_MS : this.#busyGatherMs;
     return this.#urgent() ? 0 : (this.#oldestMs ?? nowMs) + gatherMs - nowMs;
   }
 

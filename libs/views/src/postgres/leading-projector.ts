@@ -9,6 +9,8 @@ import { HURRY_CHANNEL } from './views-schema.js';
 
 /** Somebody in another process waits so long at most. */
 const HURRY_FOR_MS = 5_000;
+/** A run takes half a second where several processes share its work under load, so that one second would cut half of all. */
+const BUSY_GATHER_MS = 2_000;
 
 /** A projector that works while its process is the one active of several, and stands by else. */
 export class LeadingProjector extends ViewProjector {
@@ -29,7 +31,7 @@ export class LeadingProjector extends ViewProjector {
     this.#log = log;
     this.#url = url;
     this.#clock = clock;
-    this.#options = options;
+    this.#options = { busyGatherMs: BUSY_GATHER_MS, ...options };
     this.#lock = new PostgresLeaderLock(url, 'projector', clock, options.lock);
   }
 
