@@ -4,9 +4,12 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 export class TcpProxy {
   readonly #server: Server;
   readonly #pairs = new Set<readonly [client: Socket, server: Socket]>();
+  /** New connections are closed at once. */
+  refusing = false;
 
   constructor(targetPort: number, targetHost = '127.0.0.1') {
     this.#server = createServer((client) => {
+      if (this.refusing) return void client.destroy();
       const server = connect(targetPort, targetHost);
       const pair = [client, server] as const;
       this.#pairs.add(pair);

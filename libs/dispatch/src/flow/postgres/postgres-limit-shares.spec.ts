@@ -9,8 +9,7 @@ import { DispatchWorld, stepPlan } from '../../testing/dispatch-world.js';
 import { PostgresLimitShares } from './postgres-limit-shares.js';
 
 const LEASE_MS = 1_500;
-/** So long that what a busy machine needs between two attempts is little of it: measured is how the limit is shared. */
-const ANSWER_MS = 120;
+const ANSWER_MS = 60;
 const QUEUED = 4_000;
 
 let postgres: TestPostgres;
