@@ -16,6 +16,7 @@ export { DEFAULT_RETRY, nextAttemptAtMs, type RetryPolicy } from './retry-policy
 export { compileTree, DEFAULT_TIMEOUTS, type Compilation } from './definition/compile-tree.js';
 export type { Finding } from './definition/finding.js';
 export { nearestName } from './definition/known-name.js';
+export { isCredentialHeader } from './definition/step-headers.js';
 export { DEFAULT_COMPILE_LIMITS, type CompileLimits } from './definition/limits.js';
 export type * from './catalogue.js';
 export { decideCatalogue, evolveCatalogue, isWorkflowName, latestVersion, newCatalogue } from './catalogue.js';

@@ -223,6 +223,15 @@ describe('POST /v1/workflows/validate', () => {
     expect(await api.store.head()).toBe(before);
   });
 
+  it('warns of a credential among the headers, as publishing does', async () => {
+    const headers = { accept: 'text/plain', 'x-api-key': 'abc' };
+    const definition = { root: { type: 'step', url: 'http://app:4000/', headers } };
+    const warning = { severity: 'warning', pointer: '/root/headers/x-api-key', line: 1, column: 82 };
+    const { json } = await send('POST', '/validate', definition);
+    expect(json).toMatchObject({ valid: true, findings: [warning] });
+    expect((await send('PUT', '/with-key', definition)).json.findings).toEqual(json.findings);
+  });
+
   it('is 400 only for a body that cannot be parsed', async () => {
     expect((await send('POST', '/validate', '{')).status).toBe(400);
     expect((await send('POST', '/validate', 'null')).json).toMatchObject({ valid: false });

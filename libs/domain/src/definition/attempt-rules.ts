@@ -66,7 +66,7 @@ const readSchedule = (reader: MemberReader): readonly number[] | null | undefine
   const list = reader.list('schedule');
   if (list === undefined) return undefined;
   if (list.length === 0 || list.length > SCHEDULE_MAX) {
-    return reader.refuse('schedule', `A schedule has 1 to ${SCHEDULE_MAX} waits, not ${list.length}`);
+    reader.refuse('schedule', `A schedule has 1 to ${SCHEDULE_MAX} waits, not ${list.length}`);
   }
   const waits: number[] = [];
   for (const [index, value] of list.entries()) {
@@ -84,7 +84,7 @@ const readErrorNames = (reader: MemberReader, key: string): readonly string[] | 
   const list = reader.list(key);
   if (list === undefined) return undefined;
   if (list.length > ERROR_NAMES_MAX)
-    return reader.refuse(key, `"${key}" has at most ${ERROR_NAMES_MAX} error names, not ${list.length}`);
+    reader.refuse(key, `"${key}" has at most ${ERROR_NAMES_MAX} error names, not ${list.length}`);
   const names: string[] = [];
   for (const [index, value] of list.entries()) {
     const pointer = `${reader.at(key)}/${index}`;

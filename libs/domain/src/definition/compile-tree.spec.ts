@@ -224,7 +224,7 @@ describe('what is refused, and where', () => {
 
   it.each([
     ['no type', { url: '/a' }, [['/root', 'type: step']]],
-    ['an unknown type', { type: 'parralel' }, [['/root/type', 'parallel']]],
+    ['an unknown type', { type: 'parralel', branches: [{ type: 'pass' }] }, [['/root/type', 'parallel']]],
     ['a type of a later version', { type: 'map', over: 1 }, ['/root/type']],
     ['no steps', { type: 'sequence' }, ['/root']],
     ['empty steps', { type: 'sequence', steps: [] }, ['/root/steps']],
@@ -367,7 +367,7 @@ describe('what is refused, and where', () => {
   });
 
   it('all findings at once, and how many are left out of a hopeless document', () => {
-    const findings = compileTree({ root: { type: 'sequence', steps: Array(500).fill({ type: 'stp' }) } }).findings;
+    const findings = compileTree({ root: { type: 'sequence', steps: Array(500).fill({ type: 'pss' }) } }).findings;
     expect(findings).toHaveLength(201);
     expect(findings.at(-1)?.detail).toBe('300 further findings are left out');
   });

@@ -22,7 +22,7 @@ export type Compilation = {
 export const DEFAULT_TIMEOUTS: StepTimeouts = { connectMs: 5_000, answerMs: 30_000, stepMs: null };
 
 const MEMBERS = ['format', 'description', 'tags', 'target', 'retry', 'timeouts', 'root', 'output'];
-const LATER_MEMBERS = ['variables'];
+const LATER_MEMBERS = ['variables', 'input'];
 const DESCRIPTION_CHARS_MAX = 10_000;
 /** One event cancels all that is open, and an append, which holds at most 768 KiB, must hold it whole. */
 const OPEN_STEPS_BYTES_MAX = 640 * 1024;
@@ -35,7 +35,7 @@ export const compileTree = (document: unknown, limits: CompileLimits = DEFAULT_C
   const findings = new Findings();
   const reader = MemberReader.of(document, '', findings);
   if (reader === undefined || !isTree(reader)) return failed(findings);
-  refuseUnknown(reader);
+  reader.refuseOthers(MEMBERS, LATER_MEMBERS);
   const description = reader.prose('description', DESCRIPTION_CHARS_MAX) ?? null;
   const tags = readTags(reader, limits);
   const timeouts = reader.object('timeouts');
@@ -48,15 +48,14 @@ export const compileTree = (document: unknown, limits: CompileLimits = DEFAULT_C
   if (root === null) return failed(findings);
   const names = nameNodes(root, findings);
   warnUnreachable(flatten(root), findings);
-  if (findings.hasErrors()) return failed(findings);
   const openBytes = openStepsBytes(root, names);
   if (openBytes > OPEN_STEPS_BYTES_MAX) {
     findings.error(
       '/root',
       `The keys of all steps that can be open at one time take ${openBytes} bytes together, at most ${OPEN_STEPS_BYTES_MAX} are allowed: use shorter names, or fewer branches at once`,
     );
-    return failed(findings);
   }
+  if (findings.hasErrors()) return failed(findings);
   const plan = planTree(root, names, run);
   if (isLongerThan(JSON.stringify(plan), limits.definitionMaxBytes)) {
     findings.error(
@@ -84,13 +83,6 @@ const isTree = (reader: MemberReader): boolean => {
   // What is no known format is most likely a misspelt tree: the rest is read as one.
   reader.oneOf('format', ['tree']);
   return true;
-};
-
-const refuseUnknown = (reader: MemberReader): void => {
-  reader.refuseOthers([...MEMBERS, 'input'], LATER_MEMBERS);
-  if (reader.has('input')) {
-    reader.refuse('input', 'A JSON Schema of the input is not available in this version: runs take any JSON as input');
-  }
 };
 
 const readDefaults = (
@@ -128,7 +120,7 @@ const readTags = (reader: MemberReader, limits: CompileLimits): Readonly<Record<
   if (given.length > limits.tagsMax)
     reader.refuse('tags', `There are ${given.length} tags, at most ${limits.tagsMax} are allowed`);
   const tags: [string, string][] = [];
-  for (const [name, value] of given.slice(0, limits.tagsMax)) {
+  for (const [name, value] of given) {
     const pointer = below(reader.at('tags'), name);
     if (!TAG_NAME.test(name)) {
       reader.findings.error(pointer, `${quoted(name)} is no name of a tag: 1 to 64 characters, no "="`);

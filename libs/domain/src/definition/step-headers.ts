@@ -22,6 +22,13 @@ const FORBIDDEN: ReadonlySet<string> = new Set([
 ]);
 const FORBIDDEN_PREFIXES = ['webhook-', 'stepwell-', 'proxy-'];
 
+const CREDENTIAL_KEPT =
+  'This looks like a credential: the log keeps it for as long as the definition and its runs, for everyone who can read the log';
+
+/** Whether the value of a header (its name in lower case) is most likely a secret, to be shown to nobody. */
+export const isCredentialHeader = (name: string): boolean =>
+  /^(?:authorization|proxy-authorization|cookie|x-api-key)$|-(?:token|secret|key)$/.test(name);
+
 /** Reads the headers of a step: lower-case names, none twice, none that are not a definition's to set. */
 export const readHeaders = (reader: MemberReader): Readonly<Record<string, string>> => {
   const headers: [string, string][] = [];
@@ -29,7 +36,6 @@ export const readHeaders = (reader: MemberReader): Readonly<Record<string, strin
   const entries = reader.entries();
   if (entries.length > HEADERS_MAX) {
     reader.findings.error(reader.pointer, `There are ${entries.length} headers, at most ${HEADERS_MAX} are allowed`);
-    return {};
   }
   for (const [given, value] of entries) {
     const name = given.toLowerCase();
@@ -37,7 +43,9 @@ export const readHeaders = (reader: MemberReader): Readonly<Record<string, strin
     if (earlier !== undefined)
       reader.refuse(given, `The header ${quoted(given)} is set twice: ${quoted(earlier)} is the same name`);
     seen.set(name, given);
-    if (isNameAllowed(reader, given, name) && isValueAllowed(reader, given, value)) headers.push([name, value]);
+    if (!isNameAllowed(reader, given, name) || !isValueAllowed(reader, given, value)) continue;
+    headers.push([name, value]);
+    if (isCredentialHeader(name)) reader.findings.warning(reader.at(given), CREDENTIAL_KEPT);
   }
   return Object.fromEntries(headers);
 };

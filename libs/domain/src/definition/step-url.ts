@@ -35,14 +35,27 @@ export const readTarget = (text: string): ReadUrl => {
 /** Whether the url needs a target; one of another scheme does not, and is refused for that. */
 export const isRelativeUrl = (text: string): boolean => schemeOf(text) === null;
 
-/** Puts a relative url behind the target, whether or not a slash stands between. */
+/** Puts a relative url behind the target, whether or not a slash stands between; a query alone is the target's own. */
 export const readRelativeUrl = (text: string, target: string): ReadUrl => {
   const flaw = textFlaw(text);
   if (flaw !== null) return refused(flaw);
   if (text.startsWith('//'))
     return refused('A url that begins with "//" would leave the target: write the whole url instead');
-  const joined = `${target.replace(/\/+$/, '')}/${text.replace(/^\//, '')}`;
+  if (leavesTarget(text)) return refused(`${quoted(text)} leaves the target by "..": write the whole url instead`);
+  const joined = text.startsWith('?') ? target + text : `${target.replace(/\/+$/, '')}/${text.replace(/^\//, '')}`;
   return URL.canParse(joined) ? { status: 'read', url: new URL(joined).href } : refused(`${quoted(text)} is no url`);
+};
+
+/** Whether the path goes up above where it begins; to `new URL`, `%2e` is a dot as well. */
+const leavesTarget = (text: string): boolean => {
+  const [path = ''] = text.replace(/^\//, '').split('?');
+  let depth = 0;
+  for (const segment of path.replaceAll(/%2e/gi, '.').split('/')) {
+    if (segment === '..') depth -= 1;
+    else if (segment !== '.') depth += 1;
+    if (depth < 0) return true;
+  }
+  return false;
 };
 
 const schemeOf = (text: string): string | null => /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase() ?? null;

@@ -20,7 +20,7 @@ export const flatten = (node: TreeNode): readonly TreeNode[] =>
  */
 export const nameNodes = (root: TreeNode, findings: Findings): TreeNames => {
   const names = new Map<TreeNode, string>();
-  const nameSiblings = (siblings: readonly TreeNode[], containerKey: string | null): void => {
+  const nameSiblings = (siblings: readonly TreeNode[], containerChars: number): void => {
     const taken = givenNames(siblings, findings);
     const counts = new Map<string, number>();
     for (const node of siblings) {
@@ -30,19 +30,20 @@ export const nameNodes = (root: TreeNode, findings: Findings): TreeNames => {
       counts.set(type, number);
       taken.add(name);
       names.set(node, name);
-      const key = containerKey === null ? name : `${containerKey}.${name}`;
-      if (key.length > STEP_KEY_MAX) {
+      let chars = containerChars + name.length;
+      if (chars > STEP_KEY_MAX) {
         findings.error(
           node.pointer,
           `The key of this step, its name behind those of its containers, takes more than ${STEP_KEY_MAX} bytes`,
         );
-        continue;
+        // The keys below are longer still: that is said once, while the names there are looked at.
+        chars = Number.NEGATIVE_INFINITY;
       }
-      if (node.own.type === 'sequence') nameSiblings(node.own.steps.flatMap(flatten), key);
-      if (node.own.type === 'parallel') nameSiblings(node.own.branches.flatMap(flatten), key);
+      if (node.own.type === 'sequence') nameSiblings(node.own.steps.flatMap(flatten), chars + 1);
+      if (node.own.type === 'parallel') nameSiblings(node.own.branches.flatMap(flatten), chars + 1);
     }
   };
-  nameSiblings(flatten(root), null);
+  nameSiblings(flatten(root), 0);
   return names;
 };
 

@@ -6,7 +6,8 @@ import { isErrorName, readRetry, readTimeouts, refuseOtherTimeouts } from './att
 import { readConstant } from './constant.js';
 import { below, quoted, type Findings } from './finding.js';
 import type { CompileLimits } from './limits.js';
-import { MemberReader } from './member-reader.js';
+import { kindOf, MemberReader } from './member-reader.js';
+import { nearestName } from './known-name.js';
 import { contentTypeFlaw, readHeaders } from './step-headers.js';
 import { isRelativeUrl, readAbsoluteUrl, readRelativeUrl, URL_CHARS_MAX } from './step-url.js';
 
@@ -47,7 +48,7 @@ export type TreeReading = {
 
 const COMMON_MEMBERS = ['type', 'name', 'comment', 'input', 'output'];
 const OWN_MEMBERS = {
-  step: ['url', 'method', 'headers', 'contentType', 'completion', 'retry', 'timeouts', 'dynamic'],
+  step: ['url', 'method', 'headers', 'contentType', 'completion', 'retry', 'timeouts'],
   sequence: ['steps'],
   parallel: ['branches', 'reduce', 'onError'],
   pass: [],
@@ -56,7 +57,7 @@ const OWN_MEMBERS = {
 } as const;
 const TYPES = ['step', 'sequence', 'parallel', 'pass', 'succeed', 'fail'] as const;
 const LATER_TYPES = ['map', 'choice', 'repeat', 'wait', 'signal', 'log', 'run', 'use'];
-const LATER_MEMBERS = ['as', 'catch'];
+const LATER_MEMBERS = ['as', 'catch', 'dynamic'];
 
 const NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 const COMMENT_CHARS_MAX = 10_000;
@@ -112,29 +113,33 @@ const readOwn = (reader: MemberReader, depth: number, reading: TreeReading): Own
   }
 };
 
-const readType = (reader: MemberReader): (typeof TYPES)[number] | null => {
+type WrittenType = (typeof TYPES)[number];
+
+/** The type of a node, or the one that was meant, so that a misspelt type hides nothing below it; `null`: no guess. */
+const readType = (reader: MemberReader): WrittenType | null => {
   const given = reader.raw('type');
   const known = TYPES.find((type) => type === given);
   if (known !== undefined) return known;
-  if (given === undefined) {
-    const meant = TYPES.find((type) => OWN_MEMBERS[type].some((member) => reader.has(member)));
-    reader.findings.error(
-      reader.pointer,
-      `A node needs a "type": one of ${TYPES.join(', ')}`,
-      meant === undefined ? null : `type: ${meant}`,
-    );
-  } else if (typeof given === 'string' && LATER_TYPES.includes(given)) {
+  if (typeof given === 'string' && LATER_TYPES.includes(given)) {
     reader.refuse('type', `Nodes of type "${given}" are not available in this version`);
-  } else if (typeof given === 'string') {
-    reader.refuse(
-      'type',
-      `There is no node of type ${quoted(given)}; known are ${TYPES.join(', ')}`,
-      reader.guess(given, TYPES),
-    );
-  } else {
-    reader.oneOf('type', TYPES);
+    return null;
   }
-  return null;
+  const meant = meantType(reader, given);
+  if (given === undefined) {
+    const suggestion = meant === null ? null : `type: ${meant}`;
+    reader.findings.error(reader.pointer, `A node needs a "type": one of ${TYPES.join(', ')}`, suggestion);
+  } else {
+    const shown = typeof given === 'string' ? quoted(given) : kindOf(given);
+    reader.refuse('type', `There is no node of type ${shown}; known are ${TYPES.join(', ')}`, meant);
+  }
+  return meant;
+};
+
+/** By the nearest name, else by a member that only one type has. */
+const meantType = (reader: MemberReader, given: unknown): WrittenType | null => {
+  const nearest = typeof given === 'string' ? nearestName(given, TYPES) : null;
+  const byName = TYPES.find((type) => type === nearest);
+  return byName ?? TYPES.find((type) => OWN_MEMBERS[type].some((member) => reader.has(member))) ?? null;
 };
 
 const readName = (reader: MemberReader): string | null => {
@@ -183,7 +188,6 @@ const readChildren = (
     reader.refuse(key, `"${key}" is empty: at least one node is needed`);
   if (key === 'branches' && list.length > reading.limits.branchesMax) {
     reader.refuse(key, `A parallel has at most ${reading.limits.branchesMax} branches, not ${list.length}`);
-    return [];
   }
   const children: TreeNode[] = [];
   for (const [index, value] of list.entries()) {
@@ -223,7 +227,6 @@ const readStep = (reader: MemberReader, reading: TreeReading): OwnFields => {
   const timeouts = reader.object('timeouts');
   if (timeouts !== undefined) refuseOtherTimeouts(timeouts);
   readCompletion(reader);
-  if (reader.boolean('dynamic') === true) reader.refuse('dynamic', 'Dynamic steps are not available in this version');
   return {
     type: 'step',
     url,
@@ -235,6 +238,9 @@ const readStep = (reader: MemberReader, reading: TreeReading): OwnFields => {
   };
 };
 
+/** Stands where no target can be read, so that the urls are looked at all the same. */
+const NO_TARGET = 'http://target';
+
 const readStepUrl = (reader: MemberReader, { target, findings }: TreeReading): string => {
   if (!reader.has('url')) {
     findings.error(reader.pointer, 'A step needs a "url": absolute, or relative to the target of the definition');
@@ -243,12 +249,9 @@ const readStepUrl = (reader: MemberReader, { target, findings }: TreeReading): s
   const text = reader.string('url', URL_CHARS_MAX);
   if (text === undefined) return '';
   const relative = isRelativeUrl(text);
-  if (relative && target === undefined) return '';
-  if (relative && target === null) {
+  if (relative && target === null)
     reader.refuse('url', 'The url is relative, and the definition has no "target" that it could be relative to');
-    return '';
-  }
-  const read = relative && typeof target === 'string' ? readRelativeUrl(text, target) : readAbsoluteUrl(text);
+  const read = relative ? readRelativeUrl(text, target ?? NO_TARGET) : readAbsoluteUrl(text);
   if (read.status === 'read') return read.url;
   reader.refuse('url', read.detail);
   return '';
