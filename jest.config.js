@@ -1,10 +1,10 @@
 // Tests run on what `tsc` emits, the same files that ship: no second compiler, and worker threads find their files.
 export default {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/support/spec-environment.js',
   rootDir: 'dist',
   testMatch: ['<rootDir>/{apps,libs,test}/**/*.spec.js'],
+  filter: '<rootDir>/test/support/spec-filter.js',
   transform: {},
-  reporters: ['default', '<rootDir>/test/support/servers-reporter.js'],
   globalSetup: '<rootDir>/test/support/jest-set-up.js',
   globalTeardown: '<rootDir>/test/support/jest-tear-down.js',
   maxWorkers: '100%',

@@ -17,23 +17,32 @@ const BROKER_SESSION_MS_MIN = 6_000;
 /** It lets the first members of a group wait for 3 s, and drops those whose session is over by then. */
 const MOCK_SESSION_MS_MIN = 3_500;
 
+const named = (): string => process.env['STEPWELL_TEST_KAFKA_BROKERS'] ?? '';
+const hasKcat = (): boolean => spawnSync('kcat', ['-V']).status === 0;
+
+/** Says in one line what is missing on this machine for a test against Kafka; `null` where nothing is. */
+export const missingKafka = async (): Promise<string | null> => {
+  if (named() !== '' || (await dockerAnswers()) || hasKcat()) return null;
+  const install = process.platform === 'darwin' ? 'brew install kcat' : 'apt-get install kcat';
+  return `no Kafka broker to test against: set STEPWELL_TEST_KAFKA_BROKERS, start Docker, or install kcat (${install})`;
+};
+
 /**
  * A Kafka broker: the one that `STEPWELL_TEST_KAFKA_BROKERS` names (host:port, comma between), else a container where
  * Docker answers, else the mock cluster of librdkafka, which Debian's `kcat` has in it. Throws where there is none of them:
- * nothing is left out silently.
+ * a test run leaves the spec files that need one out beforehand, and says so.
  */
 export const testKafka = async (): Promise<TestKafka> => {
-  const given = process.env['STEPWELL_TEST_KAFKA_BROKERS'];
-  if (given !== undefined && given !== '') {
-    noteServers('kafka', given);
-    const brokers = given.split(',').map((broker) => broker.trim());
+  if (named() !== '') {
+    noteServers('kafka', named());
+    const brokers = named()
+      .split(',')
+      .map((broker) => broker.trim());
     return { brokers, sessionMsMin: BROKER_SESSION_MS_MIN, stop: async () => {} };
   }
   if (await dockerAnswers()) return container();
-  if (spawnSync('kcat', ['-V']).status === 0) return mockCluster();
-  throw new Error(
-    'No Kafka broker to test against: set STEPWELL_TEST_KAFKA_BROKERS, start Docker, or install kcat (apt-get install kcat).',
-  );
+  if (hasKcat()) return mockCluster();
+  throw new Error(`${await missingKafka()}`);
 };
 
 /**

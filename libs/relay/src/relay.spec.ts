@@ -28,18 +28,21 @@ const TIMEOUTS = { connectMs: 500, requestMs: 1_000 };
 let kafka: TestKafka;
 let reader: TopicReader;
 let proxied: readonly string[];
-let proxies: readonly FaultProxy[];
+let proxies: readonly FaultProxy[] = [];
+/** What was opened for all tests, also by a beginning that failed halfway. */
+const opened: { stop(): Promise<void> }[] = [];
 beforeAll(async () => {
   kafka = await testKafka();
+  opened.push(kafka);
   ({ brokers: proxied, proxies } = await kafkaProxies(kafka));
+  opened.push(...proxies);
   await makeTopics(kafka, Object.values(TOPICS));
   reader = new TopicReader(kafka, Object.values(TOPICS));
+  opened.push(reader);
   await reader.start();
 }, 60_000);
 afterAll(async () => {
-  await reader.stop();
-  for (const proxy of proxies) await proxy.stop();
-  await kafka.stop();
+  for (const part of opened.reverse()) await part.stop();
 });
 
 let store: MemoryEventStore;

@@ -30,26 +30,29 @@ type World = { readonly trigger: KafkaTrigger; readonly runs: MemoryStartRuns };
 let kafka: TestKafka;
 let reader: TopicReader;
 let proxied: readonly string[];
-let proxies: readonly FaultProxy[];
+let proxies: readonly FaultProxy[] = [];
+/** What was opened for all tests, also by a beginning that failed halfway. */
+const opened: { stop(): Promise<void> }[] = [];
 /** One a test, nearly all begun at once: to join a group takes a broker three seconds. */
 let worlds: Record<Name, World>;
 const triggers: KafkaTrigger[] = [];
 beforeAll(async () => {
   kafka = await testKafka();
+  opened.push(kafka);
   ({ brokers: proxied, proxies } = await kafkaProxies(kafka));
+  opened.push(...proxies);
   await makeTopics(kafka, [...Object.values(TOPICS), DEAD]);
   worlds = Object.fromEntries(
     NAMES.filter((name) => name !== 'shared').map((name) => [name, startWorld(name)]),
   ) as Record<Name, World>;
   reader = new TopicReader(kafka, [DEAD]);
+  opened.push(reader);
   await reader.start();
 }, 60_000);
 afterEach(() => Promise.all(proxies.map((proxy) => proxy.heal())));
 afterAll(async () => {
   await Promise.all(triggers.map((trigger) => trigger.stop()));
-  await reader.stop();
-  for (const proxy of proxies) await proxy.stop();
-  await kafka.stop();
+  for (const part of opened.reverse()) await part.stop();
 }, 30_000);
 
 const startWorld = (name: Name, runs = new MemoryStartRuns()): World => {
