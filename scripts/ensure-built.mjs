@@ -17,6 +17,24 @@ const SWAP_LOCK_STALE_MS = 5_000;
 /** A folder left by a build that died is removed when it is older than this. */
 const LEFTOVER_MS = 10 * 60_000;
 
+/** The oldest Node.js that runs what is built: `engines` of package.json. */
+const NODE_MIN = [24, 9];
+/** Where an optional package of the lockfile is Node.js itself. */
+const NODE_COMES_ALONG = ['linux-x64', 'linux-arm64'];
+
+/** Why this Node.js or this platform cannot run what is built; `null` when it can. */
+const unfit = () => {
+  const platform = `${process.platform}-${process.arch}`;
+  if (process.platform === 'win32')
+    return `Stepwell runs on Linux and macOS; this is ${platform}. On Windows use it inside WSL 2.`;
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1])) return null;
+  const remedy = NODE_COMES_ALONG.includes(platform)
+    ? '`npm ci` brings it along when optional packages are not left out'
+    : `npm brings none along for this platform: install it (https://nodejs.org), so that \`node\` on the PATH is that one`;
+  return `Stepwell needs Node.js ${NODE_MIN.join('.')} or newer; this is ${process.versions.node} on ${platform}, and ${remedy}.`;
+};
+
 const sourceFiles = () => {
   const files = SOURCE_FILES.map((name) => join(ROOT, name)).filter((path) => existsSync(path));
   for (const folder of SOURCE_FOLDERS) {
@@ -111,6 +129,11 @@ const build = (stamp, forced) => {
   }
 };
 
+const reason = unfit();
+if (reason !== null) {
+  console.error(reason);
+  process.exit(1);
+}
 const forced = process.argv.includes('--force');
 const stamp = stampOfSources();
 if (forced || stampOfDist() !== stamp) {

@@ -39,8 +39,12 @@ const built = (name: string): string | null => {
   const path = join(root, `dist/libs/${name}.js`);
   return existsSync(path) ? readFileSync(path, 'utf8') : null;
 };
-const ensureBuilt = async (...flags: string[]): Promise<{ code: number; said: string }> => {
-  const child = spawn(process.execPath, ['scripts/ensure-built.mjs', ...flags], { cwd: root });
+const ensureBuilt = (...flags: string[]) => ensureBuiltBy([], ...flags);
+const ensureBuiltBy = async (
+  execArgv: readonly string[],
+  ...flags: string[]
+): Promise<{ code: number; said: string }> => {
+  const child = spawn(process.execPath, [...execArgv, 'scripts/ensure-built.mjs', ...flags], { cwd: root });
   let said = '';
   child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
@@ -98,5 +102,53 @@ describe('ensure-built', () => {
     expect(code).toBe(0);
     expect(built('a')).toContain('a = 1');
     expect(folders()).toEqual(['dist']);
+  });
+
+  /** Node.js as it is elsewhere, for the script alone. */
+  const elsewhere = (platform: string, arch: string, version: string) => {
+    const text = JSON.stringify({ platform, arch, versions: { node: version } });
+    return [
+      '--import',
+      `data:text/javascript,for (const [name, value] of Object.entries(${text}))
+      Object.defineProperty(process, name, { value });`,
+    ];
+  };
+
+  it.each([
+    [
+      'darwin',
+      'arm64',
+      '22.11.0',
+      'needs Node.js 24.9 or newer; this is 22.11.0 on darwin-arm64, and npm brings none along',
+    ],
+    ['darwin', 'x64', '24.8.0', 'this is 24.8.0 on darwin-x64'],
+    ['linux', 'x64', '20.20.2', 'this is 20.20.2 on linux-x64, and `npm ci` brings it along'],
+    ['win32', 'x64', '24.21.0', 'On Windows use it inside WSL 2'],
+  ])(
+    'says on %s-%s with Node.js %s in one line what is missing, and builds nothing',
+    async (platform, arch, version, words) => {
+      const { code, said } = await ensureBuiltBy(elsewhere(platform, arch, version));
+      expect(code).toBe(1);
+      expect(said).toContain(words);
+      expect(said.trim().split('\n')).toHaveLength(1);
+      expect(folders()).toEqual([]);
+    },
+  );
+
+  it.each([
+    ['darwin', 'arm64', '24.9.0'],
+    ['freebsd', 'x64', '26.0.0'],
+  ])('builds on %s-%s with Node.js %s', async (platform, arch, version) => {
+    expect(await ensureBuiltBy(elsewhere(platform, arch, version))).toEqual({ code: 0, said: '' });
+  });
+
+  it('asks for the Node.js that package.json asks for', () => {
+    const { engines } = JSON.parse(readFileSync(join(REPOSITORY, 'package.json'), 'utf8')) as {
+      engines: { node: string };
+    };
+    const [, major, minor] = /NODE_MIN = \[(\d+), (\d+)\]/.exec(
+      readFileSync(join(root, 'scripts/ensure-built.mjs'), 'utf8'),
+    )!;
+    expect(engines.node).toBe(`>=${major}.${minor}`);
   });
 });
