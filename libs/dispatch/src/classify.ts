@@ -14,6 +14,7 @@ export type Answer = {
 /** Why no whole answer came. */
 export type ExchangeFault = {
   readonly name:
+    | 'Stepwell.InvalidRequest'
     | 'Stepwell.ConnectFailed'
     | 'Stepwell.Timeout'
     | 'Stepwell.ConnectionLost'
@@ -60,7 +61,7 @@ const unusable = (status: number, error: ErrorInfo): Verdict => failed('may-have
 
 /** A fault of the exchange. Not executed only when no byte of the request was written. */
 export const classifyFault = (fault: ExchangeFault): Verdict => {
-  const retryable = fault.name !== 'Stepwell.PayloadTooLarge';
+  const retryable = fault.name !== 'Stepwell.PayloadTooLarge' && fault.name !== 'Stepwell.InvalidRequest';
   const error = { name: fault.name, cause: fault.cause };
   return failed(fault.sent ? 'may-have-executed' : 'not-executed', fault.status, error, retryable, null);
 };

@@ -78,7 +78,7 @@ export class Dispatcher implements Owner, Flights {
     const flow = { ...options, perOriginMax: options.attemptsPerOriginMax };
     const onRoom = (gates: readonly Gate[]): void => this.wakeNext(gates);
     this.flow = new FlowControl(clock, this.wheel, entropy, log, flow, { onRoom }, shares);
-    this.exchanges = new HttpExchanges({
+    this.exchanges = new HttpExchanges(clock, {
       answerMaxBytes: options.payloadMaxBytes,
       connectionsPerOriginMax: options.connectionsPerOriginMax,
     });

@@ -1,5 +1,8 @@
 import { Pool, type Dispatcher } from 'undici';
+import type { Clock } from '#runtime';
 import type { Answer, ExchangeFault } from '../classify.js';
+import { Connections } from './connections.js';
+import { CUT, faultOfError } from './fault-of-error.js';
 
 export type ExchangeRequest = {
   readonly origin: string;
@@ -35,8 +38,14 @@ const KEEP_ALIVE_MS = 4_000;
  */
 export class HttpExchanges {
   private readonly pools = new Map<string, Pool>();
+  private readonly connections: Connections;
 
-  constructor(private readonly limits: ExchangeLimits) {}
+  constructor(
+    clock: Clock,
+    private readonly limits: ExchangeLimits,
+  ) {
+    this.connections = new Connections(clock);
+  }
 
   /**
    * Calls `settle` once, never synchronously before it returns. `mayBegin` is asked right before the first byte leaves:
@@ -44,7 +53,7 @@ export class HttpExchanges {
    * exchange: the caller's timer does.
    */
   begin(request: ExchangeRequest, mayBegin: () => boolean, settle: (outcome: ExchangeOutcome) => void): Exchange {
-    const exchange = new UndiciExchange(this.limits.answerMaxBytes, mayBegin, settle);
+    const exchange = new UndiciExchange(this.connections, this.limits.answerMaxBytes, mayBegin, settle);
     const { path, method, headers, body } = request;
     this.poolOf(request.origin, request.connectMs).dispatch({ path, method, headers, body }, exchange);
     return exchange;
@@ -54,6 +63,7 @@ export class HttpExchanges {
   async stop(): Promise<void> {
     const pools = [...this.pools.values()];
     this.pools.clear();
+    this.connections.stop();
     await Promise.all(pools.map((pool) => pool.destroy()));
   }
 
@@ -70,7 +80,7 @@ export class HttpExchanges {
       headersTimeout: 0,
       bodyTimeout: 0,
       allowH2: false,
-      connect: { timeout: connectMs },
+      connect: this.connections.connector(connectMs),
     });
     this.pools.set(key, pool);
     if (this.pools.size > POOLS_MAX) this.closeOldest();
@@ -97,6 +107,7 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
   private bytes = 0;
 
   constructor(
+    private readonly connections: Connections,
     private readonly answerMaxBytes: number,
     private readonly mayBegin: () => boolean,
     private readonly settle: (outcome: ExchangeOutcome) => void,
@@ -123,7 +134,9 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
     status: number,
     headers: Record<string, string | string[] | undefined>,
   ): void {
-    if (status < 200) return;
+    // Whatever comes before the answer says nothing that matters here.
+    if (status >= 100 && status < 200 && status !== 101) return;
+    if (status < 200) return this.abort('Stepwell.InvalidAnswer', `the answer is not HTTP: it has status ${status}`);
     this.status = status;
     this.headers = headers;
     const length = Number(this.header('content-length'));
@@ -139,6 +152,7 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     if (this.settled) return;
+    if (this.connections.breaking) return this.fail('Stepwell.ConnectionLost', CUT);
     this.settled = true;
     const [first] = this.chunks;
     this.settle({
@@ -154,14 +168,10 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (this.settled) return;
-    const code = 'code' in error ? String(error.code) : '';
-    const cause = `${error.message || error.name}${code === '' ? '' : ` (${code})`}`;
-    if (code === 'UND_ERR_CONNECT_TIMEOUT') return this.fail('Stepwell.Timeout', `connecting took too long: ${cause}`);
-    if (!this.sent) return this.fail('Stepwell.ConnectFailed', `no connection: ${cause}`);
-    const invalid =
-      code.startsWith('HPE_') || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' || code === 'UND_ERR_HEADERS_OVERFLOW';
-    if (invalid) return this.fail('Stepwell.InvalidAnswer', `the answer is not HTTP: ${cause}`);
-    this.fail('Stepwell.ConnectionLost', `the connection ended before the answer was whole: ${cause}`);
+    const { name, cause } = faultOfError(error, { sent: this.sent, answering: this.status !== 0 });
+    if (this.sent) return this.fail(name, cause);
+    // It may come from within `begin`, as for a request that cannot be written.
+    queueMicrotask(() => this.fail(name, cause));
   }
 
   private header(name: string): string {
