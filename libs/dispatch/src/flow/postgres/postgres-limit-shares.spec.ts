@@ -72,6 +72,23 @@ const load = async (world: DispatchWorld, runs = QUEUED): Promise<void> => {
   for (let run = 0; run < runs; run++) await world.startRun(String(run));
 };
 
+const SAMPLED_MS = 5;
+
+/**
+ * How many slots of a limit were taken on average over the next while, as the dispatchers have it. What an application sees is
+ * less by what the machine takes from a taken slot to the request, and from the answer to the next: on a busy one, much.
+ */
+const takenOver = async (ms: number, ...worlds: readonly DispatchWorld[]): Promise<number> => {
+  const untilMs = performance.now() + ms;
+  let [samples, taken] = [0, 0];
+  while (performance.now() < untilMs) {
+    await pause(SAMPLED_MS);
+    samples += 1;
+    for (const { dispatcher } of worlds) taken += dispatcher.load.inFlight;
+  }
+  return taken / samples;
+};
+
 /** Until the dispatchers have heard of each other, what is measured is how fast that goes, which has a bound of its own here. */
 const wholeInUse = (counter: CountingApplication, limit: number): Promise<true> =>
   eventually('the whole limit in use', async () => (counter.peak === limit ? true : null), 2_000);
@@ -90,12 +107,12 @@ describe('PostgresLimitShares', () => {
       const c = await dispatcher(url, 'c', row, byProxy.href);
       await Promise.all([load(a), load(b), load(c)]);
       await wholeInUse(counter, limit);
-      expect(await counter.averageOver(2_500)).toBeGreaterThanOrEqual(0.8 * limit);
+      expect(await takenOver(2_500, a, b, c)).toBeGreaterThanOrEqual(0.8 * limit);
       // No goodbye, and it lives on with runs that wait: it must stop by itself before others have its share.
       await proxy.stop();
       await pause(LEASE_MS + 300);
       expect(c.appends()).toBeLessThan(APPENDS_MAX);
-      expect(await counter.averageOver(2_500)).toBeGreaterThanOrEqual(0.8 * limit);
+      expect(await takenOver(2_500, a, b)).toBeGreaterThanOrEqual(0.8 * limit);
       expect(c.dispatcher.load.inFlight).toBe(0);
       expect(counter.peak).toBe(limit);
     },
@@ -109,7 +126,7 @@ describe('PostgresLimitShares', () => {
     await dispatcher(url, 'c', row);
     await load(a, 3_000);
     await wholeInUse(counter, 9);
-    expect(await counter.averageOver(1_500)).toBeGreaterThanOrEqual(0.8 * 9);
+    expect(await takenOver(1_500, a, b)).toBeGreaterThanOrEqual(0.8 * 9);
     await load(b, 500);
     await eventually('an equal share', async () => (b.dispatcher.load.inFlight >= 4 ? true : null));
     expect(counter.peak).toBe(9);
