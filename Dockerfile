@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 # One image, whose first argument names what runs: standalone (when none is given), workflow-api, dispatcher, projector,
-# sample-app, views-rebuild.
+# sample-app, views-rebuild, archive-read.
 #
 #   docker build --tag stepwell .
 #   docker run --init --publish 8080:8080 --volume stepwell:/data stepwell

@@ -7,8 +7,9 @@ cd "$(dirname "$0")/.."
 case "${1:-}" in
   standalone | workflow-api | dispatcher | projector | sample-app) entry="dist/apps/$1/src/main.js" ;;
   views-rebuild) entry=dist/apps/projector/src/views-rebuild.js ;;
+  archive-read) entry=dist/apps/projector/src/archive-read-main.js ;;
   *)
-    echo "Give one of standalone, workflow-api, dispatcher, projector, sample-app, views-rebuild; this was: ${1:-nothing}" >&2
+    echo "Give one of standalone, workflow-api, dispatcher, projector, sample-app, views-rebuild, archive-read; this was: ${1:-nothing}" >&2
     exit 64
     ;;
 esac

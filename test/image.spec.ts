@@ -133,6 +133,17 @@ describe('the entry point', () => {
     expect(entrypointNames(read(ENTRYPOINT))).toEqual(expect.arrayContaining(readdirSync(join(REPOSITORY, 'apps'))));
   });
 
+  it('runs what the npm scripts run, but what only a checkout has a use for', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const files = Object.values(scripts).flatMap((script) => /dist\/apps\/\S+/.exec(script)?.[0] ?? []);
+    const wanted = files.filter((file) => !file.endsWith('-write.js'));
+    const entries = entrypointNames(read(ENTRYPOINT)).map((name) =>
+      String(enter(name).stdout).trim().split(' ').at(-1)!,
+    );
+    expect(wanted.filter((file) => !entries.includes(file))).toEqual([]);
+    expect(wanted).toEqual(expect.arrayContaining(['dist/apps/projector/src/views-rebuild.js']));
+  });
+
   it.each([[[]], [['sh']], [['standalone/../..']]])('refuses %j with the names that it knows', (args) => {
     const { status, stdout, stderr } = enter(...args);
     expect({ status, stdout }).toEqual({ status: 64, stdout: '' });
@@ -142,7 +153,11 @@ describe('the entry point', () => {
 
 describe('what the image loads', () => {
   const entries = readdirSync(join(REPOSITORY, 'apps')).map((app) => `dist/apps/${app}/src/main.js`);
-  const { packages, files } = packagesLoaded(REPOSITORY, [...entries, 'dist/apps/projector/src/views-rebuild.js']);
+  const { packages, files } = packagesLoaded(REPOSITORY, [
+    ...entries,
+    'dist/apps/projector/src/views-rebuild.js',
+    'dist/apps/projector/src/archive-read-main.js',
+  ]);
 
   it('is among the dependencies of production', () => {
     const { dependencies } = JSON.parse(read('package.json')) as { dependencies: Record<string, string> };

@@ -13,16 +13,18 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true }));
 
-/** Runs Jest as `npm test` does, on a machine with nothing but Node.js: no program, no Docker, no server by name. */
-const jest = (args: readonly string[], env: Readonly<Record<string, string>> = {}) => {
+/** On a machine with nothing but Node.js: no program, no Docker, no server by name. */
+const node = (args: readonly string[], env: Readonly<Record<string, string>> = {}) => {
   const bare = { PATH: root, HOME: root, DOCKER_HOST: `unix://${root}/docker.sock`, ...env };
-  const flags = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
-  const { status, stdout, stderr } = spawnSync(process.execPath, [...flags, '--maxWorkers=1', ...args], {
-    cwd: REPOSITORY,
-    env: bare,
-    encoding: 'utf8',
-  });
+  const ended = spawnSync(process.execPath, args, { cwd: REPOSITORY, env: bare, encoding: 'utf8', timeout: 15_000 });
+  const { status, stdout, stderr } = ended;
   return { status, stdout, stderr, lastLines: stderr.trimEnd().split('\n') };
+};
+
+/** As `npm test` does. */
+const jest = (args: readonly string[], env?: Readonly<Record<string, string>>) => {
+  const flags = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
+  return node([...flags, '--maxWorkers=1', ...args], env);
 };
 
 describe('a test run on a machine without a Kafka broker', () => {
@@ -46,6 +48,14 @@ describe('a test run on a machine without a Kafka broker', () => {
     const listed = (env: Readonly<Record<string, string>>) => jest(['--listTests', 'libs/relay'], env).stdout;
     expect(listed({ STEPWELL_TEST_KAFKA_BROKERS: '127.0.0.1:9092' })).toMatch(/relay\.spec\.js[^]*kafka-trigger/);
     expect(listed({})).not.toMatch(/\brelay\.spec\.js|kafka-trigger/);
+  });
+});
+
+describe('the cluster test on a machine without a Kafka broker', () => {
+  it('says what is missing, and ends', () => {
+    const { status, stdout, stderr } = node(['dist/test/cluster/cluster-main.js']);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr).toMatch(/^cluster test not run: no Kafka broker .*\n$/);
   });
 });
 

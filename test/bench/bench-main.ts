@@ -2,12 +2,13 @@ import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { commandLine } from '#runtime';
 import { closeConnections } from '../support/http-client.js';
 import { measureBlackHole } from './black-hole.js';
 import { measureFairness } from './fairness.js';
 import { isMemoryFileSystem, machine } from './machine.js';
 import { measureMemory } from './memory.js';
-import { benchOptions, type BenchOptions } from './options.js';
+import { benchOptions, USAGE, type BenchOptions } from './options.js';
 import { measureStartup } from './startup.js';
 import { measureThroughput, type SideFigures, type ThroughputRow } from './throughput.js';
 
@@ -75,8 +76,8 @@ const goals = (rows: readonly ThroughputRow[]): readonly string[] => {
   ];
 };
 
+const options = commandLine(USAGE, benchOptions);
 try {
-  const options = benchOptions(process.argv.slice(2));
   const box = machine();
   say(
     `bench ${options.row} · Node ${box.node} · ${box.cores} × ${box.processor} · ${box.system} · commit ${box.commit ?? 'unknown'}`,

@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { commandLine } from '#runtime';
 import { Cluster } from '../cluster/cluster.js';
 import { closeConnections, httpCall } from '../support/http-client.js';
 import { built, Child } from '../support/processes.js';
@@ -22,16 +23,27 @@ const WARM_SECONDS = 1;
 const FIRST_WARM_SECONDS = 30;
 const WARM_CONCURRENCY = 256;
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '4' },
-    rounds: { type: 'string', default: '3' },
-    concurrency: { type: 'string', default: '1,64,256' },
-    dispatchers: { type: 'string', default: '1,3' },
-    'cpu-prof': { type: 'boolean', default: false },
-    out: { type: 'string', default: join(tmpdir(), 'bench-cluster.json') },
-  },
-});
+const USAGE = `usage: npm run bench:cluster -- [options]
+  --seconds <n>        of each measured window (4)
+  --rounds <n>         alternating rounds, medians are shown (3)
+  --concurrency <n,…>  of the three-step flow (1,64,256)
+  --dispatchers <n,…>  one shape after the other (1,3)
+  --cpu-prof           each process writes a CPU profile into this folder when it stops
+  --out <file>         where the JSON goes (bench-cluster.json in the temporary folder)`;
+
+const { values } = commandLine(USAGE, (args) =>
+  parseArgs({
+    args,
+    options: {
+      seconds: { type: 'string', default: '4' },
+      rounds: { type: 'string', default: '3' },
+      concurrency: { type: 'string', default: '1,64,256' },
+      dispatchers: { type: 'string', default: '1,3' },
+      'cpu-prof': { type: 'boolean', default: false },
+      out: { type: 'string', default: join(tmpdir(), 'bench-cluster.json') },
+    },
+  }),
+);
 const seconds = Number(values.seconds);
 const rounds = Number(values.rounds);
 const concurrency = values.concurrency.split(',').map(Number);

@@ -29,7 +29,7 @@ const RUNS = {
   startup: '1000000',
 } as const;
 
-export const USAGE = `npm run bench -- [throughput | black-hole | fairness | memory | startup] [options]
+export const USAGE = `usage: npm run bench -- [throughput | black-hole | fairness | memory | startup] [options]
   --seconds <n>        of each measured window (4)
   --rounds <n>         alternating rounds, medians are shown (3)
   --concurrency <n,…>  of the three-step flow (1,64,256)
@@ -41,7 +41,7 @@ export const USAGE = `npm run bench -- [throughput | black-hole | fairness | mem
   --out <file>         where the JSON goes (a file in the temporary folder)
   --folder <folder>    where the data goes (the temporary folder)`;
 
-/** Reads the command line; a wrong one is a fault with the usage in it. */
+/** Reads the command line; a wrong one is a fault. */
 export const benchOptions = (args: readonly string[]): BenchOptions => {
   const { values, positionals } = parseArgs({
     args: [...args],
@@ -60,8 +60,7 @@ export const benchOptions = (args: readonly string[]): BenchOptions => {
   });
   const [first = 'throughput'] = positionals;
   const row = ROWS.find((known) => known === first);
-  if (row === undefined || positionals.length > 1)
-    throw new Error(`there is no bench ${positionals.join(' ')}\n${USAGE}`);
+  if (row === undefined || positionals.length > 1) throw new Error(`there is no bench ${positionals.join(' ')}`);
   return {
     row,
     seconds: positive('seconds', values.seconds),
@@ -79,5 +78,5 @@ export const benchOptions = (args: readonly string[]): BenchOptions => {
 const positive = (name: string, text: string): number => {
   const value = Number(text);
   if (value > 0) return value;
-  throw new Error(`--${name} must be a number above 0, but is ${JSON.stringify(text)}\n${USAGE}`);
+  throw new Error(`--${name} must be a number above 0, but is ${JSON.stringify(text)}`);
 };

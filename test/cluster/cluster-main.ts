@@ -1,27 +1,45 @@
 import { parseArgs } from 'node:util';
-import { systemEntropy } from '#runtime';
+import { commandLine, systemEntropy } from '#runtime';
 import { runJudged } from '../crash/judged-test.js';
+import { missingKafka } from '../support/kafka.js';
+import { wholeNumber } from '../support/whole-number.js';
 import { clusterTest } from './cluster-test.js';
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '180' },
-    seed: { type: 'string' },
-    stop: { type: 'string' },
-    keep: { type: 'boolean', default: false },
-  },
+const USAGE = `usage: npm run test:cluster -- [options]
+  --seconds <n>  of faults (180)
+  --stop <n>     seconds for which one dispatcher is stopped before (60 in a test of two minutes or more, else 0)
+  --seed <n>     the chance of an earlier run
+  --keep         leaves everything that was stored`;
+
+const { seconds, stopSeconds, seed, keep } = commandLine(USAGE, (args) => {
+  const { values } = parseArgs({
+    args,
+    options: {
+      seconds: { type: 'string', default: '180' },
+      seed: { type: 'string', default: String(Number.parseInt(systemEntropy.hex(4), 16)) },
+      stop: { type: 'string' },
+      keep: { type: 'boolean', default: false },
+    },
+  });
+  const ofFaults = wholeNumber('seconds', values.seconds, 1);
+  return {
+    seconds: ofFaults,
+    // A test of minutes has the time for it.
+    stopSeconds: wholeNumber('stop', values.stop ?? (ofFaults >= 120 ? '60' : '0')),
+    seed: wholeNumber('seed', values.seed),
+    keep: values.keep,
+  };
 });
-const seconds = Number(values.seconds);
-const seed = values.seed === undefined ? Number.parseInt(systemEntropy.hex(4), 16) : Number(values.seed);
-// A test of minutes has the time for it.
-const stopSeconds = Number(values.stop ?? (seconds >= 120 ? 60 : 0));
-if (!Number.isInteger(seconds) || seconds < 1 || !Number.isInteger(seed) || !Number.isInteger(stopSeconds)) {
-  throw new Error('usage: npm run test:cluster -- [--seconds N] [--stop N] [--seed S] [--keep]');
+
+const missing = await missingKafka();
+if (missing !== null) {
+  process.stderr.write(`cluster test not run: ${missing}\n`);
+  process.exit(1);
 }
 
 await runJudged({
   title: `cluster test: seed ${seed}, ${seconds} s of faults`,
   repeat: `npm run test:cluster -- --seconds ${seconds} --stop ${stopSeconds} --seed ${seed}`,
-  keep: values.keep,
+  keep,
   perform: (tools) => clusterTest({ seconds, seed, stopSeconds, ...tools }),
 });

@@ -140,6 +140,8 @@ export class Cluster {
     readonly proxies: { readonly eventStore: TcpProxy | null; readonly postgres: TcpProxy },
     readonly relayTopic: RelayTopic | null,
     readonly env: Readonly<Record<string, string>>,
+    /** Ends what the apps stand on. */
+    private readonly endStores: () => Promise<void>,
   ) {}
 
   static async start(
@@ -147,39 +149,49 @@ export class Cluster {
     shape: ClusterShape,
     more: Readonly<Record<string, string>> = {},
   ): Promise<Cluster> {
-    const app = await startSampleApp();
-    const postgres = await startPostgres();
-    const real = process.env['STEPWELL_TEST_EVENTSTOREDB_URL'];
-    const eventStore = real === undefined ? await startDouble(folder) : null;
-    const relayTopic = shape.relay === true ? await RelayTopic.start() : null;
-    const eventStoreUrl = real ?? `esdb://127.0.0.1:${eventStore!.port}?tls=false`;
-    const proxies = {
-      eventStore: shape.direct === true ? null : proxyTo(eventStoreUrl),
-      postgres: new TcpProxy(Number(new URL(postgres.url).port)),
+    const ends: (() => Promise<unknown>)[] = [];
+    const endStores = async (): Promise<void> => {
+      for (const end of ends.splice(0).reverse()) await end();
     };
-    await Promise.all([proxies.eventStore?.start(), proxies.postgres.start()]);
-    const viewsUrl = new URL(postgres.url);
-    if (shape.direct !== true) viewsUrl.port = String(proxies.postgres.port);
-    const env = {
-      STEPWELL_EVENT_STORE: 'eventstoredb',
-      STEPWELL_EVENTSTOREDB_URL:
-        proxies.eventStore === null
-          ? eventStoreUrl
-          : eventStoreUrl.replace(ONE_NODE, `$<before>127.0.0.1:${proxies.eventStore.port}`),
-      STEPWELL_VIEWS_URL: viewsUrl.href,
-      STEPWELL_LOG_LEVEL: 'warn',
-      ...(relayTopic !== null && {
-        STEPWELL_KAFKA_BROKERS: relayTopic.brokers.join(','),
-        STEPWELL_KAFKA_TOPIC: relayTopic.name,
-      }),
-      ...more,
-    };
-    const cluster = new Cluster(app, postgres, eventStore, proxies, relayTopic, env);
+    let cluster: Cluster | null = null;
     try {
+      const app = await startSampleApp();
+      ends.push(() => app.child.stop());
+      const postgres = await startPostgres();
+      ends.push(() => postgres.stop());
+      const real = process.env['STEPWELL_TEST_EVENTSTOREDB_URL'];
+      const eventStore = real === undefined ? await startDouble(folder) : null;
+      ends.push(async () => eventStore?.stop());
+      const relayTopic = shape.relay === true ? await RelayTopic.start() : null;
+      ends.push(async () => relayTopic?.stop());
+      const eventStoreUrl = real ?? `esdb://127.0.0.1:${eventStore!.port}?tls=false`;
+      const proxies = {
+        eventStore: shape.direct === true ? null : proxyTo(eventStoreUrl),
+        postgres: new TcpProxy(Number(new URL(postgres.url).port)),
+      };
+      ends.push(() => Promise.all([proxies.eventStore?.stop(), proxies.postgres.stop()]));
+      await Promise.all([proxies.eventStore?.start(), proxies.postgres.start()]);
+      const viewsUrl = new URL(postgres.url);
+      if (shape.direct !== true) viewsUrl.port = String(proxies.postgres.port);
+      const env = {
+        STEPWELL_EVENT_STORE: 'eventstoredb',
+        STEPWELL_EVENTSTOREDB_URL:
+          proxies.eventStore === null
+            ? eventStoreUrl
+            : eventStoreUrl.replace(ONE_NODE, `$<before>127.0.0.1:${proxies.eventStore.port}`),
+        STEPWELL_VIEWS_URL: viewsUrl.href,
+        STEPWELL_LOG_LEVEL: 'warn',
+        ...(relayTopic !== null && {
+          STEPWELL_KAFKA_BROKERS: relayTopic.brokers.join(','),
+          STEPWELL_KAFKA_TOPIC: relayTopic.name,
+        }),
+        ...more,
+      };
+      cluster = new Cluster(app, postgres, eventStore, proxies, relayTopic, env, endStores);
       await cluster.startApps(folder, shape);
       return cluster;
     } catch (fault) {
-      await cluster.abandon();
+      await (cluster === null ? endStores() : cluster.abandon());
       throw fault;
     }
   }
@@ -287,9 +299,7 @@ export class Cluster {
   /** Leaves nothing behind. */
   async abandon(): Promise<void> {
     await Promise.all(this.members.map((member) => member.kill()));
-    await Promise.all([this.proxies.eventStore?.stop(), this.proxies.postgres.stop(), this.relayTopic?.stop()]);
-    await this.eventStore?.stop();
-    await Promise.all([this.postgres.stop(), this.app.child.stop()]);
+    await this.endStores();
   }
 }
 

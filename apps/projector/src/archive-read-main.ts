@@ -2,22 +2,28 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ArchiveDamaged, readArchive, verifyArchive, type Verified } from '#engine';
-import { loadConfigOrExit } from '#runtime';
+import { commandLine, loadConfigOrExit } from '#runtime';
 
 // npm run archive:read -- <file> [--run <id>]: lists the runs of an archive, or shows the events of one, an event a line.
 
-const USAGE = 'usage: npm run archive:read -- <file> [--run <id>]';
+const USAGE = `usage: npm run archive:read -- <file> [--run <id>]
+  <file>      a path, or a name in the folder of archives (STEPWELL_ARCHIVE_DIR)
+  --run <id>  shows the events of one run, a JSON object a line; without it the runs are listed`;
+
+const asked = commandLine(USAGE, (args) => {
+  const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { run: { type: 'string' } } });
+  const [file, ...others] = positionals;
+  if (file === undefined || others.length > 0) throw new Error('Give the file of one archive.');
+  return { file, run: values.run };
+});
 
 const main = async (): Promise<number> => {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { run: { type: 'string' } } });
-  const [file] = positionals;
-  if (file === undefined || positionals.length > 1) return complain(USAGE, 2);
+  const { file, run } = asked;
   const inFolder = join(loadConfigOrExit(process.env).retention.archiveDir, file);
   const path = existsSync(file) ? file : inFolder;
   const verified = await verifyArchive(path);
   for (const note of verified.notes) complain(note, 0);
-  if (values.run === undefined) return list(path, verified);
-  return show(path, verified, values.run);
+  return run === undefined ? list(path, verified) : show(path, verified, run);
 };
 
 const list = async (path: string, verified: Verified): Promise<number> => {
@@ -61,7 +67,6 @@ const complain = (text: string, code: number): number => {
 try {
   process.exitCode = await main();
 } catch (error) {
-  const isUsage = error instanceof TypeError && 'code' in error;
-  if (!isUsage && !(error instanceof ArchiveDamaged)) throw error;
-  process.exitCode = complain(isUsage ? `${error.message}\n${USAGE}` : `The archive is damaged: ${error.message}`, 1);
+  if (!(error instanceof ArchiveDamaged)) throw error;
+  process.exitCode = complain(`The archive is damaged: ${error.message}`, 1);
 }

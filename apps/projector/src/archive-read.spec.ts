@@ -55,7 +55,7 @@ describe('archive:read', () => {
 
   it('says what is wrong', () => {
     expect(read()).toMatchObject({ status: 2, stderr: expect.stringContaining('usage:') });
-    expect(read(FILE, '--bun', 'x')).toMatchObject({ status: 1, stderr: expect.stringContaining('usage:') });
+    expect(read(FILE, '--bun', 'x')).toMatchObject({ status: 2, stderr: expect.stringContaining('usage:') });
     expect(read(FILE, '--run', 'x')).toMatchObject({ status: 1, stderr: expect.stringContaining('There is no run x') });
     expect(read('none.gz')).toMatchObject({ status: 1, stderr: expect.stringContaining('there is no file') });
     writeFileSync(join(folder, 'archive', FILE), 'no gzip, and not what the manifest says of it', { flag: 'r+' });

@@ -1,12 +1,17 @@
 import { openEventStore, openSqliteLogReader } from '#event-store';
-import { createLog, loadConfigOrExit, onShutdown, systemClock } from '#runtime';
+import { commandLine, createLog, loadConfigOrExit, onShutdown, systemClock } from '#runtime';
 import { logPages, rebuildPostgresViews, rebuildSqliteViews, type LogPages, type RebuildResult } from '#views';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { rebuildProgress } from './rebuild-progress.js';
 
 // npm run views:rebuild: builds a new set of views from the log, beside the old one, and switches to it. Services may be
 // running on the same log and the same views; they notice the switch by themselves.
 
+const USAGE = `usage: npm run views:rebuild
+  It has no options: log and views are those of the settings (docs/configuration.md).`;
+
+commandLine(USAGE, (args) => parseArgs({ args }));
 const config = loadConfigOrExit(process.env);
 if (config.eventStore === 'memory') {
   process.stderr.write(

@@ -17,6 +17,7 @@ export type {
   RetentionConfig,
 } from './config.js';
 export type { FlowLimit } from './flow-limits.js';
+export { commandLine } from './command-line.js';
 export { createLog, silentLog, type Log, type LogFields } from './log.js';
 export { armFailpoint, failpoint, failpoints } from './failpoints.js';
 export { nearestNames } from './nearest-names.js';
