@@ -51,7 +51,8 @@ const streams = new Map<string, { last: Revision; count: number }>();
 const appendKnown = (append: Append, call: (revision: Revision) => void): void =>
   store.append(append, (outcome) => {
     if (outcome.status === 'unknown') return appendKnown(append, call);
-    if (outcome.status === 'conflict') throw new Error('an append of the floor conflicts: nobody else writes there');
+    // Nobody else writes there.
+    if (outcome.status !== 'appended') throw new Error(`an append of the floor ends as ${outcome.status}`);
     call(outcome.revision);
   });
 

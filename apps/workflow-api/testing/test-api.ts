@@ -40,6 +40,8 @@ export class InstantOwner implements Owner {
     return this.boot;
   }
 
+  stalled(): void {}
+
   inherits(): boolean {
     return true;
   }

@@ -1,6 +1,6 @@
 import type { Grant, Plan, Run, RunCommand, Step, StepKey } from '#domain';
 import type { CommandResult, Committed, LoadedRun, Owner, RunEngine, RunId, RunNews, StartedAttempt } from '#engine';
-import type { EventStore, Position } from '#event-store';
+import { LogFull, type EventStore, type Position } from '#event-store';
 import { Bag, type Clock, type DispatchConfig, type Entropy, type Log, type Span, type Tracer } from '#runtime';
 import { AttemptCounts } from './attempt-counts.js';
 import { attemptSpan, endAttemptSpan } from './attempt-span.js';
@@ -13,6 +13,7 @@ import type { OpenRuns } from './open-runs/open-runs.js';
 import { RunDues } from './run-dues.js';
 import { OwnedShards, type Flights } from './shards/owned-shards.js';
 import type { ShardOwnership } from './shards/shard-ownership.js';
+import { StalledRuns } from './stalled-runs.js';
 import { parentOf, stepRequest, targetOf } from './step-request.js';
 import { TimerWheel, type Timer } from './timer-wheel.js';
 import { HttpExchanges, type Exchange, type ExchangeOutcome } from './undici/undici-exchange.js';
@@ -56,6 +57,7 @@ export class Dispatcher implements Owner, Flights {
   private readonly exchanges: HttpExchanges;
   private readonly dues: RunDues;
   private readonly shards: OwnedShards;
+  private readonly stalledRuns: StalledRuns;
   private readonly flights = new Bag<Flight>();
   private started = false;
   private draining: Promise<void> | null = null;
@@ -87,6 +89,7 @@ export class Dispatcher implements Owner, Flights {
       isInHand: (runId) => engine.isActive(runId) || this.flow.isWaiting(runId),
     });
     const { dues } = this;
+    this.stalledRuns = new StalledRuns(clock, (runId) => dues.wakeSoon(runId));
     this.shards = new OwnedShards(
       { store, engine, openRuns, ownership, dues, flights: this, name: options.name },
       clock,
@@ -147,9 +150,13 @@ export class Dispatcher implements Owner, Flights {
   grant(runId: RunId, step: Step, run: Run): Grant | null {
     if (this.draining !== null || step.request === null) return null;
     const granted = this.shards.grantFor(runId);
-    if (granted === null) return null;
+    if (granted === null || !this.stalledRuns.mayStart(runId)) return null;
     const claim = this.flow.claimOf(targetOf(step.request.url).origin, run.started);
     return this.flow.take(claim, runId) ? granted : null;
+  }
+
+  stalled(runId: RunId): void {
+    if (this.shards.holds(runId)) this.stalledRuns.add(runId);
   }
 
   bootOf(runId: RunId): string | null {
@@ -173,6 +180,7 @@ export class Dispatcher implements Owner, Flights {
     if (!this.shards.holds(runId)) return;
     this.dues.noted(commit);
     this.shards.committed(commit);
+    this.stalledRuns.release();
     for (const started of commit.attempts) this.perform(commit, started);
     if (run.status !== 'running' && run.status !== 'completed') this.cutOff(runId, run);
   }
@@ -297,7 +305,9 @@ export class Dispatcher implements Owner, Flights {
       if (result.status === 'rejected') this.superseded += 1;
       if (result.status !== 'unavailable' || !this.shards.holds(runId)) return;
       const { step, attempt } = flight;
-      this.log.error('an outcome could not be recorded; trying again', { runId, step, attempt, err: result.cause });
+      // Of a full disk the engine has told.
+      if (!(result.cause instanceof LogFull))
+        this.log.error('an outcome could not be recorded; trying again', { runId, step, attempt, err: result.cause });
       if (this.stopping === null) this.wheel.after(RECORD_AGAIN_MS, () => this.record(flight, command, runId));
     });
   }
@@ -324,6 +334,7 @@ export class Dispatcher implements Owner, Flights {
 
   private async letGo(): Promise<void> {
     await this.drain();
+    this.stalledRuns.stop();
     await this.shards.unfollow();
     await this.engine.stop();
     await this.shards.stop();

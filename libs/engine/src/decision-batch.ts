@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { decide, evolve, isEnded, type RunEvent, type RunLimits } from '#domain';
-import { APPEND_BYTES_MAX, APPEND_EVENTS_MAX, encodeRunEvent, type NewEvent } from '#event-store';
+import { APPEND_BYTES_MAX, APPEND_EVENTS_MAX, encodeRunEvent, LOG_START } from '#event-store';
+import type { LogFull, NewEvent } from '#event-store';
 import type { Rejection, RunCommand } from '#domain';
 import { resultOf, type Mailbox, type Queued } from './mailbox.js';
 import type { Owner, StartedAttempt } from './owner.js';
@@ -150,4 +151,20 @@ export const refundAttempts = (owner: Owner | null, mailbox: Mailbox, { attempts
     const known = state?.steps.get(step);
     if (state !== null && known !== undefined) owner?.refund(known, state);
   }
+};
+
+/**
+ * The log had no room, and has nothing of the batch: tells its senders, and forgets the run's state, which whoever is next to ask
+ * has read again. What the run is owed is its owner's to see to when there may be room; of one that is not in the log nothing is.
+ */
+export const refuseBatch = (owner: Owner | null, mailbox: Mailbox, batch: DecisionBatch, fault: LogFull): void => {
+  // Before slots are given back: they are offered to other runs.
+  if (mailbox.position !== LOG_START) owner?.stalled(mailbox.runId);
+  refundAttempts(owner, mailbox, batch);
+  mailbox.state = null;
+  mailbox.loaded = false;
+  mailbox.more = false;
+  for (const { done } of commandsOf(batch)) done?.({ status: 'unavailable', cause: fault });
+  mailbox.busy = false;
+  for (const resolve of mailbox.idle.splice(0)) resolve();
 };

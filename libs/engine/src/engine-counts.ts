@@ -4,7 +4,7 @@ import { Histogram, type MetricSources } from '#runtime';
 
 const ENDED = ['completed', 'failed', 'cancelled', 'timed-out'] as const satisfies readonly RunStatus[];
 const ENDS = new Set(['RunCompleted', 'RunFailed', 'RunCancelled', 'RunTimedOut']);
-const OUTCOMES = ['appended', 'conflict', 'unknown'] as const satisfies readonly AppendOutcome['status'][];
+const OUTCOMES = ['appended', 'conflict', 'refused', 'unknown'] as const satisfies readonly AppendOutcome['status'][];
 /** From half a millisecond, a commit of the embedded log alone, to the time-out of an append. */
 const APPEND_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -22,7 +22,12 @@ const GATHER_MS_MAX = 80;
 export class EngineCounts {
   started = 0;
   readonly ended: Record<RunStatus, number> = { running: 0, completed: 0, failed: 0, cancelled: 0, 'timed-out': 0 };
-  readonly appends: Record<AppendOutcome['status'], number> = { appended: 0, conflict: 0, unknown: 0 };
+  readonly appends: Record<AppendOutcome['status'], number> = {
+    appended: 0,
+    conflict: 0,
+    refused: 0,
+    unknown: 0,
+  };
   readonly appendSeconds = new Histogram(APPEND_SECONDS);
   /** Attempts in flight that were found to be of another boot. */
   unknown = 0;

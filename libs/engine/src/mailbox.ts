@@ -1,6 +1,7 @@
 import type { Plan, RunCommand } from '#domain';
 import { LOG_START, type Revision, type StreamName } from '#event-store';
 import type { FoldedRun } from './load-run.js';
+import type { Owner } from './owner.js';
 import type { LoadedRun, Origin, RunId, StartReply } from './runs.js';
 import type { Rejection } from '#domain';
 
@@ -88,8 +89,21 @@ export const resultOf = (loaded: LoadedRun | null, rejection: Rejection | null, 
   return { status: 'accepted', loaded, changed };
 };
 
+/** Takes over the attempts that other boots left without an outcome, if it is the owner's to do; how many there are. */
+export const inheritAttempts = (mailbox: Mailbox, owner: Owner): number => {
+  const inFlight = mailbox.state?.obligations.inFlight;
+  if (inFlight === undefined || inFlight.size === 0) return 0;
+  const boot = owner.bootOf(mailbox.runId);
+  if (boot === null) return 0;
+  let lost = 0;
+  for (const other of inFlight.values()) if (other !== boot) lost += 1;
+  if (lost === 0 || !owner.inherits(mailbox.runId, mailbox.startedAt)) return 0;
+  mailbox.queue.unshift(loseAttempts(mailbox, boot));
+  return lost;
+};
+
 /** Records what other boots left without an outcome; again while there is more than fits one decision. */
-export const loseAttempts = (mailbox: Mailbox, boot: string): Queued => ({
+const loseAttempts = (mailbox: Mailbox, boot: string): Queued => ({
   command: { type: 'LoseAttempts', boot },
   plan: null,
   origin: NOBODY,

@@ -35,6 +35,8 @@ export interface Owner {
   grant(runId: RunId, step: Step, run: Run): Grant | null;
   /** Where attempts of the step go. Steps of a run that go to one origin need the same slots: what one is refused, all are. */
   originOf(step: Step): string | null;
+  /** An append of the run found no room in the log, which has nothing of it: the run is to be woken when there may be room. */
+  stalled(runId: RunId): void;
   /** Gives back a slot whose attempt was not committed. */
   refund(step: Step, run: Run): void;
   committed(commit: Committed): void;

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { JsonText } from '#domain';
-import { AppendRefused, MemoryEventStore, runStream, type Append } from '#event-store';
+import { AppendRefused, LogFull, MemoryEventStore, runStream, type Append } from '#event-store';
 import { systemClock, type Clock } from '#runtime';
 import { parallel, planOf, step as branch } from '../../domain/src/testing/tree-plans.js';
 import type { StartReply } from './index.js';
@@ -186,6 +186,54 @@ describe('RunEngine in trouble', () => {
       one.engine.start(runIdOf('a'), start('a', { fromStep: 's1' }), today, NOBODY, settle),
     );
     expect(await again).toMatchObject({ status: 'replayed' });
+  });
+
+  it('tells whoever asks that the log has no room, keeps who waits for the end, and goes on by itself with room', async () => {
+    const owner = new Recorder();
+    const store = new TwistedStore();
+    const { engine, begin } = await newEngine(owner, store);
+    await begin('a');
+    const ended = new Promise((resolve) => engine.whenEnded(runIdOf('a'), resolve));
+    const fault = new LogFull('no room');
+    store.twist = (_append, settle) => {
+      queueMicrotask(() => settle({ status: 'refused', fault }));
+      return true;
+    };
+    for (let again = 0; again < 3; again++) {
+      expect(await begin('b')).toEqual({ status: 'unavailable', cause: fault });
+      expect(await engine.cancel(runIdOf('a'), null, NOBODY)).toEqual({ status: 'unavailable', cause: fault });
+    }
+    expect(owner.refunds).toBe(3);
+    // Of a run that is not there, nothing is owed.
+    expect(owner.stalls).toEqual([runIdOf('a'), runIdOf('a'), runIdOf('a')]);
+    expect(engine.counts.appends.refused).toBe(6);
+    expect(engine.room.isFull).toBe(true);
+    const [a, b] = [await engine.load(runIdOf('a')), await engine.load(runIdOf('b'))];
+    expect([a?.run.status, b]).toEqual(['running', null]);
+    store.twist = null;
+    expect(await begin('b')).toMatchObject({ status: 'started' });
+    expect(engine.room.isFull).toBe(false);
+    expect(await engine.cancel(runIdOf('a'), null, NOBODY)).toMatchObject({ status: 'cancelled' });
+    expect(await ended).toMatchObject({ run: { status: 'cancelled' } });
+  });
+
+  it('asks no more than once to record what another boot left when the log has no room', async () => {
+    const store = new TwistedStore();
+    const first = await newEngine(new Recorder('b1'), store);
+    await first.begin('a');
+    const second = await newEngine(new Recorder('b2'), store);
+    const before = store.seen.length;
+    store.twist = (_append, settle) => {
+      setImmediate(() => settle({ status: 'refused', fault: new LogFull('no room') }));
+      return true;
+    };
+    await second.engine.load(runIdOf('a'));
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(store.seen.length - before).toBe(1);
+    store.twist = null;
+    const woken = new Promise((done) => second.engine.submit(runIdOf('a'), { type: 'WakeUp' }, NOBODY, done));
+    expect(await woken).toMatchObject({ status: 'accepted' });
+    expect(await typesOf(store, 'a')).toContain('AttemptOutcomeUnknown');
   });
 
   it('repeats an append of unknown outcome before it stops, and not for ever', async () => {

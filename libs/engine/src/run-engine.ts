@@ -1,14 +1,15 @@
 import { isEnded, type Plan, type RunCommand, type RunLimits, type StartRun } from '#domain';
 import { AppendRefused, NO_STREAM, runStream, type Append, type AppendOutcome } from '#event-store';
-import type { EventStore, Revision } from '#event-store';
+import type { EventStore, LogFull, Revision } from '#event-store';
 import { ChurnMap, type Clock, type Entropy, type Log } from '#runtime';
 import { Company } from './company.js';
-import { answer, commandsOf, decideBatch, refundAttempts, type DecisionBatch } from './decision-batch.js';
+import { answer, commandsOf, decideBatch, refundAttempts, refuseBatch, type DecisionBatch } from './decision-batch.js';
 import { DuplicateStarts } from './duplicate-starts.js';
 import { EngineCounts } from './engine-counts.js';
 import { IdleRuns } from './idle-runs.js';
 import { loadRun, type PlanSource } from './load-run.js';
-import { DISOWNED, hasWork, loadedOf, loseAttempts, newMailbox, NOBODY, startReplyOf, whenIdle } from './mailbox.js';
+import { LogRoom } from './log-room.js';
+import { DISOWNED, hasWork, loadedOf, inheritAttempts, newMailbox, NOBODY, startReplyOf, whenIdle } from './mailbox.js';
 import type { CommandResult, Mailbox, Queued } from './mailbox.js';
 import { audienceOf, type Owner } from './owner.js';
 import { Runs, type CancelReply, type LoadedRun, type Origin, type RunId, type StartReply } from './runs.js';
@@ -33,6 +34,7 @@ export class RunEngine extends Runs {
   private readonly idleRuns = new IdleRuns(this.mailboxes);
   private readonly duplicates: DuplicateStarts;
   private readonly company: Company;
+  readonly room: LogRoom;
   /** `null` where this process alone appends to runs. */
   readonly shared: SharedLog | null;
   private owner: Owner | null = null;
@@ -50,6 +52,7 @@ export class RunEngine extends Runs {
   ) {
     super();
     this.shared = options.sharedLog ? new SharedLog(this.inside(), this.counts, plans, store, clock, log) : null;
+    this.room = new LogRoom(clock, log);
     this.company = new Company(clock, (mailbox) => this.drain(mailbox));
     this.duplicates = new DuplicateStarts(clock, (runId, count, done) =>
       this.submit(runId, { type: 'NoteDuplicateStarts', count }, NOBODY, done),
@@ -170,12 +173,7 @@ export class RunEngine extends Runs {
     const { runId, state, plan, traceparent, position } = mailbox;
     if (owner === null || state === null || plan === null || mailbox.disowned) return;
     if (this.shared !== null) owner.met({ runId, run: state, plan, traceparent, position, fresh });
-    const { inFlight } = state.obligations;
-    const boot = inFlight.size === 0 ? null : owner.bootOf(runId);
-    const lost = boot === null ? 0 : [...inFlight.values()].filter((other) => other !== boot).length;
-    if (boot === null || lost === 0 || !owner.inherits(runId, mailbox.startedAt)) return;
-    this.counts.unknown += lost;
-    mailbox.queue.unshift(loseAttempts(mailbox, boot));
+    this.counts.unknown += inheritAttempts(mailbox, owner);
   }
 
   /**
@@ -236,26 +234,19 @@ export class RunEngine extends Runs {
       answer(batch, loadedOf(mailbox));
       return this.release(mailbox);
     }
-    const origin = queue[0]?.origin ?? NOBODY;
+    const { actor, traceparent } = queue[0]?.origin ?? NOBODY;
+    const trace = traceparent ?? mailbox.traceparent;
+    const envelope = { commandId: this.entropy.hex(16), recordedAt: at, actor, traceparent: trace };
     this.underWay += 1;
-    this.append(mailbox, batch, {
-      stream: mailbox.stream,
-      expected,
-      events: batch.events,
-      envelope: {
-        commandId: this.entropy.hex(16),
-        recordedAt: at,
-        actor: origin.actor,
-        traceparent: origin.traceparent ?? mailbox.traceparent,
-      },
-      audience: audienceOf(mailbox, this.owner),
-    });
+    const audience = audienceOf(mailbox, this.owner);
+    this.append(mailbox, batch, { stream: mailbox.stream, expected, events: batch.events, envelope, audience });
   }
 
   private append(mailbox: Mailbox, batch: DecisionBatch, append: Append): void {
     try {
       const sinceMs = this.clock.monotonicMs();
       this.store.append(append, (outcome) => {
+        this.room.heard(outcome);
         this.counts.appended(outcome.status, this.clock.monotonicMs() - sinceMs);
         this.appended(mailbox, batch, append, outcome);
       });
@@ -276,6 +267,9 @@ export class RunEngine extends Runs {
         return this.workEnded();
       case 'conflict':
         void this.decideAnew(mailbox, batch);
+        return this.workEnded();
+      case 'refused':
+        this.refused(mailbox, batch, outcome.fault);
         return this.workEnded();
       case 'unknown': {
         const { cause } = outcome;
@@ -319,6 +313,12 @@ export class RunEngine extends Runs {
     mailbox.state = null;
     await this.read(mailbox);
     this.drain(mailbox);
+  }
+
+  private refused(mailbox: Mailbox, batch: DecisionBatch, fault: LogFull): void {
+    refuseBatch(this.owner, mailbox, batch, fault);
+    if (mailbox.queue.length > 0) void this.read(mailbox).then(() => this.drain(mailbox));
+    else if (mailbox.ended.size === 0) this.forget(mailbox);
   }
 
   private async read(mailbox: Mailbox): Promise<Error | null> {

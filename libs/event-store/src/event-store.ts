@@ -38,12 +38,14 @@ export type Append = {
 };
 
 /**
- * Three outcomes. `unknown`: the append may or may not be in the log, repeat the very same one (same ids, same expected
- * revision): a repeat of an append that is in the log answers `appended` with its first result.
+ * Four outcomes. `unknown`: the append may or may not be in the log, repeat the very same one (same ids, same expected
+ * revision): a repeat of an append that is in the log answers `appended` with its first result. `refused`: it is not in the
+ * log and will not be; the log had no room for it, and takes appends again by itself once it has.
  */
 export type AppendOutcome =
   | { readonly status: 'appended'; readonly revision: Revision; readonly position: Position }
   | { readonly status: 'conflict'; readonly actual: Revision }
+  | { readonly status: 'refused'; readonly fault: LogFull }
   | { readonly status: 'unknown'; readonly cause: unknown };
 
 export type RecordedEvent = {
@@ -104,6 +106,12 @@ export type SubscriptionMessage =
 /** Thrown by `append` (synchronously) for what can never be appended: no events, too many, too large. A bug of the caller. */
 export class AppendRefused extends Error {
   readonly code = 'append-refused';
+}
+
+/** The disk of the log has no room. What is in the log can be read. */
+export class LogFull extends Error {
+  readonly code = 'storage-full';
+  readonly retryable = true;
 }
 
 /**

@@ -4,6 +4,7 @@ export {
   AppendRefused,
   EventStore,
   LOG_START,
+  LogFull,
   NO_STREAM,
   type Append,
   type AppendOutcome,

@@ -10,14 +10,15 @@ export class CatalogueUnavailable extends Error {
   readonly retryable = true;
 }
 
-/** Appends until the outcome is known. A repeat is byte for byte the same, so that none is in the log twice. */
+/** Appends until the outcome is known; throws what it is refused for. A repeat is byte for byte the same, so that none is in the log twice. */
 export const appendSurely = async (
   store: EventStore,
   clock: Clock,
   append: Append,
-): Promise<Exclude<AppendOutcome, { status: 'unknown' }>> => {
+): Promise<Exclude<AppendOutcome, { status: 'unknown' | 'refused' }>> => {
   for (let repeats = 0; ; repeats++) {
     const outcome = await new Promise<AppendOutcome>((settle) => store.append(append, settle));
+    if (outcome.status === 'refused') throw outcome.fault;
     if (outcome.status !== 'unknown') return outcome;
     if (repeats === REPEATS_MAX) {
       throw new CatalogueUnavailable(`the outcome of an append to ${append.stream} stays unknown`, {

@@ -206,9 +206,10 @@ export class Archiver {
     expected: Revision,
     stub: NewEvent,
     envelope: Envelope,
-  ): Promise<Exclude<AppendOutcome, { status: 'unknown' }>> {
+  ): Promise<Exclude<AppendOutcome, { status: 'unknown' | 'refused' }>> {
     for (let repeats = 0; ; repeats++) {
       const outcome = await this.store.archive(stream, expected, stub, envelope);
+      if (outcome.status === 'refused') throw outcome.fault;
       if (outcome.status !== 'unknown') return outcome;
       if (repeats === REPEATS_MAX)
         throw new ArchiveInterrupted(`the outcome of the stub of ${stream} stays unknown`, { cause: outcome.cause });

@@ -60,8 +60,12 @@ export class Recorder implements Owner {
   originOf({ request }: Step) {
     return request === null ? null : new URL(request.url).origin;
   }
+  readonly stalls: RunId[] = [];
   refund() {
     this.refunds += 1;
+  }
+  stalled(runId: RunId) {
+    this.stalls.push(runId);
   }
   committed(commit: Committed) {
     this.commits.push(commit);

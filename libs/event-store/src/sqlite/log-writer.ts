@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import Sqlite from 'better-sqlite3';
 import type { StreamName } from '../event-store.js';
-import { NO_STREAM } from '../event-store.js';
+import { LogFull, NO_STREAM } from '../event-store.js';
 import { envelopeOf } from '../packed.js';
 import { RowBuffer } from './row-buffer.js';
 import { lockPath, logPath, nameHash, openForWriting } from './log-file.js';
@@ -50,8 +50,9 @@ type Head = { readonly id: number; revision: number };
 const HEADS_MAX = 32_768;
 
 /**
- * The one writer of a log, synchronous, for a thread of its own. A conflict refuses one append; whatever is thrown
- * leaves the whole batch unknown, and the process must end: SQLite happily commits again after a failed fsync.
+ * The one writer of a log, synchronous, for a thread of its own. A conflict refuses one append, a full disk the whole batch
+ * (`LogFull`), of which nothing is in the log then. Whatever else is thrown leaves the whole batch unknown, and the process
+ * must end: SQLite happily commits again after a failed fsync.
  */
 export class LogWriter {
   readonly #lock: Sqlite.Database;
@@ -62,8 +63,8 @@ export class LogWriter {
   #olderHeads = new Map<StreamName, Head>();
   readonly #streams: RowBuffer;
   readonly #appends: RowBuffer;
-  #lastStream: number;
-  #lastAppend: number;
+  #lastStream = 0;
+  #lastAppend = 0;
 
   constructor({ folder, lockWaitMs, walPages }: WriterOptions) {
     mkdirSync(folder, { recursive: true });
@@ -73,8 +74,7 @@ export class LogWriter {
       this.#sql = prepare(this.#db);
       this.#streams = new RowBuffer(this.#db, 'streams', ['id', 'name_hash', 'name']);
       this.#appends = new RowBuffer(this.#db, 'appends', ['id', 'stream', 'first_revision', 'count', 'packed']);
-      this.#lastStream = this.#sql.lastStream.get() ?? 0;
-      this.#lastAppend = this.#sql.lastAppend.get() ?? 0;
+      this.#readLast();
     } catch (error) {
       this.#lock.close();
       throw error;
@@ -90,13 +90,19 @@ export class LogWriter {
     } catch (error) {
       // Lets go of the file, no more: whether the batch is durable is known only after a restart.
       if (this.#db.inTransaction) this.#sql.rollback.run();
+      if (isFull(error)) throw this.#full(error);
       throw error;
     }
   }
 
-  /** Leaves everything in the main file and the WAL empty. */
+  /** Leaves everything in the main file and the WAL empty, as far as the disk has room. */
   close(): void {
-    this.#db.pragma('wal_checkpoint(TRUNCATE)');
+    try {
+      this.#db.pragma('wal_checkpoint(TRUNCATE)');
+    } catch (error) {
+      // The WAL keeps what does not fit into the main file: the next start reads it there.
+      if (!isFull(error)) throw error;
+    }
     this.abandon();
   }
 
@@ -104,6 +110,24 @@ export class LogWriter {
   abandon(): void {
     this.#db.close();
     this.#lock.close();
+  }
+
+  /**
+   * A write that found no room, also that of the commit itself: the last frame, which makes the others count, is not whole,
+   * and the next commit writes over what there is. Nothing was synced, so nothing is in doubt.
+   */
+  #full(cause: Error): LogFull {
+    this.#streams.clear();
+    this.#appends.clear();
+    this.#heads.clear();
+    this.#olderHeads.clear();
+    this.#readLast();
+    return new LogFull('the disk of the event log is full', { cause });
+  }
+
+  #readLast(): void {
+    this.#lastStream = this.#sql.lastStream.get() ?? 0;
+    this.#lastAppend = this.#sql.lastAppend.get() ?? 0;
   }
 
   #appendAll({ streams, expected, counts, packed, archives }: Batch): BatchResult {
@@ -178,10 +202,14 @@ export class LogWriter {
   }
 }
 
+const isFull = (error: unknown): error is Error => error instanceof Sqlite.SqliteError && error.code === 'SQLITE_FULL';
+
 /** An OS lock: it dies with the process, however that ends. The file itself stays empty. */
 const holdLock = (folder: string, waitMs: number): Sqlite.Database => {
   const lock = new Sqlite(lockPath(folder), { timeout: waitMs });
   try {
+    // The first page of an empty file is about to be written as soon as it is locked: its journal finds no room on a full disk.
+    lock.pragma('journal_mode = MEMORY');
     lock.exec('BEGIN EXCLUSIVE');
     return lock;
   } catch (error) {

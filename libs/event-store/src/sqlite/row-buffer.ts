@@ -32,4 +32,9 @@ export class RowBuffer {
     }
     this.#values = [];
   }
+
+  /** Drops what waits. */
+  clear(): void {
+    this.#values = [];
+  }
 }

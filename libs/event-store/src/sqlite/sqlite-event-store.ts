@@ -13,7 +13,7 @@ import type {
   SubscribeOptions,
   SubscriptionMessage,
 } from '../event-store.js';
-import { EventStore, LOG_START } from '../event-store.js';
+import { EventStore, LOG_START, LogFull } from '../event-store.js';
 import type { FollowerLimits } from '../log-followers.js';
 import { LogFollowers } from '../log-followers.js';
 import { lastPosition, pack, POSITIONS_AN_APPEND } from '../packed.js';
@@ -146,7 +146,7 @@ export class SqliteEventStore extends EventStore {
       };
       const ended = (): void => failed(new LogFailed('the writer of the event log did not start'));
       const heard = (report: Report): void => {
-        if (report !== 'ready' && 'failed' in report) return failed(faultOf(report.failed, folder, lockWaitMs));
+        if (typeof report === 'object' && 'failed' in report) return failed(faultOf(report.failed, folder, lockWaitMs));
         done();
         resolve();
       };
@@ -165,14 +165,17 @@ export class SqliteEventStore extends EventStore {
       await new Promise<void>((resolve) => (this.#whenIdle = resolve));
     }
     this.#followers?.close();
-    // Before the writer's: the last connection to close takes the WAL away.
-    this.#reader.close();
+    const reader = this.#reader;
     this.#reader = null;
     writer.removeAllListeners('exit');
     const ended = new Promise((resolve) => writer.once('exit', resolve));
-    if (writer.threadId === -1) return;
-    this.#post(writer, 'stop');
-    await ended;
+    if (writer.threadId !== -1) {
+      this.#post(writer, 'stop');
+      await ended;
+    }
+    // Last, since a connection that may not write leaves the files beside the log in place, the WAL empty: a start on a disk
+    // that is full by then has no room to make them.
+    reader.close();
   }
 
   #enqueue(pending: Pending): void {
@@ -229,13 +232,19 @@ export class SqliteEventStore extends EventStore {
 
   #hear(report: Report): void {
     if (report === 'ready') return;
-    if ('failed' in report) return this.#fail(new LogFailed(report.failed.message));
+    if (report !== 'full' && 'failed' in report) return this.#fail(new LogFailed(report.failed.message));
     const batch = this.#inFlight;
     this.#inFlight = [];
     // First, so that the thread is at work while this one answers.
     if (this.#pending.length > 0) this.#send();
-    this.#settle(batch, report);
+    if (report === 'full') this.#refuse(batch);
+    else this.#settle(batch, report);
     if (this.#inFlight.length + this.#pending.length === 0) this.#whenIdle?.();
+  }
+
+  #refuse(batch: readonly Pending[]): void {
+    const fault = new LogFull(`there is no room for the event log in ${this.options.folder}`);
+    for (const pending of batch) pending.settle({ status: 'refused', fault });
   }
 
   /** Followers first: whoever is told that its append is in the log finds it in the head. */

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -154,13 +154,13 @@ describe('the SQLite log', () => {
     expect(await store.readStream('other' as StreamName)).toEqual([]);
   });
 
-  it('keeps its WAL within bounds, and leaves none behind when it stops', async () => {
+  it('keeps its WAL within bounds, and leaves it empty when it stops', async () => {
     const store = await started({ walPages: 100 });
     for (let index = 0; index < 200; index++) await append(store, index - 1, 'x'.repeat(20_000));
     const wal = `${logPath(folder)}-wal`;
     expect(statSync(wal).size).toBeLessThan(2 * 100 * 4200);
     await store.stop();
-    expect(existsSync(wal)).toBe(false);
+    expect(statSync(wal).size).toBe(0);
   });
 
   it('is read by others while it is written, and when nobody writes it', async () => {

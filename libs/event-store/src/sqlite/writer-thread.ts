@@ -1,11 +1,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Batch, BatchResult, WriterOptions } from './log-writer.js';
 import { LogWriter } from './log-writer.js';
+import { LogFull } from '../event-store.js';
 
 /** What the thread is told: a batch to commit, or to stop. */
 export type Order = Batch | 'stop';
-/** What it tells: ready, the result of a batch, or that it has failed for good. */
-export type Report = 'ready' | BatchResult | { readonly failed: Failure };
+/** What it tells: ready, the result of a batch, that there was no room for one, or that it has failed for good. */
+export type Report = 'ready' | 'full' | BatchResult | { readonly failed: Failure };
 /** An error, as far as it can cross threads. */
 export type Failure = { readonly code: string; readonly message: string };
 
@@ -29,6 +30,7 @@ const serve = (writer: LogWriter): void => {
     try {
       report(writer.commit(order));
     } catch (error) {
+      if (error instanceof LogFull) return report('full');
       // The store sends no other batch after this: what is durable is known only after a restart.
       failed = true;
       fail(error);
