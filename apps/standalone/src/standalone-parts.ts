@@ -79,7 +79,7 @@ export const createParts = async (config: Config, log: Log): Promise<StandaloneP
     ...triggerMetrics(trigger),
   };
   let leaving = false;
-  const health: Health = { readiness: () => readiness(dispatcher, projector, views, leaving) };
+  const health: Health = { readiness: () => readiness({ engine, dispatcher, projector, views, leaving }) };
   const { ageMs, archiveDir, runsPerSecond } = config.retention;
   const archiver =
     ageMs === null ? null : new Archiver(store, clock, entropy, log, { folder: archiveDir, ageMs, runsPerSecond });
@@ -99,13 +99,20 @@ const viewsFolder = (config: Config): string => {
   return folder;
 };
 
-const readiness = async (
-  dispatcher: Dispatcher,
-  projector: ViewProjector,
-  views: ViewStore,
-  leaving: boolean,
-): Promise<Readiness> => {
+const readiness = async ({
+  engine,
+  dispatcher,
+  projector,
+  views,
+  leaving,
+}: Pick<StandaloneParts, 'dispatcher' | 'projector' | 'views'> & {
+  readonly engine: RunEngine;
+  readonly leaving: boolean;
+}): Promise<Readiness> => {
   return readinessOf({
+    log: engine.room.isFull
+      ? { status: 'degraded', detail: 'The disk of the event log is full: nothing is started or recorded.' }
+      : READY,
     process: leaving ? { status: 'not-ready', detail: 'The process is stopping.' } : READY,
     dispatcher: dispatcher.acting
       ? READY

@@ -82,6 +82,7 @@ export const RUN_OPERATIONS: Readonly<Record<string, Operation>> = {
       'payload-too-large',
       'unsupported-media-type',
       'storage-unavailable',
+      'storage-full',
     ],
   },
   'get /v1/runs': {
@@ -169,6 +170,13 @@ export const RUN_OPERATIONS: Readonly<Record<string, Operation>> = {
       examples: { held: { reason: 'no longer needed' } },
     },
     answers: { 200: { description: 'The cancelled run.', schema: 'Run', headers: POSITION } },
-    problems: ['run-not-found', 'run-archived', 'run-ended', 'unsupported-media-type', 'storage-unavailable'],
+    problems: [
+      'run-not-found',
+      'run-archived',
+      'run-ended',
+      'unsupported-media-type',
+      'storage-unavailable',
+      'storage-full',
+    ],
   },
 };

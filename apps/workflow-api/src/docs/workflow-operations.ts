@@ -58,7 +58,7 @@ export const WORKFLOW_OPERATIONS: Readonly<Record<string, Operation>> = {
         headers: ['Location', ...VERSION_HEADERS],
       },
     },
-    problems: ['invalid-definition', 'precondition-failed', ...BODY_PROBLEMS, 'storage-unavailable'],
+    problems: ['invalid-definition', 'precondition-failed', ...BODY_PROBLEMS, 'storage-unavailable', 'storage-full'],
   },
   'get /v1/workflows': {
     id: 'listWorkflows',
@@ -112,7 +112,7 @@ export const WORKFLOW_OPERATIONS: Readonly<Record<string, Operation>> = {
     parameters: { name: welcome },
     body: definitionBody({ welcome: WELCOME_DEFINITION }),
     answers: { 200: { description: 'The draft.', schema: 'SavedDraft', headers: ['Stepwell-Position'] } },
-    problems: ['invalid-definition', ...BODY_PROBLEMS, 'storage-unavailable'],
+    problems: ['invalid-definition', ...BODY_PROBLEMS, 'storage-unavailable', 'storage-full'],
   },
   'get /v1/workflows/{name}/draft': {
     id: 'getDraft',
@@ -129,6 +129,6 @@ export const WORKFLOW_OPERATIONS: Readonly<Record<string, Operation>> = {
     description: 'Its versions stay readable and its runs go on, but none can be started. Publishing brings it back.',
     parameters: { name: { ...NAME, examples: { retired: 'retired' } } },
     answers: { 200: { description: 'Since when it is archived.', schema: 'Archived', headers: ['Stepwell-Position'] } },
-    problems: ['workflow-not-found', 'storage-unavailable'],
+    problems: ['workflow-not-found', 'storage-unavailable', 'storage-full'],
   },
 };

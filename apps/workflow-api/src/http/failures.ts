@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { stepKeys, type Plan, type Rejection } from '#domain';
+import { LogFull } from '#event-store';
 import { nearestNames, type Log, type LogFields } from '#runtime';
 import { requestIdOf } from './request-id.js';
 import { HttpProblem, type Problem } from './problems.js';
@@ -11,6 +12,15 @@ export const STORAGE_UNAVAILABLE: Problem = {
   detail:
     'The event store did not confirm. Whether the request took effect is unknown: send it again with the same key.',
 };
+
+const STORAGE_FULL: Problem = {
+  code: 'storage-full',
+  detail: 'The event log has no room. The request has changed nothing: send it again when there is room.',
+};
+
+/** Why a run could not be written. */
+export const unavailableProblem = (cause: unknown): Problem =>
+  cause instanceof LogFull ? STORAGE_FULL : STORAGE_UNAVAILABLE;
 
 /** The one table from rejections to problems. */
 export const rejectionProblem = (rejection: Rejection, plan: Plan | null = null): Problem => {
@@ -60,6 +70,7 @@ export const failureProblem = (error: unknown, log: Log, about: FailureOf): Prob
   };
   if (isFault(error) && error.retryable) {
     log.warn('a request failed for a moment', fields);
+    if (error instanceof LogFull) return STORAGE_FULL;
     return { ...STORAGE_UNAVAILABLE, detail: 'A store does not answer now.' };
   }
   log.error('a request failed', fields);

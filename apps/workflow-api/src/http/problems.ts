@@ -105,6 +105,11 @@ export const PROBLEMS = {
     'The event store does not answer',
     'Send the same request again, with the same Idempotency-Key.',
   ],
+  'storage-full': [
+    507,
+    'The disk of the event log is full',
+    'Reads go on. Whoever runs the server makes room; then send the same request again.',
+  ],
   'view-behind': [503, 'The view has not reached that position yet', 'Ask again after the time in Retry-After.'],
   overloaded: [503, 'The server has no room for this now', 'Ask again after the time in Retry-After.'],
   'not-ready': [503, 'The server is not ready', 'The detail names the parts that are not.'],

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { LoadedRun, Origin } from '#engine';
 import { eventText, type RecordedEvent } from '#event-store';
-import { rejectionProblem, STORAGE_UNAVAILABLE } from '../http/failures.js';
+import { rejectionProblem, unavailableProblem } from '../http/failures.js';
 import { HttpProblem } from '../http/problems.js';
 import { parseTraceparent } from '../http/traceparent.js';
 import type { WorkflowApiParts } from '../parts.js';
@@ -34,7 +34,7 @@ export class RunReader {
     const origin: Origin = { actor: null, traceparent: parseTraceparent(headers['traceparent']) };
     const reply = await this.#parts.runs.cancel(runIdOf(run), reason, origin);
     if (reply.status === 'rejected') throw new HttpProblem(rejectionProblem(reply.rejection, plan));
-    if (reply.status === 'unavailable') throw new HttpProblem(STORAGE_UNAVAILABLE, { cause: reply.cause });
+    if (reply.status === 'unavailable') throw new HttpProblem(unavailableProblem(reply.cause), { cause: reply.cause });
     return reply.loaded;
   }
 

@@ -6,7 +6,7 @@ import { parseIdempotencyKey } from '../http/idempotency-key.js';
 import { parseJsonText, parseValue } from '../http/json-body.js';
 import { parsePreferWait } from '../http/prefer.js';
 import { HttpProblem, type Problem } from '../http/problems.js';
-import { answerFailure, rejectionProblem, STORAGE_UNAVAILABLE } from '../http/failures.js';
+import { answerFailure, rejectionProblem, STORAGE_UNAVAILABLE, unavailableProblem } from '../http/failures.js';
 import { sendProblem, sendText } from '../http/raw-answer.js';
 import { JSON_TYPES, parseMediaType } from '../http/request-body.js';
 import { parseTraceparent } from '../http/traceparent.js';
@@ -104,7 +104,7 @@ export class StartRunRoute {
   }
 
   #answer(start: Start, plan: Plan, reply: StartReply, response: ServerResponse): void {
-    if (reply.status === 'unavailable') return sendProblem(response, STORAGE_UNAVAILABLE);
+    if (reply.status === 'unavailable') return sendProblem(response, unavailableProblem(reply.cause));
     if (reply.status === 'rejected') return sendProblem(response, rejectionProblem(reply.rejection, plan));
     const headers: Record<string, string> = {
       location: `/v1/runs/${reply.started.id}`,

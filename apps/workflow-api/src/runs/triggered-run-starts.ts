@@ -1,6 +1,6 @@
 import type { StartReply } from '#engine';
 import { StartRuns, type TriggeredStart, type TriggeredStartOutcome } from '#relay';
-import { failureProblem, rejectionProblem, STORAGE_UNAVAILABLE } from '../http/failures.js';
+import { failureProblem, rejectionProblem } from '../http/failures.js';
 import { parseIdempotencyKey } from '../http/idempotency-key.js';
 import { HttpProblem, problemStatus, type Problem } from '../http/problems.js';
 import { parseTraceparent } from '../http/traceparent.js';
@@ -54,9 +54,10 @@ export class TriggeredRunStarts extends StartRuns {
   }
 }
 
-const UNAVAILABLE_STATUS = problemStatus(STORAGE_UNAVAILABLE.code);
+/** A store that does not answer, or has no room: the same message is taken later. */
+const FOR_NOW = [503, 507];
 
 const refused = (problem: Problem, cause: unknown): TriggeredStartOutcome =>
-  problemStatus(problem.code) === UNAVAILABLE_STATUS
+  FOR_NOW.includes(problemStatus(problem.code))
     ? { status: 'unavailable', cause }
     : { status: 'refused', code: problem.code, detail: problem.detail };
