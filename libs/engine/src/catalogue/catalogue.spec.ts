@@ -76,7 +76,7 @@ describe('publishing', () => {
     const reply = await catalogue.publish('ship', { document, text: '', format: 'json' });
     expect(reply).toMatchObject({
       status: 'invalid',
-      findings: [{ pointer: '/root/steps/0/type' }, { pointer: '/root/steps/1' }],
+      findings: [{ pointer: '/root/steps/0/type' }, { pointer: '/root/steps/0' }, { pointer: '/root/steps/1' }],
     });
     expect(await store.readAll(LOG_START, { limit: 1 })).toEqual([]);
   });
