@@ -1,4 +1,6 @@
 export type * from './plan.js';
+export { NODE_TYPES } from './plan.js';
+export { isName, NAME_PATTERN, NAME_RULE } from './name.js';
 export type * from './payload.js';
 export { arrayText, isLongerThan, NULL_TEXT } from './payload.js';
 export type * from './events.js';
@@ -13,7 +15,10 @@ export type * from './run.js';
 export { isEnded, isStepEnded, scopeOf } from './run.js';
 export { obligations, type Obligations } from './obligations.js';
 export { DEFAULT_RETRY, nextAttemptAtMs, type RetryPolicy } from './retry-policy.js';
-export { compileTree, DEFAULT_TIMEOUTS, type Compilation } from './definition/compile-tree.js';
+export { DEFAULT_TIMEOUTS } from './definition/attempt-rules.js';
+export { compileTree, type Compilation } from './definition/compile-tree.js';
+export { definitionSchema, definitionSchemas, nodeSchemaName } from './definition/definition-schema.js';
+export type { JsonSchema } from './definition/member-kind.js';
 export type { Finding } from './definition/finding.js';
 export { nearestName } from './definition/known-name.js';
 export { isCredentialHeader } from './definition/step-headers.js';

@@ -1,6 +1,10 @@
 import type { JsonText } from './payload.js';
 import type { RetryPolicy } from './retry-policy.js';
 
+/** The types of nodes, in the order in which they are shown. */
+export const NODE_TYPES = ['step', 'sequence', 'parallel', 'pass', 'succeed', 'fail'] as const;
+export type NodeType = (typeof NODE_TYPES)[number];
+
 /** Index of a node in `Plan.nodes`. */
 export type NodeId = number;
 /** Index of a scope in `Plan.scopes`; scope 0 is the root. */
@@ -79,4 +83,3 @@ export type SucceedNode = NodeCommon & { readonly type: 'succeed' };
 export type FailNode = NodeCommon & { readonly type: 'fail'; readonly error: string; readonly cause: string | null };
 
 export type PlanNode = StepNode | SequenceNode | ParallelNode | PassNode | SucceedNode | FailNode;
-export type NodeType = PlanNode['type'];

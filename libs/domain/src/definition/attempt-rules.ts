@@ -1,125 +1,138 @@
 import type { StepTimeouts } from '../plan.js';
-import type { RetryPolicy } from '../retry-policy.js';
-import { quoted } from './finding.js';
-import { isWithin, kindOf, type MemberReader } from './member-reader.js';
+import { DEFAULT_RETRY, type RetryPolicy } from '../retry-policy.js';
+import { errorNames } from './error-name.js';
+import { anyNumber, choice, flag, listOf, optional, orNull, wholeNumber, type MemberTable } from './member-kind.js';
+import { object, type MemberReader } from './member-reader.js';
 
 /** 366 days: nothing waits longer. */
 const WAIT_MAX_MS = 366 * 24 * 60 * 60 * 1_000;
-const ATTEMPTS_MAX = 1_000;
-const SCHEDULE_MAX = 1_000;
-const ERROR_NAMES_MAX = 100;
-const ERROR_NAME_CHARS_MAX = 255;
+const wait = wholeNumber({ min: 0, max: WAIT_MAX_MS });
+const timeout = wholeNumber({ min: 1, max: WAIT_MAX_MS });
 
-const RETRY_MEMBERS = [
-  'maxAttempts',
-  'initialIntervalMs',
-  'backoffRate',
-  'maxIntervalMs',
-  'jitter',
-  'schedule',
-  'retryOn',
-  'doNotRetryOn',
-  'honourRetryAfter',
-  'totalTimeoutMs',
-  'onUnknown',
-];
+/** When a failed attempt is made again. */
+export const RETRY_MEMBERS: MemberTable<RetryPolicy> = {
+  maxAttempts: optional(
+    wholeNumber({ min: 1, max: 1_000 }),
+    'How many attempts a step has, the first one included. 1: none is repeated.',
+    DEFAULT_RETRY.maxAttempts,
+  ),
+  initialIntervalMs: optional(
+    wait,
+    'The wait before the second attempt, in milliseconds.',
+    DEFAULT_RETRY.initialIntervalMs,
+  ),
+  backoffRate: optional(
+    anyNumber({ min: 1, max: 1_000 }),
+    'Each further wait is the one before times this.',
+    DEFAULT_RETRY.backoffRate,
+  ),
+  maxIntervalMs: optional(wait, 'No such wait is longer, in milliseconds.', DEFAULT_RETRY.maxIntervalMs),
+  jitter: optional(
+    choice<RetryPolicy['jitter']>(['full', 'equal', 'none']),
+    'How chance changes a wait. full: anything from 0 to the wait. equal: from half of it to all of it. none: exactly the wait.',
+    DEFAULT_RETRY.jitter,
+  ),
+  schedule: optional(
+    orNull(listOf(wait, { min: 1, max: 1_000 })),
+    'The waits one by one, in milliseconds, instead of the growing ones. The last is used again. null: none.',
+    DEFAULT_RETRY.schedule,
+  ),
+  retryOn: optional(
+    orNull(listOf(errorNames, { min: 0, max: 100 })),
+    'When given, these errors are retried and no others: names, or beginnings such as "HTTP.*". null: the service decides by the kind of the error.',
+    DEFAULT_RETRY.retryOn,
+  ),
+  doNotRetryOn: optional(
+    listOf(errorNames, { min: 0, max: 100 }),
+    'These errors are never retried, whatever retryOn says: names, or beginnings such as "HTTP.*".',
+    DEFAULT_RETRY.doNotRetryOn,
+  ),
+  honourRetryAfter: optional(
+    flag,
+    'Whether a Retry-After header of an answer makes the wait longer.',
+    DEFAULT_RETRY.honourRetryAfter,
+  ),
+  totalTimeoutMs: optional(
+    orNull(timeout),
+    'No attempt starts later than this after the step began, in milliseconds. null: no limit.',
+    DEFAULT_RETRY.totalTimeoutMs,
+  ),
+  onUnknown: optional(
+    choice<RetryPolicy['onUnknown']>(['retry', 'fail']),
+    'What follows when nobody knows how an attempt ended, because the service was stopped meanwhile. retry: the request is sent again, under the same key. fail: the step fails.',
+    DEFAULT_RETRY.onUnknown,
+  ),
+};
 
-const WAIT = { min: 0, max: WAIT_MAX_MS };
-const TIMEOUT = { min: 1, max: WAIT_MAX_MS };
+export const retry = object(RETRY_MEMBERS, { schema: 'Retry' });
 
 /** Reads a retry policy: each member that is not given comes from `base`. */
-export const readRetry = (reader: MemberReader, base: RetryPolicy): RetryPolicy => {
-  reader.refuseOthers(RETRY_MEMBERS);
+export const readRetry = (reader: MemberReader<RetryPolicy>, base: RetryPolicy): RetryPolicy => {
   // An exponential wait given here is meant instead of a schedule given further out.
-  const ownSchedule = reader.has('initialIntervalMs') || reader.has('backoffRate') ? null : base.schedule;
-  const schedule = readSchedule(reader);
-  const retryOn = reader.raw('retryOn') === null ? null : readErrorNames(reader, 'retryOn');
-  const totalTimeoutMs = reader.numberOrNull('totalTimeoutMs', TIMEOUT);
+  const schedule = reader.has('initialIntervalMs') || reader.has('backoffRate') ? null : base.schedule;
   const policy: RetryPolicy = {
-    maxAttempts: reader.number('maxAttempts', { min: 1, max: ATTEMPTS_MAX }) ?? base.maxAttempts,
-    initialIntervalMs: reader.number('initialIntervalMs', WAIT) ?? base.initialIntervalMs,
-    backoffRate: reader.number('backoffRate', { min: 1, max: 1_000, whole: false }) ?? base.backoffRate,
-    maxIntervalMs: reader.number('maxIntervalMs', WAIT) ?? base.maxIntervalMs,
-    jitter: reader.oneOf('jitter', ['full', 'equal', 'none']) ?? base.jitter,
-    schedule: schedule === undefined ? ownSchedule : schedule,
-    retryOn: retryOn === undefined ? base.retryOn : retryOn,
-    doNotRetryOn: readErrorNames(reader, 'doNotRetryOn') ?? base.doNotRetryOn,
-    honourRetryAfter: reader.boolean('honourRetryAfter') ?? base.honourRetryAfter,
-    totalTimeoutMs: totalTimeoutMs === undefined ? base.totalTimeoutMs : totalTimeoutMs,
-    onUnknown: reader.oneOf('onUnknown', ['retry', 'fail']) ?? base.onUnknown,
+    maxAttempts: reader.readOr('maxAttempts', base.maxAttempts),
+    initialIntervalMs: reader.readOr('initialIntervalMs', base.initialIntervalMs),
+    backoffRate: reader.readOr('backoffRate', base.backoffRate),
+    maxIntervalMs: reader.readOr('maxIntervalMs', base.maxIntervalMs),
+    jitter: reader.readOr('jitter', base.jitter),
+    schedule: reader.readOr('schedule', schedule),
+    retryOn: reader.readOr('retryOn', base.retryOn),
+    doNotRetryOn: reader.readOr('doNotRetryOn', base.doNotRetryOn),
+    honourRetryAfter: reader.readOr('honourRetryAfter', base.honourRetryAfter),
+    totalTimeoutMs: reader.readOr('totalTimeoutMs', base.totalTimeoutMs),
+    onUnknown: reader.readOr('onUnknown', base.onUnknown),
   };
   warnOfCutWaits(reader, policy);
   return policy;
 };
 
 /** Said where one of the two is given, not again wherever both are inherited. */
-const warnOfCutWaits = (reader: MemberReader, policy: RetryPolicy): void => {
+const warnOfCutWaits = (reader: MemberReader<RetryPolicy>, policy: RetryPolicy): void => {
   const { initialIntervalMs, maxIntervalMs } = policy;
   const member = ['initialIntervalMs', 'maxIntervalMs'].find((key) => reader.has(key));
   if (member === undefined || policy.schedule !== null || initialIntervalMs <= maxIntervalMs) return;
   const detail = `initialIntervalMs (${initialIntervalMs}) is above maxIntervalMs (${maxIntervalMs}), which every wait is cut to`;
-  reader.findings.warning(reader.at(member), detail);
+  const { findings, pointer } = reader.at(member);
+  findings.warning(pointer, detail);
 };
 
-const readSchedule = (reader: MemberReader): readonly number[] | null | undefined => {
-  if (reader.raw('schedule') === null) return null;
-  const list = reader.list('schedule');
-  if (list === undefined) return undefined;
-  if (list.length === 0 || list.length > SCHEDULE_MAX) {
-    reader.refuse('schedule', `A schedule has 1 to ${SCHEDULE_MAX} waits, not ${list.length}`);
-  }
-  const waits: number[] = [];
-  for (const [index, value] of list.entries()) {
-    if (isWithin(value, WAIT)) waits.push(value);
-    else
-      reader.findings.error(
-        `${reader.at('schedule')}/${index}`,
-        `A wait is a whole number of milliseconds from 0 to ${WAIT_MAX_MS}, not ${kindOf(value)}`,
-      );
-  }
-  return waits;
+export const DEFAULT_TIMEOUTS: StepTimeouts = { connectMs: 5_000, answerMs: 30_000, stepMs: null };
+
+/** How long a step may take. */
+export const TIMEOUT_MEMBERS: MemberTable<StepTimeouts> = {
+  connectMs: optional(timeout, 'How long connecting may take, in milliseconds.', DEFAULT_TIMEOUTS.connectMs),
+  answerMs: optional(
+    timeout,
+    'How long one attempt may take, from connecting to the last byte of the answer, in milliseconds.',
+    DEFAULT_TIMEOUTS.answerMs,
+  ),
+  stepMs: optional(
+    orNull(timeout),
+    'How long the step may take with all its attempts and waits, in milliseconds. null: no limit.',
+    DEFAULT_TIMEOUTS.stepMs,
+  ),
 };
 
-const readErrorNames = (reader: MemberReader, key: string): readonly string[] | undefined => {
-  const list = reader.list(key);
-  if (list === undefined) return undefined;
-  if (list.length > ERROR_NAMES_MAX)
-    reader.refuse(key, `"${key}" has at most ${ERROR_NAMES_MAX} error names, not ${list.length}`);
-  const names: string[] = [];
-  for (const [index, value] of list.entries()) {
-    const pointer = `${reader.at(key)}/${index}`;
-    if (typeof value !== 'string')
-      reader.findings.error(pointer, `An error name must be a string, not ${kindOf(value)}`);
-    else if (!isErrorName(value.replace(/\*$/, 'x')))
-      reader.findings.error(
-        pointer,
-        `${quoted(value)} is no error name: 1 to ${ERROR_NAME_CHARS_MAX} characters, no control characters, "*" only at the end`,
-      );
-    else names.push(value);
-  }
-  return names;
+export type RunTimeouts = StepTimeouts & { readonly timeoutMs: number | null };
+
+/** The same for all steps of a definition, and how long its runs may take. */
+export const RUN_TIMEOUT_MEMBERS: MemberTable<RunTimeouts> = {
+  timeoutMs: optional(
+    orNull(timeout),
+    'How long a whole run may take, in milliseconds. Past it the run ends as timed-out. null: no limit.',
+    null,
+  ),
+  ...TIMEOUT_MEMBERS,
 };
 
-/** Whether a text can name an error. */
-export const isErrorName = (text: string): boolean =>
-  text.length >= 1 && text.length <= ERROR_NAME_CHARS_MAX && !/[\p{Cc}*]/u.test(text) && text === text.trim();
-
-const STEP_TIMEOUTS = ['connectMs', 'answerMs', 'stepMs'];
 const LATER_TIMEOUTS = ['callbackMs', 'heartbeatMs'];
+export const stepTimeouts = object(TIMEOUT_MEMBERS, { schema: 'StepTimeouts', later: LATER_TIMEOUTS });
+export const runTimeouts = object(RUN_TIMEOUT_MEMBERS, { schema: 'Timeouts', later: LATER_TIMEOUTS });
 
 /** Reads the timeouts of a step, or those that a definition gives to all its steps. */
-export const readTimeouts = (reader: MemberReader, base: StepTimeouts): StepTimeouts => {
-  const stepMs = reader.numberOrNull('stepMs', TIMEOUT);
-  return {
-    connectMs: reader.number('connectMs', TIMEOUT) ?? base.connectMs,
-    answerMs: reader.number('answerMs', TIMEOUT) ?? base.answerMs,
-    stepMs: stepMs === undefined ? base.stepMs : stepMs,
-  };
-};
-
-export const refuseOtherTimeouts = (reader: MemberReader, more: readonly string[] = []): void =>
-  reader.refuseOthers([...STEP_TIMEOUTS, ...more], LATER_TIMEOUTS);
-
-/** How long a whole run may take; `null`: no limit. */
-export const readRunTimeout = (reader: MemberReader): number | null =>
-  reader.numberOrNull('timeoutMs', TIMEOUT) ?? null;
+export const readTimeouts = (reader: MemberReader<StepTimeouts>, base: StepTimeouts): StepTimeouts => ({
+  connectMs: reader.readOr('connectMs', base.connectMs),
+  answerMs: reader.readOr('answerMs', base.answerMs),
+  stepMs: reader.readOr('stepMs', base.stepMs),
+});

@@ -1,13 +1,15 @@
 import { isLongerThan } from '../payload.js';
-import type { Plan, StepTimeouts } from '../plan.js';
+import type { Plan } from '../plan.js';
 import { DEFAULT_RETRY } from '../retry-policy.js';
-import { readRetry, readRunTimeout, readTimeouts, refuseOtherTimeouts } from './attempt-rules.js';
-import { below, Findings, quoted, type Finding } from './finding.js';
+import { DEFAULT_TIMEOUTS, readRetry, readTimeouts } from './attempt-rules.js';
+import { DEFINITION_MEMBERS, LATER_MEMBERS, type DefinitionValues } from './definition-members.js';
+import { Findings, type Finding } from './finding.js';
 import { DEFAULT_COMPILE_LIMITS, type CompileLimits } from './limits.js';
-import { kindOf, MemberReader } from './member-reader.js';
-import { readTarget, URL_CHARS_MAX } from './step-url.js';
+import { refuse } from './member-kind.js';
+import { MemberReader } from './member-reader.js';
+import { readTarget } from './step-url.js';
 import { flatten, nameNodes, openStepsBytes } from './tree-names.js';
-import { readNode, readPayload, type TreeNode, type TreeReading } from './tree-node.js';
+import { readNode, type TreeNode, type TreeReading } from './tree-node.js';
 import { planTree, warnUnreachable } from './tree-plan.js';
 
 export type Compilation = {
@@ -19,11 +21,6 @@ export type Compilation = {
   readonly findings: readonly Finding[];
 };
 
-export const DEFAULT_TIMEOUTS: StepTimeouts = { connectMs: 5_000, answerMs: 30_000, stepMs: null };
-
-const MEMBERS = ['format', 'description', 'tags', 'target', 'retry', 'timeouts', 'root', 'output'];
-const LATER_MEMBERS = ['variables', 'input'];
-const DESCRIPTION_CHARS_MAX = 10_000;
 /** One event cancels all that is open, and an append, which holds at most 768 KiB, must hold it whole. */
 const OPEN_STEPS_BYTES_MAX = 640 * 1024;
 
@@ -33,18 +30,24 @@ const OPEN_STEPS_BYTES_MAX = 640 * 1024;
  */
 export const compileTree = (document: unknown, limits: CompileLimits = DEFAULT_COMPILE_LIMITS): Compilation => {
   const findings = new Findings();
-  const reader = MemberReader.of(document, '', findings);
-  if (reader === undefined || !isTree(reader)) return failed(findings);
-  reader.refuseOthers(MEMBERS, LATER_MEMBERS);
-  const description = reader.prose('description', DESCRIPTION_CHARS_MAX) ?? null;
-  const tags = readTags(reader, limits);
-  const timeouts = reader.object('timeouts');
-  if (timeouts !== undefined) refuseOtherTimeouts(timeouts, ['timeoutMs']);
-  const run = {
-    timeoutMs: timeouts === undefined ? null : readRunTimeout(timeouts),
-    output: readPayload(reader, 'output', limits),
-  };
-  const root = readRoot(reader, { ...readDefaults(reader, timeouts), findings, limits, nodes: 0 });
+  const reader = MemberReader.of(document, { pointer: '', label: 'This', findings, limits }, DEFINITION_MEMBERS);
+  if (reader === undefined || isOfLaterFormat(reader)) return failed(findings);
+  reader.check(LATER_MEMBERS);
+  // What is no known format is most likely a misspelt tree: the rest is read as one.
+  reader.read('format');
+  const description = reader.read('description') ?? null;
+  const tags = reader.readOr('tags', {});
+  const timeouts = reader.read('timeouts');
+  const run = { timeoutMs: timeouts?.read('timeoutMs') ?? null, output: reader.read('output') ?? null };
+  const retry = reader.read('retry');
+  const root = readRoot(reader, {
+    findings,
+    limits,
+    target: readBase(reader),
+    retry: retry === undefined ? DEFAULT_RETRY : readRetry(retry, DEFAULT_RETRY),
+    timeouts: timeouts === undefined ? DEFAULT_TIMEOUTS : readTimeouts(timeouts, DEFAULT_TIMEOUTS),
+    nodes: 0,
+  });
   if (root === null) return failed(findings);
   const names = nameNodes(root, findings);
   warnUnreachable(flatten(root), findings);
@@ -74,65 +77,20 @@ const failed = (findings: Findings): Compilation => ({
   findings: findings.all(),
 });
 
-const isTree = (reader: MemberReader): boolean => {
+const isOfLaterFormat = (reader: MemberReader<DefinitionValues>): boolean => {
   const format = reader.raw('format');
-  if (format === 'states' || format === 'code') {
-    reader.refuse('format', `The format "${format}" is not available in this version: only "tree" is`);
-    return false;
-  }
-  // What is no known format is most likely a misspelt tree: the rest is read as one.
-  reader.oneOf('format', ['tree']);
+  if (format !== 'states' && format !== 'code') return false;
+  refuse(reader.at('format'), `The format "${format}" is not available in this version: only "tree" is`);
   return true;
 };
 
-const readDefaults = (
-  reader: MemberReader,
-  timeouts: MemberReader | undefined,
-): Pick<TreeReading, 'target' | 'retry' | 'timeouts'> => {
-  const retry = reader.object('retry');
-  return {
-    target: readBase(reader),
-    retry: retry === undefined ? DEFAULT_RETRY : readRetry(retry, DEFAULT_RETRY),
-    timeouts: timeouts === undefined ? DEFAULT_TIMEOUTS : readTimeouts(timeouts, DEFAULT_TIMEOUTS),
-  };
-};
-
-const readBase = (reader: MemberReader): string | null | undefined => {
+const readBase = (reader: MemberReader<DefinitionValues>): string | null | undefined => {
   if (!reader.has('target')) return null;
-  const text = reader.string('target', URL_CHARS_MAX);
+  const text = reader.read('target');
   if (text === undefined) return undefined;
   const read = readTarget(text);
-  return read.status === 'read' ? read.url : reader.refuse('target', read.detail);
+  return read.status === 'read' ? read.url : refuse(reader.at('target'), read.detail);
 };
 
-const readRoot = (reader: MemberReader, reading: TreeReading): TreeNode | null => {
-  if (reader.has('root')) return readNode(reader.raw('root'), { pointer: '/root', depth: 1 }, reading);
-  reader.findings.error('', 'A definition needs a "root": the node that a run enters first');
-  return null;
-};
-
-// What a start takes as well, and a list can be asked for as name=value.
-const TAG_NAME = /^[^=\p{Cc}]{1,64}$/u;
-const TAG_VALUE_CHARS_MAX = 255;
-
-const readTags = (reader: MemberReader, limits: CompileLimits): Readonly<Record<string, string>> => {
-  const given = reader.object('tags')?.entries() ?? [];
-  if (given.length > limits.tagsMax)
-    reader.refuse('tags', `There are ${given.length} tags, at most ${limits.tagsMax} are allowed`);
-  const tags: [string, string][] = [];
-  for (const [name, value] of given) {
-    const pointer = below(reader.at('tags'), name);
-    if (!TAG_NAME.test(name)) {
-      reader.findings.error(pointer, `${quoted(name)} is no name of a tag: 1 to 64 characters, no "="`);
-    } else if (typeof value !== 'string' || value.length > TAG_VALUE_CHARS_MAX || /\p{Cc}/u.test(value)) {
-      const shown = typeof value === 'string' ? 'this one' : kindOf(value);
-      reader.findings.error(
-        pointer,
-        `The value of a tag must be a string of at most ${TAG_VALUE_CHARS_MAX} characters, not ${shown}`,
-      );
-    } else {
-      tags.push([name, value]);
-    }
-  }
-  return Object.fromEntries(tags);
-};
+const readRoot = (reader: MemberReader<DefinitionValues>, reading: TreeReading): TreeNode | null =>
+  reader.has('root') ? readNode(reader.read('root'), { pointer: '/root', depth: 1 }, reading) : null;

@@ -1,64 +1,66 @@
 import type { JsonText } from '../payload.js';
-import { below, type Findings } from './finding.js';
+import { isLongerThan } from '../payload.js';
+import { EXPRESSION_PATTERN, EXPRESSION_UNAVAILABLE, hasExpression } from './expression.js';
+import { below } from './finding.js';
+import { refuse, type JsonSchema, type Kind, type Place } from './member-kind.js';
+import { isRecord } from './record.js';
 
 /** Deeper constants would make a run's payload that its own parser refuses. */
 const CONSTANT_DEPTH_MAX = 64;
 
-/** The expressions of later versions stand in these marks; until then a text that holds them would be sent as it is. */
-export const hasExpression = (text: string): boolean => {
-  const open = text.indexOf('{%');
-  return open !== -1 && text.includes('%}', open + 2);
+/** The schema of any value inside a constant: whatever its depth, no text of it holds an expression. */
+export const CONSTANT_SCHEMA: JsonSchema = {
+  description: 'Any JSON, but no expression ({% … %}) in its strings: this version has none.',
+  not: { type: 'string', pattern: EXPRESSION_PATTERN },
+  items: { $ref: '#/$defs/Constant' },
+  additionalProperties: { $ref: '#/$defs/Constant' },
 };
 
-export const EXPRESSION_UNAVAILABLE = 'Expressions in {% … %} are not available in this version';
+const SCRIPT_SCHEMA = { type: 'object', required: ['js'], properties: { js: { type: 'string' } }, maxProperties: 1 };
 
-/** Reads a JSON constant; finds what would not be one: expressions, scripts, and numbers that only YAML can write. */
-export const readConstant = (value: unknown, pointer: string, findings: Findings): JsonText | null => {
-  if (isRecord(value) && Object.keys(value).length === 1 && typeof value['js'] === 'string') {
-    findings.error(pointer, 'Scripts ({ js: … }) are not available in this version: only a constant is');
-    return null;
-  }
-  if (!isConstant(value, { pointer, depth: 0 }, findings)) return null;
-  const text: string | undefined = JSON.stringify(value);
-  return text !== undefined && isNormalised(text) ? text : null;
+/** A JSON constant that stands instead of what flows; what would not be one is found: expressions, scripts, and numbers that only YAML can write. */
+export const constant: Kind<JsonText> = {
+  schema: () => ({ $ref: '#/$defs/Constant', not: SCRIPT_SCHEMA }),
+  read: (value, place) => {
+    if (isRecord(value) && Object.keys(value).length === 1 && typeof value['js'] === 'string')
+      return refuse(place, 'Scripts ({ js: … }) are not available in this version: only a constant is');
+    if (!isConstant(value, place, 0)) return undefined;
+    const text: string | undefined = JSON.stringify(value);
+    if (text === undefined || !isNormalised(text)) return undefined;
+    const maxBytes = place.limits.payloadMaxBytes;
+    return isLongerThan(text, maxBytes) ? refuse(place, `${place.label} takes more than ${maxBytes} bytes`) : text;
+  },
 };
 
 /** Text of `JSON.stringify` is what the brand says. */
 const isNormalised = (_text: string): _text is JsonText => true;
 
-type Place = { readonly pointer: string; readonly depth: number };
-
-const isConstant = (value: unknown, { pointer, depth }: Place, findings: Findings): boolean => {
-  if (depth > CONSTANT_DEPTH_MAX) {
-    findings.error(pointer, `A constant may be nested ${CONSTANT_DEPTH_MAX} levels deep`);
+const isConstant = (value: unknown, place: Place, depth: number): boolean => {
+  const flaw =
+    depth > CONSTANT_DEPTH_MAX ? `A constant may be nested ${CONSTANT_DEPTH_MAX} levels deep` : flawOf(value);
+  if (flaw !== null) {
+    refuse(place, flaw);
     return false;
   }
-  switch (typeof value) {
-    case 'string':
-      if (!hasExpression(value)) return true;
-      findings.error(pointer, EXPRESSION_UNAVAILABLE);
-      return false;
-    case 'number':
-      if (Number.isFinite(value)) return true;
-      findings.error(pointer, `${value} is no number in JSON: send it as a string`);
-      return false;
-    case 'boolean':
-      return true;
-    case 'object': {
-      if (value === null) return true;
-      // All of it is looked at, since all findings come at once.
-      let good = true;
-      for (const [key, member] of Object.entries(value)) {
-        if (!isConstant(member, { pointer: below(pointer, key), depth: depth + 1 }, findings)) good = false;
-      }
-      return good;
-    }
-    default:
-      findings.error(pointer, 'This is no JSON value');
-      return false;
+  if (typeof value !== 'object' || value === null) return true;
+  // All of it is looked at, since all findings come at once.
+  let good = true;
+  for (const [key, member] of Object.entries(value)) {
+    if (!isConstant(member, { ...place, pointer: below(place.pointer, key) }, depth + 1)) good = false;
   }
+  return good;
 };
 
-/** Whether a value is an object with members, as a parser of JSON or YAML makes it. */
-export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+const flawOf = (value: unknown): string | null => {
+  switch (typeof value) {
+    case 'string':
+      return hasExpression(value) ? EXPRESSION_UNAVAILABLE : null;
+    case 'number':
+      return Number.isFinite(value) ? null : `${value} is no number in JSON: send it as a string`;
+    case 'boolean':
+    case 'object':
+      return null;
+    default:
+      return 'This is no JSON value';
+  }
+};

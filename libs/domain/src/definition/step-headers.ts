@@ -1,6 +1,7 @@
-import { EXPRESSION_UNAVAILABLE, hasExpression } from './constant.js';
-import { quoted } from './finding.js';
-import { kindOf, type MemberReader } from './member-reader.js';
+import { EXPRESSION_PATTERN, EXPRESSION_UNAVAILABLE, hasExpression } from './expression.js';
+import { below, quoted } from './finding.js';
+import { kindOf, refuse, text, type Kind, type Place } from './member-kind.js';
+import { isRecord } from './record.js';
 
 const HEADERS_MAX = 64;
 const HEADER_CHARS_MAX = 8_192;
@@ -29,54 +30,70 @@ const CREDENTIAL_KEPT =
 export const isCredentialHeader = (name: string): boolean =>
   /^(?:authorization|proxy-authorization|cookie|x-api-key)$|-(?:token|secret|key)$/.test(name);
 
-/** Reads the headers of a step: lower-case names, none twice, none that are not a definition's to set. */
-export const readHeaders = (reader: MemberReader): Readonly<Record<string, string>> => {
-  const headers: [string, string][] = [];
-  const seen = new Map<string, string>();
-  const entries = reader.entries();
-  if (entries.length > HEADERS_MAX) {
-    reader.findings.error(reader.pointer, `There are ${entries.length} headers, at most ${HEADERS_MAX} are allowed`);
-  }
-  for (const [given, value] of entries) {
-    const name = given.toLowerCase();
-    const earlier = seen.get(name);
-    if (earlier !== undefined)
-      reader.refuse(given, `The header ${quoted(given)} is set twice: ${quoted(earlier)} is the same name`);
-    seen.set(name, given);
-    if (!isNameAllowed(reader, given, name) || !isValueAllowed(reader, given, value)) continue;
-    headers.push([name, value]);
-    if (isCredentialHeader(name)) reader.findings.warning(reader.at(given), CREDENTIAL_KEPT);
-  }
-  return Object.fromEntries(headers);
+const HEADER_NAME_PATTERN = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$";
+const HEADER_VALUE_PATTERN = '^(?:[\\u0021-\\u007e](?:[\\t\\u0020-\\u007e]*[\\u0021-\\u007e])?)?$';
+const HEADER_NAME = new RegExp(HEADER_NAME_PATTERN);
+const HEADER_VALUE = new RegExp(HEADER_VALUE_PATTERN);
+
+/** The headers of a step: lower-case names, none twice, none that are not a definition's to set. */
+export const headers: Kind<Readonly<Record<string, string>>> = {
+  schema: () => ({
+    type: 'object',
+    maxProperties: HEADERS_MAX,
+    propertyNames: { pattern: HEADER_NAME_PATTERN },
+    additionalProperties: {
+      type: 'string',
+      maxLength: HEADER_CHARS_MAX,
+      pattern: HEADER_VALUE_PATTERN,
+      not: { type: 'string', pattern: EXPRESSION_PATTERN },
+    },
+  }),
+  read: (value, place) => {
+    if (!isRecord(value)) return refuse(place, `This must be an object, not ${kindOf(value)}`);
+    const entries = Object.entries(value);
+    if (entries.length > HEADERS_MAX)
+      refuse(place, `There are ${entries.length} headers, at most ${HEADERS_MAX} are allowed`);
+    const read: [string, string][] = [];
+    const seen = new Map<string, string>();
+    for (const [given, header] of entries) {
+      const at = { ...place, pointer: below(place.pointer, given) };
+      const name = given.toLowerCase();
+      const earlier = seen.get(name);
+      if (earlier !== undefined)
+        refuse(at, `The header ${quoted(given)} is set twice: ${quoted(earlier)} is the same name`);
+      seen.set(name, given);
+      if (!isNameAllowed(given, name, at) || !isValueAllowed(header, at)) continue;
+      read.push([name, header]);
+      if (isCredentialHeader(name)) at.findings.warning(at.pointer, CREDENTIAL_KEPT);
+    }
+    return Object.fromEntries(read);
+  },
 };
 
-const isNameAllowed = (reader: MemberReader, given: string, name: string): boolean => {
-  if (!/^[!#$%&'*+.^_`|~0-9a-z-]{1,256}$/.test(name) || name === '__proto__') {
-    reader.refuse(given, `${quoted(given)} is no name of a header`);
+const isNameAllowed = (given: string, name: string, place: Place): boolean => {
+  const refused = (detail: string, suggestion: string | null = null): boolean => {
+    refuse(place, detail, suggestion);
     return false;
-  }
-  if (name === 'content-type') {
-    reader.refuse(given, 'The content type is set by the member "contentType" of the step', 'contentType');
-    return false;
-  }
-  if (FORBIDDEN.has(name) || FORBIDDEN_PREFIXES.some((prefix) => name.startsWith(prefix))) {
-    reader.refuse(given, `The header ${quoted(given)} may not be set by a definition`);
-    return false;
-  }
-  return true;
+  };
+  if (!HEADER_NAME.test(given) || name === '__proto__') return refused(`${quoted(given)} is no name of a header`);
+  if (name === 'content-type')
+    return refused('The content type is set by the member "contentType" of the step', 'contentType');
+  return FORBIDDEN.has(name) || FORBIDDEN_PREFIXES.some((prefix) => name.startsWith(prefix))
+    ? refused(`The header ${quoted(given)} may not be set by a definition`)
+    : true;
 };
 
-const isValueAllowed = (reader: MemberReader, given: string, value: unknown): value is string => {
+const isValueAllowed = (value: unknown, place: Place): value is string => {
   if (typeof value !== 'string') {
-    reader.refuse(given, `The value of a header must be a string, not ${kindOf(value)}`);
+    refuse(place, `The value of a header must be a string, not ${kindOf(value)}`);
   } else if (hasExpression(value)) {
-    reader.refuse(given, EXPRESSION_UNAVAILABLE);
+    refuse(place, EXPRESSION_UNAVAILABLE);
   } else if (/[\r\n]/.test(value)) {
-    reader.refuse(given, 'The value of a header may not hold a line end');
-  } else if (!/^[\t\u0020-\u007e]*$/.test(value) || value !== value.trim()) {
-    reader.refuse(given, 'The value of a header must be visible ASCII, without space around it');
+    refuse(place, 'The value of a header may not hold a line end');
+  } else if (!HEADER_VALUE.test(value)) {
+    refuse(place, 'The value of a header must be visible ASCII, without space around it');
   } else if (value.length > HEADER_CHARS_MAX) {
-    reader.refuse(given, `The value of a header has at most ${HEADER_CHARS_MAX} characters`);
+    refuse(place, `The value of a header has at most ${HEADER_CHARS_MAX} characters`);
   } else {
     return true;
   }
@@ -84,15 +101,17 @@ const isValueAllowed = (reader: MemberReader, given: string, value: unknown): va
 };
 
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,127}";
-const CONTENT_TYPE = new RegExp(
-  `^${TOKEN}/${TOKEN}(?: ?; ?${TOKEN}=(?:${TOKEN}|"[^"\\\\\\u0000-\\u001f\\u007f-\\uffff]{0,127}")){0,8}$`,
-);
+const CONTENT_TYPE_PATTERN = `^${TOKEN}/${TOKEN}(?: ?; ?${TOKEN}=(?:${TOKEN}|"[ !#-\\[\\]-~]{0,127}")){0,8}$`;
+const CONTENT_TYPE = new RegExp(CONTENT_TYPE_PATTERN);
 
 /** Why a text is no content type that a step can send; `null`: it is one. */
-export const contentTypeFlaw = (text: string): string | null => {
-  if (!CONTENT_TYPE.test(text)) return `${quoted(text)} is no content type, such as application/json`;
-  const charset = /; ?charset="?([^";]*)/i.exec(text)?.[1];
+const contentTypeFlaw = (given: string): string | null => {
+  if (!CONTENT_TYPE.test(given)) return `${quoted(given)} is no content type, such as application/json`;
+  const charset = /; ?charset="?([^";]*)/i.exec(given)?.[1];
   if (charset !== undefined && charset.toLowerCase() !== 'utf-8')
     return 'Bodies are sent as UTF-8: another charset would be a lie';
   return null;
 };
+
+/** What a step says its body is. */
+export const contentType = text({ maxChars: 255, pattern: CONTENT_TYPE_PATTERN, flaw: contentTypeFlaw });

@@ -1,9 +1,24 @@
+import { isName } from '../name.js';
 import { quoted } from './finding.js';
+import { CONTROL, text } from './member-kind.js';
 
 export type ReadUrl =
   { readonly status: 'read'; readonly url: string } | { readonly status: 'refused'; readonly detail: string };
 
-export const URL_CHARS_MAX = 4_096;
+const URL_CHARS_MAX = 4_096;
+/** No spaces, control characters, backslashes, fragments. */
+const CHAR = `[^\\s\\\\#${CONTROL}]`;
+/** A scheme, a host without credentials, a port. */
+const ORIGIN = `[Hh][Tt][Tt][Pp][Ss]?://[^\\s\\\\#${CONTROL}/?@]+`;
+
+/** The url of a step, as a text; where it leads is for the functions below. */
+export const stepUrl = text({
+  maxChars: URL_CHARS_MAX,
+  pattern: `^(?:${ORIGIN}(?:[/?]${CHAR}*)?|(?!//|[A-Za-z][A-Za-z0-9+.-]*:)${CHAR}+)$`,
+});
+
+/** The target of a definition, as a text. */
+export const targetUrl = text({ maxChars: URL_CHARS_MAX, pattern: `^${ORIGIN}(?:/[^\\s\\\\#?${CONTROL}]*)?$` });
 
 const refused = (detail: string): ReadUrl => ({ status: 'refused', detail });
 
@@ -26,9 +41,8 @@ export const readAbsoluteUrl = (text: string): ReadUrl => {
 /** Reads the base of relative urls: no query, since paths are put behind it. */
 export const readTarget = (text: string): ReadUrl => {
   if (text.includes('?')) return refused('A target may not have a query: the urls of steps are put behind it');
-  if (/^[A-Za-z][A-Za-z0-9_-]{0,63}$/.test(text)) {
+  if (isName(text))
     return refused('Short target names are not available in this version: give an origin, such as http://app:4000');
-  }
   return readAbsoluteUrl(text);
 };
 
