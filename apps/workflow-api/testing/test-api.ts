@@ -30,7 +30,7 @@ export class InstantOwner implements Owner {
     return this.grants ? { dispatcher: 'd1', boot: this.boot } : null;
   }
 
-  originOf(): null {
+  endpointOf(): null {
     return null;
   }
 

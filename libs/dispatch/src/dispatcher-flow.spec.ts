@@ -42,8 +42,8 @@ describe('Dispatcher, flow control', () => {
     for (let run = 0; run < 30; run++) await made.startRun(String(run));
     const metrics = dispatcherMetrics(made.dispatcher, made.openRuns, made.ownership);
     const counted = async () => (await metrics.stepwell_breakers!()).reduce((sum, { value }) => sum + value, 0);
-    await eventually('an open breaker', async () => (made.dispatcher.breakers.length > 0 ? true : null));
-    expect(made.dispatcher.breakers).toMatchObject([{ target: url }]);
+    await eventually('an open breaker', async () => (made.dispatcher.breakers.news.length > 0 ? true : null));
+    expect(made.dispatcher.breakers.news).toMatchObject([{ target: url }]);
     expect(await counted()).toBe(1);
     expect(app.requests).toHaveLength(5);
     await eventually('the first probe', async () => (app.requests.length > 5 ? true : null));
@@ -54,9 +54,61 @@ describe('Dispatcher, flow control', () => {
       Array.from({ length: 30 }, async (_, run) => (await made.ended(String(run)))?.run.status),
     );
     expect(statuses).toEqual(Array.from({ length: 30 }, () => 'completed'));
-    expect(made.dispatcher.breakers).toEqual([]);
+    expect(made.dispatcher.breakers.news).toEqual([]);
     expect(await counted()).toBe(0);
     expect(app.requests.length).toBeLessThanOrEqual(38);
+  });
+
+  it.each([429, 502, 503, 504])(
+    'holds no endpoint up because its neighbour answers %d, and probes that one by itself',
+    async (status) => {
+      const { app, url } = await application(() => undefined);
+      app.on('/down', (_request, response) => json(response, status, {}));
+      app.on('/well', (_request, response) => json(response, 200, {}));
+      const retry = { initialIntervalMs: 5, maxAttempts: 1_000 };
+      const plans = new Map([['well', stepPlan(`${url}/well`)]]);
+      const breaker = { faults: 5, openMs: 60_000, openMaxMs: 60_000 };
+      const made = await world(stepPlan(`${url}/down`, {}, retry), { plans, options: { breaker } });
+      for (let run = 0; run < 7; run++) await made.startRun(`down${run}`);
+      await eventually('an open breaker', () => Promise.resolve(made.dispatcher.breakers.news.length > 0 ? true : null));
+      expect(made.dispatcher.breakers.news).toMatchObject([{ target: url, endpoint: `${url}/down`, state: 'open' }]);
+      const began = performance.now();
+      expect((await made.run('well', {}, { plan: 'well' })).run.status).toBe('completed');
+      expect(performance.now() - began).toBeLessThan(5_000);
+    },
+  );
+
+  it('leaves the whole origin alone that nobody can reach, and says so with the error', async () => {
+    const { app, url } = await application(() => undefined);
+    await app.stop();
+    const breaker = { faults: 5, openMs: 60_000, openMaxMs: 60_000 };
+    const retry = { initialIntervalMs: 5, maxAttempts: 1_000 };
+    const made = await world(stepPlan(`${url}/a`, {}, retry), { options: { breaker } });
+    for (let run = 0; run < 7; run++) await made.startRun(String(run));
+    await eventually('an open breaker', () => Promise.resolve(made.dispatcher.breakers.news.length > 0 ? true : null));
+    expect(made.dispatcher.breakers.news).toMatchObject([
+      { target: url, endpoint: null, state: 'open', lastError: { name: 'Stepwell.ConnectFailed' } },
+    ]);
+  });
+
+  it('neither opens nor closes for 500', async () => {
+    let status = 500;
+    const { app, url } = await application((_request, response) => json(response, status, {}));
+    const breaker = { faults: 5, openMs: 50, openMaxMs: 50 };
+    const retry = { initialIntervalMs: 5, maxIntervalMs: 5, maxAttempts: 1_000 };
+    const made = await world(stepPlan(`${url}/`, {}, retry), { options: { breaker } });
+    await made.startRun('a');
+    await eventually('20 attempts', () => Promise.resolve(app.requests.length >= 20 ? true : null));
+    expect(made.dispatcher.breakers.news).toEqual([]);
+    status = 503;
+    await eventually('an open breaker', () => Promise.resolve(made.dispatcher.breakers.news.length > 0 ? true : null));
+    status = 500;
+    const before = app.requests.length;
+    await eventually('20 more', () => Promise.resolve(app.requests.length >= before + 20 ? true : null));
+    expect(made.dispatcher.breakers.news).toMatchObject([{ state: 'half-open' }]);
+    status = 200;
+    expect((await made.ended('a'))?.run.status).toBe('completed');
+    expect(made.dispatcher.breakers.news).toEqual([]);
   });
 
   it('lets 19 targets go on while the twentieth never answers, though all runs are of one queue', async () => {

@@ -14,11 +14,8 @@ export const dispatcherMetrics = (
   stepwell_attempts_in_flight: () => dispatcher.load.inFlight,
   stepwell_attempts_waiting: () => dispatcher.load.waiting,
   stepwell_breakers: () => {
-    const { breakers } = dispatcher;
-    return (['open', 'half-open'] as const).map((state) => ({
-      labels: { state },
-      value: breakers.filter((breaker) => breaker.state === state).length,
-    }));
+    const { counts } = dispatcher.breakers;
+    return (['open', 'half-open'] as const).map((state) => ({ labels: { state }, value: counts[state] }));
   },
   stepwell_obligations_overdue_total: () => dispatcher.load.overdue,
   stepwell_shards_owned: () => ownership.status().shards.length,

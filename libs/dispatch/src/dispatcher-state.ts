@@ -11,5 +11,5 @@ export const dispatcherState = (
   shards: { ...dispatcher.shardCounts, of: SHARDS },
   takeOvers: ownership.status().taken,
   attempts: dispatcher.load,
-  breakers: dispatcher.breakers,
+  breakers: dispatcher.breakers.news,
 });

@@ -5,8 +5,8 @@ import { Bag, type Clock, type DispatchConfig, type Entropy, type Log, type Span
 import { AttemptCounts } from './attempt-counts.js';
 import { attemptSpan, endAttemptSpan } from './attempt-span.js';
 import { classifyAnswer, classifyFault, type Verdict } from './classify.js';
-import { signOf } from './flow/breaker.js';
-import { FlowControl, type BreakerNews } from './flow/flow-control.js';
+import type { Breakers } from './flow/breakers.js';
+import { FlowControl } from './flow/flow-control.js';
 import type { Claim, Gate } from './flow/gate.js';
 import { wholeLimits, type LimitShares } from './flow/limit-shares.js';
 import type { OpenRuns } from './open-runs/open-runs.js';
@@ -33,10 +33,11 @@ type Flight = {
   readonly step: StepKey;
   readonly attempt: number;
   readonly claim: Claim;
-  /** Of the target's breaker, when the attempt began. */
+  /** Of all breakers, when the attempt began. */
   readonly epoch: number;
   readonly span: Span | null;
   exchange: Exchange | null;
+  connected: boolean;
   deadline: Timer | null;
   landed: (() => void) | null;
   place: number;
@@ -138,20 +139,20 @@ export class Dispatcher implements Owner, Flights {
     return { inFlight: inUse, waiting, overdue: this.dues.overdue, superseded: this.superseded };
   }
 
-  /** Targets that are left alone because they are down. */
-  get breakers(): readonly BreakerNews[] {
+  /** What is left alone because it is down. */
+  get breakers(): Pick<Breakers, 'news' | 'counts'> {
     return this.flow.breakers;
   }
 
-  originOf({ request }: Step): string | null {
-    return request === null ? null : targetOf(request.url).origin;
+  endpointOf({ request }: Step): string | null {
+    return request === null ? null : request.url;
   }
 
   grant(runId: RunId, step: Step, run: Run): Grant | null {
     if (this.draining !== null || step.request === null) return null;
     const granted = this.shards.grantFor(runId);
     if (granted === null || !this.stalledRuns.mayStart(runId)) return null;
-    const claim = this.flow.claimOf(targetOf(step.request.url).origin, run.started);
+    const claim = this.flow.claimOf(targetOf(step.request.url), run.started);
     return this.flow.take(claim, runId) ? granted : null;
   }
 
@@ -169,7 +170,7 @@ export class Dispatcher implements Owner, Flights {
 
   refund(step: Step, run: Run): void {
     if (step.request === null) return;
-    const claim = this.flow.claimOf(targetOf(step.request.url).origin, run.started);
+    const claim = this.flow.claimOf(targetOf(step.request.url), run.started);
     this.flow.release(claim, null);
     this.wakeNext(claim.gates);
   }
@@ -256,15 +257,16 @@ export class Dispatcher implements Owner, Flights {
       this.entropy,
     );
     if (request === null) return;
-    const claim = this.flow.claimOf(request.origin, run.started);
+    const claim = this.flow.claimOf(targetOf(step.request.url), run.started);
     const flight: Flight = {
       runId,
       step: key,
       attempt,
       claim,
-      epoch: claim.origin.breaker.epoch,
+      epoch: this.flow.epoch,
       span,
       exchange: null,
+      connected: false,
       deadline: null,
       landed: null,
       place: -1,
@@ -278,7 +280,11 @@ export class Dispatcher implements Owner, Flights {
     });
     flight.exchange = this.exchanges.begin(
       request,
-      () => this.shards.mayBegin(runId),
+      () => {
+        flight.connected = true;
+        this.flow.reached(claim, flight.epoch);
+        return this.shards.mayBegin(runId);
+      },
       (outcome) => (outcome === 'not-begun' ? this.interrupt(flight) : this.answered(flight, outcome)),
     );
   }
@@ -292,7 +298,7 @@ export class Dispatcher implements Owner, Flights {
     const { runId, step, attempt, claim, epoch } = flight;
     this.counts.count(claim.origin.id, verdict.succeeded ? 'succeeded' : verdict.class);
     if (flight.span !== null) endAttemptSpan(flight.span, verdict);
-    this.flow.saw(claim, signOf(verdict), epoch);
+    this.flow.saw(claim, verdict, epoch);
     // The slot is free before the decision, so that the step that this answer readies may take it.
     this.flow.release(claim, epoch);
     this.record(flight, commandOf(step, attempt, verdict, this.entropy), runId);
@@ -328,6 +334,7 @@ export class Dispatcher implements Owner, Flights {
   private end(flight: Flight): boolean {
     if (!this.flights.delete(flight)) return false;
     if (flight.deadline !== null) this.wheel.cancel(flight.deadline);
+    if (flight.connected) this.flow.leftConnection(flight.claim);
     flight.landed?.();
     return true;
   }

@@ -7,6 +7,6 @@ export { PostgresOpenRuns } from './open-runs/postgres/postgres-open-runs.js';
 export type { MoveReason, OwnershipStatus, ShardHolder, ShardOwnership } from './shards/shard-ownership.js';
 export { PostgresShardOwnership } from './shards/postgres/postgres-shard-ownership.js';
 export { SingleOwner } from './shards/single-owner.js';
-export type { BreakerNews } from './flow/flow-control.js';
+export type { BreakerNews } from './flow/breakers.js';
 export { wholeLimits, type LimitShares } from './flow/limit-shares.js';
 export { PostgresLimitShares, type PostgresLimitSharesOptions } from './flow/postgres/postgres-limit-shares.js';

@@ -3,7 +3,7 @@ import type { RunId } from '#engine';
 import { base32ToHex, stepIdempotencyKey, type Entropy, type Span } from '#runtime';
 import type { ExchangeRequest } from './undici/undici-exchange.js';
 
-export type Target = { readonly origin: string; readonly path: string };
+export type Target = { readonly url: string; readonly origin: string; readonly path: string };
 
 const TARGETS_MAX = 10_000;
 const targets = new Map<string, Target>();
@@ -13,7 +13,7 @@ export const targetOf = (url: string): Target => {
   const known = targets.get(url);
   if (known !== undefined) return known;
   const { origin, pathname, search } = new URL(url);
-  const target = { origin, path: pathname + search };
+  const target = { url, origin, path: pathname + search };
   if (targets.size >= TARGETS_MAX) targets.clear();
   targets.set(url, target);
   return target;

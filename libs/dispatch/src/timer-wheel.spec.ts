@@ -110,11 +110,14 @@ describe('TimerWheel', () => {
     expect(order).toEqual(['first', 'third', 'fourth']);
   });
 
-  it('fires nothing after its stop', () => {
+  it('fires nothing after its stop, also of what comes later', () => {
     const { clock, wheel } = wheelAndClock();
     let fired = 0;
-    wheel.after(10, () => fired++);
+    const timer = wheel.after(10, () => fired++);
     wheel.stop();
+    wheel.cancel(timer);
+    wheel.after(10, () => fired++);
+    wheel.at(clock.nowMs(), () => fired++);
     clock.pass(1_000);
     expect(fired).toBe(0);
   });

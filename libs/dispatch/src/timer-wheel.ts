@@ -29,6 +29,7 @@ export class TimerWheel {
   private wallAheadMs: number;
   private checkedAtMs: number;
   private stopPump: (() => void) | null = null;
+  private stopped = false;
 
   constructor(private readonly clock: Clock) {
     this.lastTick = this.tickOf(clock.monotonicMs());
@@ -42,21 +43,22 @@ export class TimerWheel {
 
   at(dueMs: number, call: () => void): Timer {
     const timer: Timer = { tick: 0, dueMs, call, slot: null, place: -1 };
-    this.byWallClock.add(timer);
+    if (!this.stopped) this.byWallClock.add(timer);
     return this.place(timer, this.clock.monotonicMs() + dueMs - this.clock.nowMs());
   }
 
   /** Takes a wait back; nothing happens when it has fired already. */
   cancel(timer: Timer): void {
-    if (timer.slot === null) return;
+    if (timer.slot === null || this.stopped) return;
     timer.slot.delete(timer);
     timer.slot = null;
     this.size -= 1;
     if (timer.dueMs !== null) this.byWallClock.delete(timer);
   }
 
-  /** Nothing fires any more. */
+  /** Nothing fires any more, nor is placed. */
   stop(): void {
+    this.stopped = true;
     this.stopPump?.();
     this.stopPump = null;
     for (const slot of this.slots) slot.clear();
@@ -69,6 +71,7 @@ export class TimerWheel {
   }
 
   private place(timer: Timer, monotonicMs: number): Timer {
+    if (this.stopped) return timer;
     // Nothing was waited for in the ticks that went by meanwhile; a wait that is late already must not land in one of them.
     if (this.size === 0) this.lastTick = Math.max(this.lastTick, this.tickOf(this.clock.monotonicMs()) - 1);
     // One tick later than the one it falls in, so that it never fires early.

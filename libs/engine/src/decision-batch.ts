@@ -115,10 +115,10 @@ const startAttempts = (mailbox: Mailbox, batch: DecisionBatch, context: BatchCon
   for (const key of owed) {
     const step = state.steps.get(key);
     if (step === undefined) continue;
-    const origin = owner.originOf(step);
-    const grant = refused.has(origin) ? null : owner.grant(mailbox.runId, step, state);
+    const endpoint = owner.endpointOf(step);
+    const grant = refused.has(endpoint) ? null : owner.grant(mailbox.runId, step, state);
     if (grant === null) {
-      refused.add(origin);
+      refused.add(endpoint);
       continue;
     }
     const outcome = decideOne(mailbox, batch, { type: 'StartAttempt', step: key, grant }, context);

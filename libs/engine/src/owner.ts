@@ -33,8 +33,8 @@ export interface Owner {
   inherits(runId: RunId, startedAt: Position): boolean;
   /** A slot for one attempt of this step now, or `null`: then the run is woken when a slot is free. */
   grant(runId: RunId, step: Step, run: Run): Grant | null;
-  /** Where attempts of the step go. Steps of a run that go to one origin need the same slots: what one is refused, all are. */
-  originOf(step: Step): string | null;
+  /** Where attempts of the step go. Steps of a run that go to one endpoint need the same slots: what one is refused, all are. */
+  endpointOf(step: Step): string | null;
   /** An append of the run found no room in the log, which has nothing of it: the run is to be woken when there may be room. */
   stalled(runId: RunId): void;
   /** Gives back a slot whose attempt was not committed. */

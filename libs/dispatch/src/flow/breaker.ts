@@ -2,7 +2,7 @@ import type { Entropy } from '#runtime';
 import type { Verdict } from '../classify.js';
 
 export type BreakerState = 'closed' | 'open' | 'half-open';
-/** What an attempt says of its target: it took it, or it is down or has too much to do. */
+/** What an attempt says of where it went: it is there and takes it, or it is down or has too much to do. */
 export type Sign = 'well' | 'down';
 
 export type BreakerOptions = {
@@ -12,24 +12,29 @@ export type BreakerOptions = {
   readonly openMaxMs: number;
 };
 
+/** Counts the changes of all breakers: one number tells of an attempt in which state it found each of them. */
+export type Epochs = { now: number };
+
 /**
- * Keeps a target that is down from being tried by every run that is due. Closed, it counts signs of `down` in a row; open,
- * nothing starts; half-open, one probe does, and its sign closes or opens. What began under an earlier state says nothing:
- * each state has an epoch, and a sign of another epoch is dropped.
+ * Keeps what is down from being tried by every run that is due. Closed, it counts signs of `down` in a row; open, nothing
+ * starts; half-open, one probe does, and its sign closes or opens. What began under an earlier state says nothing.
  */
 export class Breaker {
   state: BreakerState = 'closed';
-  /** Changes with the state. */
-  epoch = 0;
   probing = false;
+  /** Half-open: somebody has called since this was last set to false. */
+  called = false;
   /** Of the open state, by the monotonic clock. */
   openedMs = 0;
+  /** The epoch in which the state began. */
+  private since = 0;
   private inARow = 0;
   private openings = 0;
 
   constructor(
     private readonly options: BreakerOptions,
     private readonly entropy: Entropy,
+    private readonly epochs: Epochs,
   ) {}
 
   get lets(): boolean {
@@ -37,17 +42,19 @@ export class Breaker {
   }
 
   took(): void {
-    if (this.state === 'half-open') this.probing = true;
+    if (this.state !== 'half-open') return;
+    this.probing = true;
+    this.called = true;
   }
 
-  /** What was taken is given back; `epoch` is that under which it began. */
+  /** What was taken is given back; `epoch` is that in which it began. */
   gaveBack(epoch: number): void {
-    if (this.state === 'half-open' && epoch === this.epoch) this.probing = false;
+    if (this.state === 'half-open' && epoch >= this.since) this.probing = false;
   }
 
   /** True when this sign has changed the state. */
   saw(sign: Sign, epoch: number): boolean {
-    if (epoch !== this.epoch || this.state === 'open') return false;
+    if (epoch < this.since || this.state === 'open') return false;
     if (sign === 'well') {
       this.inARow = 0;
       if (this.state === 'closed') return false;
@@ -64,10 +71,18 @@ export class Breaker {
     if (this.state === 'open') this.become('half-open');
   }
 
+  /** As if it had never been down. */
+  forget(): void {
+    this.inARow = 0;
+    this.openings = 0;
+    this.become('closed');
+  }
+
   private become(state: BreakerState): true {
     this.state = state;
-    this.epoch += 1;
+    this.since = ++this.epochs.now;
     this.probing = false;
+    this.called = false;
     if (state === 'open') {
       const { openMs, openMaxMs } = this.options;
       // Half of it is chance, so that dispatchers do not probe together.
@@ -79,11 +94,26 @@ export class Breaker {
   }
 }
 
-const TRANSPORT: readonly string[] = ['Stepwell.ConnectFailed', 'Stepwell.ConnectionLost', 'Stepwell.Timeout'];
-const OVERLOADED: readonly (number | null)[] = [429, 503];
+/** What an attempt that has ended says; `null`: nothing. That its origin is there was said when its connection was. */
+export type Signs = { readonly origin: 'down' | null; readonly endpoint: Sign | null };
 
-/** Down is who cannot be reached, breaks off, does not answer in time, or says that it has too much to do. */
-export const signOf = (verdict: Verdict): Sign => {
-  if (verdict.succeeded) return 'well';
-  return TRANSPORT.includes(verdict.error.name) || OVERLOADED.includes(verdict.status) ? 'down' : 'well';
+const NOTHING: Signs = { origin: null, endpoint: null };
+const NOT_REACHED: Signs = { origin: 'down', endpoint: null };
+const WELL: Signs = { origin: null, endpoint: 'well' };
+const DOWN: Signs = { origin: null, endpoint: 'down' };
+
+const OVERLOADED: readonly (number | null)[] = [429, 502, 503, 504];
+
+/**
+ * An endpoint is down that says it has too much to do, or lets a request without answer; an origin, to which there is no
+ * connection. 500 and the like are the endpoint's own failure at this one request: they neither close nor open anything.
+ */
+export const signsOf = (verdict: Verdict): Signs => {
+  if (verdict.succeeded) return WELL;
+  const { status, error } = verdict;
+  if (OVERLOADED.includes(status)) return DOWN;
+  const broken = error.name === 'Stepwell.Timeout' || error.name === 'Stepwell.ConnectionLost';
+  if (verdict.class === 'not-executed') return broken || error.name === 'Stepwell.ConnectFailed' ? NOT_REACHED : NOTHING;
+  if (broken) return DOWN;
+  return status !== null && status < 500 ? WELL : NOTHING;
 };

@@ -1,11 +1,14 @@
 import type { Clock, Entropy, FlowLimit } from '#runtime';
 import type { RunStarted } from '#domain';
-import { Breaker, type BreakerOptions } from './breaker.js';
-import { LimitGate, OriginGate, type Claim, type Gate, type Whole } from './gate.js';
+import { Breaker, type BreakerOptions, type Epochs } from './breaker.js';
+import { EndpointGate, LimitGate, OriginGate, type Claim, type Gate, type Whole } from './gate.js';
 import { TokenBucket } from './token-bucket.js';
 
 /** What of a run decides which limits it meets. */
 export type Sender = Pick<RunStarted, 'namespace' | 'queue' | 'tags'>;
+
+/** Where an attempt goes: `url` as the definition has it. */
+export type Destination = { readonly origin: string; readonly url: string };
 
 export type ClaimOptions = { readonly limits: readonly FlowLimit[]; readonly breaker: BreakerOptions };
 
@@ -17,7 +20,8 @@ const SWEEP_AT_MIN = 10_000;
  * are let go in sweeps, so that ten thousand customers who come once take no memory for ever.
  */
 export class Claims {
-  readonly origins = new Map<string, OriginGate>();
+  private readonly origins = new Map<string, OriginGate>();
+  private readonly endpoints = new Map<string, EndpointGate>();
   readonly limits = new Map<string, LimitGate>();
   private readonly targets: readonly FlowLimit[];
   private readonly queues: readonly FlowLimit[];
@@ -29,6 +33,7 @@ export class Claims {
     private readonly whole: Whole,
     private readonly clock: Clock,
     private readonly entropy: Entropy,
+    private readonly epochs: Epochs,
     private readonly options: ClaimOptions,
     private readonly opened: (gate: LimitGate) => void,
   ) {
@@ -36,32 +41,54 @@ export class Claims {
     [this.targets, this.queues, this.keys] = [of('target'), of('queue'), of('key')];
   }
 
-  of(originName: string, sender: Sender): Claim {
-    const origin = this.origins.get(originName) ?? this.addOrigin(originName);
-    const name = this.queues.length + this.keys.length === 0 ? sender.namespace : this.nameOf(sender);
-    return origin.claims.get(name) ?? this.addClaim(origin, name, sender);
+  of(destination: Destination, sender: Sender): Claim {
+    const endpoint = this.endpoints.get(destination.url) ?? this.addEndpoint(destination);
+    const name = this.nameOf(sender);
+    return endpoint.claims.get(name) ?? this.addClaim(endpoint, name, sender);
+  }
+
+  /** The claim if there is one; none is made. */
+  find(url: string, sender: Sender): Claim | null {
+    return this.endpoints.get(url)?.claims.get(this.nameOf(sender)) ?? null;
   }
 
   private nameOf({ namespace, queue, tags }: Sender): string {
+    if (this.queues.length + this.keys.length === 0) return namespace;
     // Values of tags may hold any character: only what quotes them keeps two apart.
     return JSON.stringify([namespace, queue, ...this.keys.map(({ name }) => tags[name] ?? null)]);
   }
 
-  private addOrigin(name: string): OriginGate {
+  private addEndpoint({ origin: name, url }: Destination): EndpointGate {
     if (++this.made > this.sweepAt) this.sweep();
-    const origin = new OriginGate(name, this.whole, new Breaker(this.options.breaker, this.entropy));
+    const origin = this.origins.get(name) ?? new OriginGate(name, this.whole, this.newBreaker());
     this.origins.set(name, origin);
-    return origin;
+    origin.endpoints += 1;
+    const endpoint = new EndpointGate(url, origin, this.newBreaker());
+    this.endpoints.set(url, endpoint);
+    return endpoint;
   }
 
-  private addClaim(origin: OriginGate, name: string, sender: Sender): Claim {
-    if (++this.made > this.sweepAt) this.sweep();
-    // A sweep may have let the origin itself go.
-    this.origins.set(origin.id, origin);
-    const gates: readonly Gate[] = [origin, ...this.gatesOf(origin.id, sender)];
+  private newBreaker(): Breaker {
+    return new Breaker(this.options.breaker, this.entropy, this.epochs);
+  }
+
+  private addClaim(endpoint: EndpointGate, name: string, sender: Sender): Claim {
+    const { origin } = endpoint;
+    const gates: readonly Gate[] = [origin, endpoint, ...this.gatesOf(origin.id, sender)];
     const { namespace } = sender;
-    const claim: Claim = { namespace, origin, gates, inUse: 0, waiting: new Set(), offered: new Set(), at: null };
-    origin.claims.set(name, claim);
+    const claim: Claim = {
+      namespace,
+      origin,
+      endpoint,
+      gates,
+      inUse: 0,
+      waiting: new Map(),
+      offered: new Set(),
+      at: null,
+    };
+    endpoint.claims.set(name, claim);
+    // Only now: a sweep must not let go of the endpoint that the claim is of.
+    if (++this.made > this.sweepAt) this.sweep(claim);
     return claim;
   }
 
@@ -91,19 +118,22 @@ export class Claims {
     return gate;
   }
 
-  private sweep(): void {
+  private sweep(fresh: Claim | null = null): void {
     let left = 0;
     const used = new Set<Gate>();
-    for (const origin of this.origins.values()) {
-      for (const [name, claim] of origin.claims) {
-        if (claim.inUse === 0 && claim.waiting.size === 0) origin.claims.delete(name);
+    for (const endpoint of this.endpoints.values()) {
+      for (const [name, claim] of endpoint.claims) {
+        if (claim.inUse === 0 && claim.waiting.size === 0 && claim !== fresh) endpoint.claims.delete(name);
         else for (const gate of claim.gates) used.add(gate);
       }
-      left += origin.claims.size;
-      if (origin.claims.size === 0 && origin.idle) this.origins.delete(origin.id);
+      left += endpoint.claims.size;
+      if (!endpoint.idle) continue;
+      this.endpoints.delete(endpoint.id);
+      endpoint.origin.endpoints -= 1;
     }
+    for (const origin of this.origins.values()) if (origin.idle) this.origins.delete(origin.id);
     for (const gate of this.limits.values()) if (!used.has(gate) && gate.idle) this.limits.delete(gate.id);
-    left += this.origins.size;
+    left += this.origins.size + this.endpoints.size;
     this.made = left;
     this.sweepAt = Math.max(SWEEP_AT_MIN, 2 * left);
   }

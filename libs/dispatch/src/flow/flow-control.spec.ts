@@ -1,9 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
+import { NULL_TEXT, type FailureClass } from '#domain';
 import type { RunId } from '#engine';
 import { silentLog, type FlowLimit } from '#runtime';
+import type { Verdict } from '../classify.js';
 import { Chance } from '../../../../test/support/chance.js';
 import { TestClock } from '../testing/test-clock.js';
 import { TimerWheel } from '../timer-wheel.js';
+import type { BreakerNews } from './breakers.js';
 import { FlowControl, type FlowOptions } from './flow-control.js';
 import type { Claim, Gate } from './gate.js';
 
@@ -18,6 +21,22 @@ const limit = (kind: FlowLimit['kind'], name: string, change: Partial<FlowLimit>
   burst: 1,
   ...change,
 });
+
+const failed = (status: number | null, name: string, failureClass: FailureClass): Verdict => ({
+  succeeded: false,
+  class: failureClass,
+  status,
+  error: { name, cause: null },
+  retryable: true,
+  retryAfterMs: null,
+});
+const VERDICTS = {
+  well: { succeeded: true, status: 200, output: NULL_TEXT },
+  down: failed(503, 'HTTP.503', 'may-have-executed'),
+  fails: failed(500, 'HTTP.500', 'may-have-executed'),
+  unreached: failed(null, 'Stepwell.ConnectFailed', 'not-executed'),
+} satisfies Record<string, Verdict>;
+type Outcome = keyof typeof VERDICTS;
 
 /** A flow control whose woken runs all take what they are offered, unless a test says which do not. */
 class Flow {
@@ -36,8 +55,9 @@ class Flow {
     this.control = new FlowControl(this.clock, wheel, chance, silentLog, all, { onRoom: (at) => this.wake(at) });
   }
 
-  claim(origin: string, namespace = 'n', queue = 'q', tags: Record<string, string> = {}): Claim {
-    return this.control.claimOf(origin, { namespace, queue, tags });
+  /** Of an origin's one endpoint, or, named `origin/path`, of that one. */
+  claim(url: string, namespace = 'n', queue = 'q', tags: Record<string, string> = {}): Claim {
+    return this.control.claimOf({ origin: url.split('/')[0]!, url }, { namespace, queue, tags });
   }
 
   ask(run: string, claim: Claim): boolean {
@@ -47,11 +67,11 @@ class Flow {
   }
 
   /** Ends the attempt of a run, or the one that began first. */
-  end(run = this.flights[0]?.run, sign: 'well' | 'down' = 'well'): void {
+  end(run = this.flights[0]?.run, outcome: Outcome = 'well'): void {
     const index = this.flights.findIndex((flight) => flight.run === run);
     const [flight] = this.flights.splice(index, 1);
     if (flight === undefined) throw new Error(`nothing of ${run} is in flight`);
-    this.control.saw(flight.claim, sign, flight.epoch);
+    this.control.saw(flight.claim, VERDICTS[outcome], flight.epoch);
     this.control.release(flight.claim, flight.epoch);
     this.wake(flight.claim.gates);
   }
@@ -66,7 +86,7 @@ class Flow {
 
   private begin(run: string, claim: Claim): void {
     this.began.push(run);
-    this.flights.push({ claim, epoch: claim.origin.breaker.epoch, run });
+    this.flights.push({ claim, epoch: this.control.epoch, run });
   }
 }
 
@@ -117,6 +137,47 @@ describe('FlowControl', () => {
     flow.end('7');
     // 2 waits at its key's gate and 4 at the queue's, which opened first: 4 came to the target's line before it.
     expect(flow.began.at(-1)).toBe('4');
+  });
+
+  it('gives what is free of the whole to the origin that has least in flight, those alike by turns', () => {
+    const flow = new Flow({ attemptsMax: 6, perOriginMax: 6 });
+    for (const origin of ['a', 'b', 'c', 'd'])
+      for (let run = 0; run < 6; run++) flow.ask(`${origin}${run}`, flow.claim(origin));
+    expect(flow.began).toEqual(['a0', 'a1', 'a2', 'b0', 'b1', 'c0']);
+    flow.end('a0');
+    expect(flow.began.at(-1)).toBe('d0');
+    flow.end('b0');
+    expect(flow.began.at(-1)).toBe('d0');
+    flow.end('a1');
+    expect(flow.began.slice(7)).toEqual(['a3']);
+  });
+
+  it('looks at no target that is down when an attempt ends elsewhere', async () => {
+    const flow = new Flow();
+    const targets = 5_000;
+    for (let target = 0; target < targets; target++) {
+      for (let run = 0; run < 5; run++) {
+        flow.ask(`${target} ${run}`, flow.claim(`t${target}/x`));
+        flow.end(`${target} ${run}`, target % 2 === 0 ? 'down' : 'unreached');
+      }
+      expect(flow.ask(`${target} waits`, flow.claim(`t${target}/x`))).toBe(false);
+    }
+    expect(flow.control.usage).toEqual({ inUse: 0, waiting: targets });
+    const well = flow.claim('well');
+    let looked = 0;
+    for (let target = 0; target < targets; target++) {
+      const { origin, endpoint } = flow.claim(`t${target}/x`);
+      for (const gate of [origin, endpoint]) {
+        const hasRoom = gate.hasRoom.bind(gate);
+        gate.hasRoom = () => {
+          looked += 1;
+          return hasRoom();
+        };
+      }
+    }
+    flow.ask('w', well);
+    flow.end('w');
+    expect(looked).toBe(0);
   });
 
   it('holds nothing of a queue for a run that waits for a target', () => {
@@ -199,8 +260,15 @@ describe('FlowControl', () => {
       const flow = downed();
       expect(flow.ask('x', flow.claim('a'))).toBe(false);
       expect(flow.ask('y', flow.claim('b'))).toBe(true);
-      expect(flow.control.breakers).toEqual([
-        { target: 'a', state: 'open', since: expect.any(String), until: expect.any(String) },
+      expect(flow.control.breakers.news).toEqual([
+        {
+          target: 'a',
+          endpoint: 'a',
+          state: 'open',
+          since: expect.any(String),
+          until: expect.any(String),
+          lastError: { name: 'HTTP.503', cause: null },
+        },
       ]);
     });
 
@@ -210,7 +278,7 @@ describe('FlowControl', () => {
         flow.ask(String(run), flow.claim('a'));
         flow.end(String(run), run % 5 === 4 ? 'well' : 'down');
       }
-      expect(flow.control.breakers).toEqual([]);
+      expect(flow.control.breakers.news).toEqual([]);
     });
 
     it('lets one probe through when the wait is over, and all when it is answered', () => {
@@ -223,7 +291,7 @@ describe('FlowControl', () => {
       expect(flow.ask('w', flow.claim('a'))).toBe(false);
       flow.end('x');
       expect(flow.began.slice(5)).toEqual(['x', 'y', 'z', 'w']);
-      expect(flow.control.breakers).toEqual([]);
+      expect(flow.control.breakers.news).toEqual([]);
     });
 
     it('waits twice as long when the probe fails too, up to a bound', () => {
@@ -244,10 +312,109 @@ describe('FlowControl', () => {
       for (let run = 0; run < 7; run++) flow.ask(String(run), flow.claim('a'));
       for (let run = 0; run < 5; run++) flow.end(String(run), 'down');
       flow.end('5', 'well');
-      expect(flow.control.breakers).toMatchObject([{ state: 'open' }]);
+      expect(flow.control.breakers.news).toMatchObject([{ state: 'open' }]);
       flow.clock.pass(1_050);
       flow.end('6', 'well');
-      expect(flow.control.breakers).toMatchObject([{ state: 'half-open' }]);
+      expect(flow.control.breakers.news).toMatchObject([{ state: 'half-open' }]);
+    });
+
+    const unreached = (flow: Flow): void => {
+      for (let run = 0; run < 5; run++) {
+        flow.ask(`u${run}`, flow.claim('a/x'));
+        flow.end(`u${run}`, 'unreached');
+      }
+    };
+
+    it('holds up no neighbour of an endpoint that is down, and all of an origin that nobody can reach', () => {
+      const flow = new Flow();
+      for (let run = 0; run < 7; run++) if (flow.ask(`x${run}`, flow.claim('a/x'))) flow.end(`x${run}`, 'down');
+      expect(flow.began).toHaveLength(5);
+      expect(flow.ask('y', flow.claim('a/y'))).toBe(true);
+      flow.end('y', 'well');
+      expect(flow.control.breakers.news).toMatchObject([{ endpoint: 'a/x' }]);
+      for (let run = 0; run < 5; run++) {
+        flow.ask(`y${run}`, flow.claim('a/y'));
+        flow.end(`y${run}`, 'unreached');
+      }
+      expect(flow.control.breakers.news).toMatchObject([{ endpoint: 'a/x' }, { target: 'a', endpoint: null }]);
+      expect(flow.ask('z', flow.claim('a/z'))).toBe(false);
+      expect(flow.ask('other', flow.claim('b/x'))).toBe(true);
+    });
+
+    it('probes an origin by its endpoints in turn, and lets all go on once a connection is there', async () => {
+      const flow = new Flow();
+      unreached(flow);
+      for (const path of ['a/x', 'a/y', 'a/z']) for (const run of [1, 2]) flow.ask(`${path}${run}`, flow.claim(path));
+      const probed: string[] = [];
+      for (let probe = 0; probe < 3; probe++) {
+        flow.clock.pass(60_000);
+        probed.push(flow.began.at(-1)!);
+        flow.end(flow.began.at(-1), 'unreached');
+      }
+      expect(probed).toEqual(['a/x1', 'a/y1', 'a/z1']);
+      flow.clock.pass(60_000);
+      expect(flow.began.at(-1)).toBe('a/x2');
+      const probe = flow.flights[0]!;
+      flow.control.reached(probe.claim, probe.epoch);
+      await new Promise(setImmediate);
+      expect(flow.began.slice(-2)).toEqual(['a/y2', 'a/z2']);
+    });
+
+    it('says nothing of an origin by who waited in vain for a connection that others have', () => {
+      const flow = new Flow();
+      flow.ask('hangs', flow.claim('a/hangs'));
+      const { claim, epoch } = flow.flights[0]!;
+      flow.control.reached(claim, epoch);
+      unreached(flow);
+      expect(flow.control.breakers.news).toEqual([]);
+      flow.control.leftConnection(claim);
+      unreached(flow);
+      expect(flow.control.breakers.news).toMatchObject([{ target: 'a', endpoint: null }]);
+    });
+
+    it('goes on probing one at a time while the probe fails in its own way', () => {
+      const flow = downed();
+      for (const run of ['x', 'y', 'z']) flow.ask(run, flow.claim('a'));
+      flow.clock.pass(1_050);
+      flow.end('x', 'fails');
+      expect(flow.began.slice(5)).toEqual(['x', 'y']);
+      expect(flow.control.breakers.news).toMatchObject([{ state: 'half-open', until: null }]);
+    });
+
+    it('forgets what is half-open and nobody has called for ten minutes, and not while somebody does', () => {
+      const flow = downed();
+      flow.clock.pass(500_000);
+      flow.ask('x', flow.claim('a'));
+      flow.end('x', 'fails');
+      flow.clock.pass(500_000);
+      expect(flow.control.breakers.counts).toEqual({ open: 0, 'half-open': 1 });
+      flow.clock.pass(800_000);
+      expect(flow.control.breakers.counts).toEqual({ open: 0, 'half-open': 0 });
+      // As new: it takes as many signs as ever, and is left alone for as long as the first time.
+      for (let run = 0; run < 4; run++) {
+        flow.ask(`again${run}`, flow.claim('a'));
+        flow.end(`again${run}`, 'down');
+      }
+      expect(flow.control.breakers.news).toEqual([]);
+    });
+
+    it('counts all that are down, and names a hundred', () => {
+      const flow = new Flow();
+      for (let target = 0; target < 120; target++)
+        for (let run = 0; run < 5; run++) {
+          flow.ask(`${target} ${run}`, flow.claim(`t${target}`));
+          flow.end(`${target} ${run}`, 'down');
+        }
+      expect(flow.control.breakers.counts).toEqual({ open: 120, 'half-open': 0 });
+      expect(flow.control.breakers.news).toHaveLength(100);
+    });
+
+    it('never says that what is overdue was to be tried in the past', () => {
+      const flow = downed();
+      flow.clock.jump(-3_600_000);
+      const [{ until }] = flow.control.breakers.news as [BreakerNews];
+      expect(Date.parse(until!) - flow.clock.nowMs()).toBeGreaterThan(0);
+      expect(Date.parse(until!) - flow.clock.nowMs()).toBeLessThanOrEqual(1_000);
     });
 
     it('lets another probe when the first was not sent', () => {

@@ -1,10 +1,14 @@
 import type { RunId } from '#engine';
-import { instantOf, type Clock, type Entropy, type FlowLimit, type Log } from '#runtime';
-import type { TimerWheel } from '../timer-wheel.js';
-import type { BreakerOptions, BreakerState, Sign } from './breaker.js';
-import { Claims, type Sender } from './claims.js';
+import assert from 'node:assert/strict';
+import type { Clock, Entropy, FlowLimit, Log } from '#runtime';
+import type { Verdict } from '../classify.js';
+import type { Timer, TimerWheel } from '../timer-wheel.js';
+import { signsOf, type BreakerOptions, type Epochs } from './breaker.js';
+import { Breakers, type BreakerGate } from './breakers.js';
+import { Claims, type Destination, type Sender } from './claims.js';
 import { LimitGate, OriginGate, type Claim, type Gate, type Whole } from './gate.js';
 import { wholeLimits, type LimitShares, type SharedGates } from './limit-shares.js';
+import { OriginLines } from './origin-lines.js';
 
 export type FlowOptions = {
   readonly attemptsMax: number;
@@ -16,45 +20,38 @@ export type FlowOptions = {
 /** A run that is to be woken: a slot is held for it until `settle`. */
 export type Offer = { readonly runId: RunId; readonly claim: Claim };
 
-/** A target that is left alone, or tried by one attempt. */
-export type BreakerNews = {
-  readonly target: string;
-  readonly state: Exclude<BreakerState, 'closed'>;
-  readonly since: string;
-  /** When it will be tried again; `null` when it is being tried, or will be by the next attempt. */
-  readonly until: string | null;
-};
-
 /** `onRoom`: there may be room at these gates for who waits. */
 export type FlowEvents = { readonly onRoom: (gates: readonly Gate[]) => void };
 
-const BREAKERS_SHOWN_MAX = 100;
+/** The origin's and the endpoint's; all others are of limits. */
+const GATES_MIN = 2;
 
 /**
- * Which attempts may be in flight: in all, per origin, and per target, queue and key as configured. An attempt has a slot
- * of every gate that it passes or of none, so that who waits for one target holds nothing of another. Whoever is stopped
- * stands in the line of the gate that stopped it; lines serve namespaces by turns.
+ * Which attempts may be in flight: in all, per origin, and per target, queue and key as configured; none to what is down.
+ * An attempt has a slot of every gate that it passes or of none, so that who waits for one target holds nothing of another.
+ * Whoever is stopped stands in the line of the gate that stopped it; lines serve namespaces by turns.
  */
 export class FlowControl implements SharedGates {
+  readonly breakers: Breakers;
+  private readonly epochs: Epochs = { now: 0 };
   private readonly whole: Whole;
   private readonly claims: Claims;
-  /** Origins with runs in line, by turns. */
-  private readonly lines = new Set<OriginGate>();
+  private readonly lines = new OriginLines();
   private readonly runs = new Map<RunId, number>();
-  private readonly timers = new Set<Gate>();
-  private readonly broken = new Map<OriginGate, BreakerNews>();
+  private readonly timers = new Map<Gate, Timer>();
 
   constructor(
     private readonly clock: Clock,
     private readonly wheel: TimerWheel,
     entropy: Entropy,
-    private readonly log: Log,
+    log: Log,
     options: FlowOptions,
     private readonly events: FlowEvents,
     private readonly shares: LimitShares = wholeLimits,
   ) {
     this.whole = { attemptsMax: options.attemptsMax, perOriginMax: options.perOriginMax, inUse: 0 };
-    this.claims = new Claims(this.whole, clock, entropy, options, (gate) => shares.opened(gate));
+    this.claims = new Claims(this.whole, clock, entropy, this.epochs, options, (gate) => shares.opened(gate));
+    this.breakers = new Breakers(clock, wheel, log, (gate) => this.breakerChanged(gate));
   }
 
   start(): Promise<void> {
@@ -62,6 +59,9 @@ export class FlowControl implements SharedGates {
   }
 
   stop(): Promise<void> {
+    this.breakers.stop();
+    for (const timer of this.timers.values()) this.wheel.cancel(timer);
+    this.timers.clear();
     return this.shares.stop();
   }
 
@@ -69,8 +69,13 @@ export class FlowControl implements SharedGates {
     return this.claims.limits;
   }
 
-  claimOf(origin: string, sender: Sender): Claim {
-    return this.claims.of(origin, sender);
+  claimOf(destination: Destination, sender: Sender): Claim {
+    return this.claims.of(destination, sender);
+  }
+
+  /** In which state of all breakers an attempt begins. */
+  get epoch(): number {
+    return this.epochs.now;
   }
 
   /** Takes a slot of every gate, or puts the run in line. */
@@ -91,52 +96,57 @@ export class FlowControl implements SharedGates {
     return false;
   }
 
-  /** `epoch` is that of the target's breaker when the attempt began; without it nothing began. */
+  /** `epoch` is that in which the attempt began; without it nothing began. */
   release(claim: Claim, epoch: number | null): void {
     claim.inUse -= 1;
     for (const gate of claim.gates) {
       gate.release();
       if (epoch === null && gate instanceof LimitGate) gate.bucket?.giveBack();
     }
-    claim.origin.breaker.gaveBack(epoch ?? claim.origin.breaker.epoch);
+    const began = epoch ?? this.epochs.now;
+    claim.origin.breaker.gaveBack(began);
+    claim.endpoint.breaker.gaveBack(began);
+    this.lines.update(claim.origin);
   }
 
-  /** What an attempt that has ended says of its target. */
-  saw(claim: Claim, sign: Sign, epoch: number): void {
+  /** An attempt has a connection: its origin is there, whatever comes of the request. */
+  reached(claim: Claim, epoch: number): void {
     const { origin } = claim;
-    const before = origin.breaker.state;
-    if (!origin.breaker.saw(sign, epoch)) return;
-    if (origin.breaker.state === 'closed') {
-      this.broken.delete(origin);
-      this.log.info('a target answers again', { target: origin.id });
-      this.events.onRoom([origin]);
-      return;
-    }
-    const { openedMs } = origin.breaker;
-    this.note(origin, 'open', instantOf(this.clock.nowMs() + openedMs));
-    const why = before === 'half-open' ? 'the probe failed too' : 'attempts failed in a row';
-    this.log.warn('a target is left alone for a while', { target: origin.id, why, ms: Math.round(openedMs) });
-    this.wheel.after(openedMs, () => {
-      origin.breaker.halfOpen();
-      this.note(origin, 'half-open', null);
-      this.events.onRoom([origin]);
-    });
+    origin.connected += 1;
+    const tell = (): void => this.breakers.saw(origin, 'well', epoch, null);
+    // What this closes lets others begin: not from within the connection, whose request is just being written.
+    if (origin.breaker.state === 'closed') tell();
+    else queueMicrotask(tell);
   }
 
-  /** The next run in line that could have a slot now: at one of these gates, else at the origin whose turn it is. */
+  /** An attempt ends that had a connection. */
+  leftConnection(claim: Claim): void {
+    claim.origin.connected -= 1;
+  }
+
+  /** What an attempt that has ended says of where it went. */
+  saw(claim: Claim, verdict: Verdict, epoch: number): void {
+    const signs = signsOf(verdict);
+    const error = verdict.succeeded ? null : verdict.error;
+    // While others have a connection, who got none waited for one of those: that says nothing.
+    if (signs.origin !== null && claim.origin.connected === 0)
+      this.breakers.saw(claim.origin, signs.origin, epoch, error);
+    if (signs.endpoint !== null) this.breakers.saw(claim.endpoint, signs.endpoint, epoch, error);
+  }
+
+  /** The next run in line that could have a slot now: at one of these gates, else of the origin whose turn it is. */
   next(gates: readonly Gate[]): Offer | null {
     for (const gate of gates) {
       const offer = gate.line.size === 0 ? null : this.pick(gate);
       if (offer !== null) return offer;
     }
-    for (const origin of this.lines) {
+    for (;;) {
+      const origin = this.lines.first(this.whole.attemptsMax - this.whole.inUse);
+      if (origin === null) return null;
       const offer = this.pick(origin);
-      if (offer === null) continue;
-      // To the back, so that origins take turns.
-      if (this.lines.delete(origin) && origin.line.size > 0) this.lines.add(origin);
-      return offer;
+      if (offer !== null) return offer;
+      assert.equal(origin.line.size, 0, 'an origin with room has an empty line once nobody there can be served');
     }
-    return null;
   }
 
   /** The woken run has decided. True when it had no use for the slot, which is free again. */
@@ -153,20 +163,13 @@ export class FlowControl implements SharedGates {
 
   /** False when a share of it was lost since the slot was taken: what has not been sent must not be. */
   mayBegin(claim: Claim): boolean {
-    if (claim.gates.length === 1) return true;
+    if (claim.gates.length === GATES_MIN) return true;
     const nowMs = this.clock.monotonicMs();
     return claim.gates.every((gate) => !(gate instanceof LimitGate) || nowMs <= gate.validUntilMs);
   }
 
   get usage(): { readonly inUse: number; readonly waiting: number } {
     return { inUse: this.whole.inUse, waiting: this.runs.size };
-  }
-
-  get breakers(): readonly BreakerNews[] {
-    // One that nobody called since may have been let go.
-    for (const origin of this.broken.keys())
-      if (this.claims.origins.get(origin.id) !== origin) this.broken.delete(origin);
-    return [...this.broken.values()].slice(0, BREAKERS_SHOWN_MAX);
   }
 
   /** In line, or woken and not yet decided. */
@@ -177,6 +180,12 @@ export class FlowControl implements SharedGates {
   private occupy(claim: Claim): void {
     claim.inUse += 1;
     for (const gate of claim.gates) gate.take();
+    this.lines.update(claim.origin);
+  }
+
+  private breakerChanged(gate: BreakerGate): void {
+    if (gate instanceof OriginGate) this.lines.update(gate);
+    if (gate.breaker.lets) this.events.onRoom([gate]);
   }
 
   private whereOthersWait({ gates, namespace }: Claim): Gate | null {
@@ -186,7 +195,7 @@ export class FlowControl implements SharedGates {
 
   private queue(claim: Claim, runId: RunId, gate: Gate): void {
     if (!claim.waiting.has(runId)) {
-      claim.waiting.add(runId);
+      claim.waiting.set(runId, this.clock.now());
       this.runs.set(runId, (this.runs.get(runId) ?? 0) + 1);
       for (const each of claim.gates) if (each instanceof LimitGate) each.wanted += 1;
     }
@@ -195,7 +204,7 @@ export class FlowControl implements SharedGates {
 
   private stand(claim: Claim, gate: Gate): void {
     gate.stand(claim);
-    if (gate instanceof OriginGate) this.lines.add(gate);
+    if (gate instanceof OriginGate) this.lines.update(gate);
     else if (gate instanceof LimitGate) {
       this.shares.wants(gate);
       this.armToken(gate);
@@ -204,7 +213,7 @@ export class FlowControl implements SharedGates {
 
   private leave(claim: Claim, gate: Gate): void {
     gate.leave(claim);
-    if (gate instanceof OriginGate && gate.line.size === 0) this.lines.delete(gate);
+    if (gate instanceof OriginGate) this.lines.update(gate);
   }
 
   private pick(gate: Gate): Offer | null {
@@ -224,7 +233,7 @@ export class FlowControl implements SharedGates {
   }
 
   private offer(claim: Claim, gate: Gate): Offer {
-    const runId = claim.waiting.values().next().value!;
+    const runId = claim.waiting.keys().next().value!;
     claim.waiting.delete(runId);
     for (const each of claim.gates) if (each instanceof LimitGate) each.wanted -= 1;
     gate.rotate(claim);
@@ -245,16 +254,11 @@ export class FlowControl implements SharedGates {
     if (!(gate instanceof LimitGate) || gate.bucket === null || this.timers.has(gate)) return;
     const ms = gate.bucket.msToToken();
     if (ms === null || ms === 0) return;
-    this.timers.add(gate);
-    this.wheel.after(ms, () => {
+    const timer = this.wheel.after(ms, () => {
       this.timers.delete(gate);
       this.events.onRoom([gate]);
     });
-  }
-
-  private note(origin: OriginGate, state: BreakerNews['state'], until: string | null): void {
-    const since = this.broken.get(origin)?.since ?? this.clock.now();
-    this.broken.set(origin, { target: origin.id, state, since, until });
+    this.timers.set(gate, timer);
   }
 }
 

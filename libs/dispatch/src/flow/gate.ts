@@ -4,16 +4,18 @@ import type { Breaker } from './breaker.js';
 import type { TokenBucket } from './token-bucket.js';
 
 /**
- * Attempts that need the same slots: of one origin, one namespace, and the same values of what is limited. The runs that
+ * Attempts that need the same slots: of one endpoint, one namespace, and the same values of what is limited. The runs that
  * wait with it are served in the order they came.
  */
 export type Claim = {
   readonly namespace: string;
   readonly origin: OriginGate;
-  /** Every gate that an attempt passes: the origin first, then limits. */
+  readonly endpoint: EndpointGate;
+  /** Every gate that an attempt passes: origin and endpoint first, then limits. */
   readonly gates: readonly Gate[];
   inUse: number;
-  readonly waiting: Set<RunId>;
+  /** Each since when. */
+  readonly waiting: Map<RunId, string>;
   /** Runs that were woken, each with a slot held for it until it says whether it has use for it. */
   readonly offered: Set<RunId>;
   /** In whose line it stands. */
@@ -83,8 +85,12 @@ export type Whole = { readonly attemptsMax: number; readonly perOriginMax: numbe
  * origin that is well finds slots.
  */
 export class OriginGate extends Gate {
-  /** By namespace and the values of what is limited. */
-  readonly claims = new Map<string, Claim>();
+  /** How many endpoints of it are known. */
+  endpoints = 0;
+  /** How many attempts in flight have a connection. */
+  connected = 0;
+  /** Its place among the `OriginLines`. */
+  lined: number | null = null;
 
   constructor(
     id: string,
@@ -95,8 +101,12 @@ export class OriginGate extends Gate {
   }
 
   hasRoom(): boolean {
-    const { attemptsMax, perOriginMax, inUse } = this.whole;
-    return this.inUse < Math.min(perOriginMax, attemptsMax - inUse) && this.breaker.lets;
+    return this.inUse < this.whole.attemptsMax - this.whole.inUse && this.waitsForWhole;
+  }
+
+  /** It has room of its own: only the whole may lack it. */
+  get waitsForWhole(): boolean {
+    return this.inUse < this.whole.perOriginMax && this.breaker.lets;
   }
 
   override take(): void {
@@ -111,7 +121,34 @@ export class OriginGate extends Gate {
   }
 
   get idle(): boolean {
-    return this.inUse === 0 && this.line.size === 0 && this.breaker.state !== 'open';
+    return this.inUse === 0 && this.line.size === 0 && this.endpoints === 0 && this.breaker.state === 'closed';
+  }
+}
+
+/** A url of an origin, as the definition has it: fails and recovers apart from its neighbours. */
+export class EndpointGate extends Gate {
+  /** By namespace and the values of what is limited. */
+  readonly claims = new Map<string, Claim>();
+
+  constructor(
+    id: string,
+    readonly origin: OriginGate,
+    readonly breaker: Breaker,
+  ) {
+    super(id);
+  }
+
+  hasRoom(): boolean {
+    return this.breaker.lets;
+  }
+
+  override take(): void {
+    this.inUse += 1;
+    this.breaker.took();
+  }
+
+  get idle(): boolean {
+    return this.claims.size === 0 && this.breaker.state === 'closed';
   }
 }
 

@@ -39,7 +39,7 @@ type Owned = {
 };
 
 /** About the start of an attempt: whether its maker or we are the owner. */
-type Doubt = { readonly startedAt: Position; over: boolean };
+type Doubt = { readonly startedAt: Position; over: boolean; cancel: () => void };
 
 /** What the dispatcher does with the attempts of shards that go. */
 export interface Flights {
@@ -94,6 +94,7 @@ export class OwnedShards implements ShardHolder {
   async unfollow(): Promise<void> {
     this.stopped = true;
     this.cancelCheck?.();
+    for (const { cancel } of this.doubts.values()) cancel();
     await this.follower?.stop();
   }
 
@@ -165,6 +166,7 @@ export class OwnedShards implements ShardHolder {
     if (head === null || !this.mayStart(runId)) return false;
     const known = this.doubts.get(runId);
     if (startedAt <= head || (known?.startedAt === startedAt && known.over)) {
+      known?.cancel();
       this.doubts.delete(runId);
       return true;
     }
@@ -172,9 +174,10 @@ export class OwnedShards implements ShardHolder {
     this.log.warn('another dispatcher has started an attempt of a run of ours; waiting until it is sure whose it is', {
       runId,
     });
-    const doubt: Doubt = { startedAt, over: false };
+    known?.cancel();
+    const doubt: Doubt = { startedAt, over: false, cancel: () => undefined };
     this.doubts.set(runId, doubt);
-    this.clock.after(DOUBT_MS, () => {
+    doubt.cancel = this.clock.after(DOUBT_MS, () => {
       doubt.over = true;
       if (this.doubts.get(runId) === doubt) this.parts.dues.wakeSoon(runId);
     });
@@ -310,8 +313,12 @@ export class OwnedShards implements ShardHolder {
     this.parts.flights.abandon(isOurs);
     this.parts.engine.shared?.disown(isOurs);
     this.parts.dues.drop(shards);
-    for (const runs of [this.doubts, this.refused])
-      for (const runId of runs.keys()) if (isOurs(runId)) runs.delete(runId);
+    for (const [runId, { cancel }] of this.doubts) {
+      if (!isOurs(runId)) continue;
+      cancel();
+      this.doubts.delete(runId);
+    }
+    for (const runId of this.refused) if (isOurs(runId)) this.refused.delete(runId);
     this.follow(null, []);
   }
 }

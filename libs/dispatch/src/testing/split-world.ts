@@ -181,7 +181,11 @@ export class Api {
   }
 }
 
-export type ProcessOptions = { readonly plans?: PlanSource; readonly attemptsPerOriginMax?: number };
+export type ProcessOptions = {
+  readonly plans?: PlanSource;
+  readonly attemptsPerOriginMax?: number;
+  readonly clock?: Clock;
+};
 
 /** What a dispatcher process is of. */
 export class DispatcherProcess {
@@ -191,16 +195,16 @@ export class DispatcherProcess {
   readonly dispatcher: Dispatcher;
 
   constructor(world: SplitWorld, name: string, shards: readonly Shard[], options: ProcessOptions = {}) {
-    const { plans = plansOf(world.plan), attemptsPerOriginMax = 512 } = options;
+    const { plans = plansOf(world.plan), attemptsPerOriginMax = 512, clock = hastyClock } = options;
     this.client = new LogClient(world.log);
     this.ownership = new TestOwnership(shards);
-    this.engine = new RunEngine(this.client, plans, hastyClock, systemEntropy, silentLog, ENGINE);
+    this.engine = new RunEngine(this.client, plans, clock, systemEntropy, silentLog, ENGINE);
     this.dispatcher = new Dispatcher(
       this.client,
       this.engine,
       world.openRuns,
       this.ownership,
-      hastyClock,
+      clock,
       systemEntropy,
       silentLog,
       {

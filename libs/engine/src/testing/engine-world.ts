@@ -57,7 +57,7 @@ export class Recorder implements Owner {
   grant() {
     return { dispatcher: 'd', boot: this.boot };
   }
-  originOf({ request }: Step) {
+  endpointOf({ request }: Step) {
     return request === null ? null : new URL(request.url).origin;
   }
   readonly stalls: RunId[] = [];
