@@ -70,7 +70,9 @@ describe('Dispatcher, flow control', () => {
       const breaker = { faults: 5, openMs: 60_000, openMaxMs: 60_000 };
       const made = await world(stepPlan(`${url}/down`, {}, retry), { plans, options: { breaker } });
       for (let run = 0; run < 7; run++) await made.startRun(`down${run}`);
-      await eventually('an open breaker', () => Promise.resolve(made.dispatcher.breakers.news.length > 0 ? true : null));
+      await eventually('an open breaker', () =>
+        Promise.resolve(made.dispatcher.breakers.news.length > 0 ? true : null),
+      );
       expect(made.dispatcher.breakers.news).toMatchObject([{ target: url, endpoint: `${url}/down`, state: 'open' }]);
       const began = performance.now();
       expect((await made.run('well', {}, { plan: 'well' })).run.status).toBe('completed');

@@ -269,7 +269,7 @@ export const SETTINGS = {
     'attempts',
     integer(0, 1_000_000),
     '5',
-    'So many in a row that a target does not take (no connection, no answer in time, 429, 503), and it is left alone for a while; `0` for never.',
+    'So many in a row, and what fails is left alone for a while: an endpoint after 429, 502, 503, 504 or no answer, an origin that cannot be reached; `0` for never.',
   ),
   STEPWELL_BREAKER_OPEN_MS: setting(
     'Dispatcher',
@@ -283,7 +283,7 @@ export const SETTINGS = {
     'ms',
     integer(1, 3_600_000),
     '60000',
-    'The longest that a target is left alone before the next probe.',
+    'The longest that it is left alone before the next probe.',
   ),
 
   STEPWELL_KAFKA_BROKERS: setting(

@@ -71,9 +71,18 @@ export const NodeShape = z.looseObject({
     .nullable()
     .describe('What starts runs for messages; null where nothing does.'),
   breakers: z
-    .array(z.strictObject({ target: z.string(), state: z.string(), since: z.string(), until: z.string().nullable() }))
+    .array(
+      z.strictObject({
+        target: z.string().describe('The origin.'),
+        endpoint: z.string().nullable().describe('Its url that is down; null when the whole origin cannot be reached.'),
+        state: z.enum(['open', 'half-open']),
+        since: z.iso.datetime(),
+        until: z.iso.datetime().nullable().describe('When it is tried again; null when it is being tried.'),
+        lastError: z.strictObject({ name: z.string(), cause: z.string().nullable() }).nullable(),
+      }),
+    )
     .nullable()
-    .describe('Targets that are left alone because they are down, at most 100; null where no attempts are made.'),
+    .describe('What is left alone because it is down, at most 100; null where no attempts are made.'),
   attempts: z.record(z.string(), z.number()).nullable().describe('In flight, waiting for a slot, and what went wrong.'),
   appends: z.int().nullable().describe('To the log since the start; null where nobody counts them.'),
   versions: z.strictObject({

@@ -113,7 +113,8 @@ export const signsOf = (verdict: Verdict): Signs => {
   const { status, error } = verdict;
   if (OVERLOADED.includes(status)) return DOWN;
   const broken = error.name === 'Stepwell.Timeout' || error.name === 'Stepwell.ConnectionLost';
-  if (verdict.class === 'not-executed') return broken || error.name === 'Stepwell.ConnectFailed' ? NOT_REACHED : NOTHING;
+  if (verdict.class === 'not-executed')
+    return broken || error.name === 'Stepwell.ConnectFailed' ? NOT_REACHED : NOTHING;
   if (broken) return DOWN;
   return status !== null && status < 500 ? WELL : NOTHING;
 };

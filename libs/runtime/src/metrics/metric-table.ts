@@ -41,7 +41,7 @@ export const METRICS = {
   stepwell_attempts_waiting: gauge('Runs in line for a slot now: the depth of the queue.'),
   stepwell_breakers: gaugeBy(
     { state: '`open`: left alone; `half-open`: tried by one attempt' },
-    'Targets that are down, as this process has seen them; `GET /v1/node` names them. At most 100 are counted.',
+    'Origins and endpoints that are down, as this process has seen them; `GET /v1/node` names a hundred of them.',
   ),
   stepwell_append_seconds: histogram("From handing an append of a run's events to the event store until its outcome."),
   stepwell_appends_total: counterBy(
