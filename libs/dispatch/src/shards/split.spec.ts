@@ -2,7 +2,6 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Plan, Run } from '#domain';
 import { ALL_SHARDS, LOG_START, runStream, shardOf, type Shard } from '#event-store';
-import { systemClock, type Clock } from '#runtime';
 import { parallel, planOf, sequence, step } from '../../../domain/src/testing/tree-plans.js';
 import { Application, json, runIdOf, stepPlan } from '../testing/dispatch-world.js';
 import { SplitWorld, type Api, type DispatcherProcess } from '../testing/split-world.js';
@@ -346,38 +345,6 @@ describe('a dispatcher that takes over', () => {
       ['succeeded', 'heir'],
       ['succeeded', 'heir'],
     ]);
-  });
-
-  it('leaves no timer behind at its stop, though it is in doubt about a run', async () => {
-    const { app, url } = await application((made) => made.on('/', () => undefined));
-    const world = worldOf(stepPlan(`${url}/`));
-    const timers = new Map<object, number>();
-    const clock: Clock = {
-      ...systemClock,
-      after: (ms, call) => {
-        const timer = {};
-        const cancel = systemClock.after(ms, () => {
-          timers.delete(timer);
-          call();
-        });
-        timers.set(timer, ms);
-        return () => {
-          timers.delete(timer);
-          cancel();
-        };
-      },
-    };
-    const zombie = await world.dispatcher('zombie', ALL_SHARDS);
-    const heir = await world.dispatcher('heir', ALL_SHARDS, { clock });
-    let wake = (): void => undefined;
-    heir.client.deaf = new Promise((resolve) => (wake = resolve));
-    await world.api().startRun('x');
-    await until(() => app.requests.length === 1);
-    wake();
-    await until(() => [...timers.values()].includes(10_000));
-    zombie.kill();
-    await heir.dispatcher.stop();
-    expect([...timers.values()]).toEqual([]);
   });
 
   it('takes over what is in its memory already, since somebody looked at it there', async () => {

@@ -1,0 +1,183 @@
+import { describe, expect, it } from '@jest/globals';
+import { Flow } from '../testing/flow-world.js';
+import type { BreakerNews } from './breakers.js';
+
+describe('Breakers', () => {
+  const downed = (): Flow => {
+    const flow = new Flow();
+    for (let run = 0; run < 5; run++) {
+      flow.ask(String(run), flow.claim('a'));
+      flow.end(String(run), 'down');
+    }
+    return flow;
+  };
+
+  it('opens after so many signs in a row, begins nothing of that target then, and others go on', () => {
+    const flow = downed();
+    expect(flow.ask('x', flow.claim('a'))).toBe(false);
+    expect(flow.ask('y', flow.claim('b'))).toBe(true);
+    expect(flow.control.breakers.news).toEqual([
+      {
+        target: 'a',
+        endpoint: 'a',
+        state: 'open',
+        since: expect.any(String),
+        until: expect.any(String),
+        lastError: { name: 'HTTP.503', cause: null },
+      },
+    ]);
+  });
+
+  it('does not open while an answer comes now and then', () => {
+    const flow = new Flow();
+    for (let run = 0; run < 50; run++) {
+      flow.ask(String(run), flow.claim('a'));
+      flow.end(String(run), run % 5 === 4 ? 'well' : 'down');
+    }
+    expect(flow.control.breakers.news).toEqual([]);
+  });
+
+  it('lets one probe through when the wait is over, and all when it is answered', () => {
+    const flow = downed();
+    for (const run of ['x', 'y', 'z']) flow.ask(run, flow.claim('a'));
+    flow.clock.pass(980);
+    expect(flow.began).toHaveLength(5);
+    flow.clock.pass(40);
+    expect(flow.began.slice(5)).toEqual(['x']);
+    expect(flow.ask('w', flow.claim('a'))).toBe(false);
+    flow.end('x');
+    expect(flow.began.slice(5)).toEqual(['x', 'y', 'z', 'w']);
+    expect(flow.control.breakers.news).toEqual([]);
+  });
+
+  it('waits twice as long when the probe fails too, up to a bound', () => {
+    const flow = downed();
+    flow.ask('x', flow.claim('a'));
+    for (const waitMs of [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]) {
+      flow.clock.pass(waitMs * 0.99);
+      expect(flow.flights).toHaveLength(0);
+      flow.clock.pass(waitMs * 0.02 + 16);
+      expect(flow.flights).toHaveLength(1);
+      flow.ask('x', flow.claim('a'));
+      flow.end('x', 'down');
+    }
+  });
+
+  it('takes no sign of an attempt that began before it opened', () => {
+    const flow = new Flow();
+    for (let run = 0; run < 7; run++) flow.ask(String(run), flow.claim('a'));
+    for (let run = 0; run < 5; run++) flow.end(String(run), 'down');
+    flow.end('5', 'well');
+    expect(flow.control.breakers.news).toMatchObject([{ state: 'open' }]);
+    flow.clock.pass(1_050);
+    flow.end('6', 'well');
+    expect(flow.control.breakers.news).toMatchObject([{ state: 'half-open' }]);
+  });
+
+  const unreached = (flow: Flow): void => {
+    for (let run = 0; run < 5; run++) {
+      flow.ask(`u${run}`, flow.claim('a/x'));
+      flow.end(`u${run}`, 'unreached');
+    }
+  };
+
+  it('holds up no neighbour of an endpoint that is down, and all of an origin that nobody can reach', () => {
+    const flow = new Flow();
+    for (let run = 0; run < 7; run++) if (flow.ask(`x${run}`, flow.claim('a/x'))) flow.end(`x${run}`, 'down');
+    expect(flow.began).toHaveLength(5);
+    expect(flow.ask('y', flow.claim('a/y'))).toBe(true);
+    flow.end('y', 'well');
+    expect(flow.control.breakers.news).toMatchObject([{ endpoint: 'a/x' }]);
+    for (let run = 0; run < 5; run++) {
+      flow.ask(`y${run}`, flow.claim('a/y'));
+      flow.end(`y${run}`, 'unreached');
+    }
+    expect(flow.control.breakers.news).toMatchObject([{ endpoint: 'a/x' }, { target: 'a', endpoint: null }]);
+    expect(flow.ask('z', flow.claim('a/z'))).toBe(false);
+    expect(flow.ask('other', flow.claim('b/x'))).toBe(true);
+  });
+
+  it('probes an origin by its endpoints in turn, and lets all go on once a connection is there', async () => {
+    const flow = new Flow();
+    unreached(flow);
+    for (const path of ['a/x', 'a/y', 'a/z']) for (const run of [1, 2]) flow.ask(`${path}${run}`, flow.claim(path));
+    const probed: string[] = [];
+    for (let probe = 0; probe < 3; probe++) {
+      flow.clock.pass(60_000);
+      probed.push(flow.began.at(-1)!);
+      flow.end(flow.began.at(-1), 'unreached');
+    }
+    expect(probed).toEqual(['a/x1', 'a/y1', 'a/z1']);
+    flow.clock.pass(60_000);
+    expect(flow.began.at(-1)).toBe('a/x2');
+    const probe = flow.flights[0]!;
+    flow.control.reached(probe.claim, probe.epoch);
+    await new Promise(setImmediate);
+    expect(flow.began.slice(-2)).toEqual(['a/y2', 'a/z2']);
+  });
+
+  it('says nothing of an origin by who waited in vain for a connection that others have', () => {
+    const flow = new Flow();
+    flow.ask('hangs', flow.claim('a/hangs'));
+    const { claim, epoch } = flow.flights[0]!;
+    flow.control.reached(claim, epoch);
+    unreached(flow);
+    expect(flow.control.breakers.news).toEqual([]);
+    flow.control.leftConnection(claim);
+    unreached(flow);
+    expect(flow.control.breakers.news).toMatchObject([{ target: 'a', endpoint: null }]);
+  });
+
+  it('goes on probing one at a time while the probe fails in its own way', () => {
+    const flow = downed();
+    for (const run of ['x', 'y', 'z']) flow.ask(run, flow.claim('a'));
+    flow.clock.pass(1_050);
+    flow.end('x', 'fails');
+    expect(flow.began.slice(5)).toEqual(['x', 'y']);
+    expect(flow.control.breakers.news).toMatchObject([{ state: 'half-open', until: null }]);
+  });
+
+  it('forgets what is half-open and nobody has called for ten minutes, and not while somebody does', () => {
+    const flow = downed();
+    flow.clock.pass(500_000);
+    flow.ask('x', flow.claim('a'));
+    flow.end('x', 'fails');
+    flow.clock.pass(500_000);
+    expect(flow.control.breakers.counts).toEqual({ open: 0, 'half-open': 1 });
+    flow.clock.pass(800_000);
+    expect(flow.control.breakers.counts).toEqual({ open: 0, 'half-open': 0 });
+    // As new: it takes as many signs as ever, and is left alone for as long as the first time.
+    for (let run = 0; run < 4; run++) {
+      flow.ask(`again${run}`, flow.claim('a'));
+      flow.end(`again${run}`, 'down');
+    }
+    expect(flow.control.breakers.news).toEqual([]);
+  });
+
+  it('counts all that are down, and names a hundred', () => {
+    const flow = new Flow();
+    for (let target = 0; target < 120; target++)
+      for (let run = 0; run < 5; run++) {
+        flow.ask(`${target} ${run}`, flow.claim(`t${target}`));
+        flow.end(`${target} ${run}`, 'down');
+      }
+    expect(flow.control.breakers.counts).toEqual({ open: 120, 'half-open': 0 });
+    expect(flow.control.breakers.news).toHaveLength(100);
+  });
+
+  it('never says that what is overdue was to be tried in the past', () => {
+    const flow = downed();
+    flow.clock.jump(-3_600_000);
+    const [{ until }] = flow.control.breakers.news as [BreakerNews];
+    expect(Date.parse(until!) - flow.clock.nowMs()).toBeGreaterThan(0);
+    expect(Date.parse(until!) - flow.clock.nowMs()).toBeLessThanOrEqual(1_000);
+  });
+
+  it('lets another probe when the first was not sent', () => {
+    const flow = downed();
+    flow.refusing.add('x');
+    for (const run of ['x', 'y']) flow.ask(run, flow.claim('a'));
+    flow.clock.pass(1_050);
+    expect(flow.began.slice(5)).toEqual(['y']);
+  });
+});
