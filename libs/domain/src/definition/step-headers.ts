@@ -12,6 +12,7 @@ const FORBIDDEN: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
   'transfer-encoding',
+  'accept-encoding',
   'upgrade',
   'te',
   'trailer',
