@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { classifyAnswer, classifyFault, retryAfterMs, type Answer } from './classify.js';
+import { classifyAnswer, classifyFault, type Answer } from './classify.js';
 
 const NOW_MS = Date.parse('2026-01-01T00:00:00Z');
 const UNNAMED = { name: 'HTTP.422', cause: 'the application answered 422 Unprocessable Entity' };
@@ -106,22 +106,5 @@ describe('classifyFault', () => {
     expect(classifyFault({ ...fault, name: 'Stepwell.PayloadTooLarge', sent: true })).toMatchObject({
       retryable: false,
     });
-  });
-});
-
-describe('retryAfterMs', () => {
-  it.each([
-    ['5', 5_000],
-    ['0', 0],
-    ['Thu, 01 Jan 2026 00:00:30 GMT', 30_000],
-    ['Wed, 31 Dec 2025 23:59:00 GMT', null],
-    ['-1', null],
-    ['soon', null],
-    ['', null],
-    ['1e12', null],
-    ['99999999999', null],
-    [null, null],
-  ])('reads %s as %s', (header, expected) => {
-    expect(retryAfterMs(header, NOW_MS)).toBe(expected);
   });
 });

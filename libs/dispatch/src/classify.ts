@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
-import { NULL_TEXT, toMs, type ErrorInfo, type FailureClass, type JsonText } from '#domain';
+import { NULL_TEXT, type ErrorInfo, type FailureClass, type JsonText } from '#domain';
 import { parseStrictJson } from '#runtime';
+import { retryAfterMs } from './retry-after.js';
 
 /** What came back whole over HTTP. */
 export type Answer = {
@@ -141,12 +142,3 @@ const readBody = (answer: Answer): JsonText | { readonly detail: string } => {
 
 // What JSON.stringify gives is normalised: the brand says so.
 const asText = (text: string): JsonText => text as JsonText;
-
-/** `Retry-After` in milliseconds from now, from seconds or an HTTP date; `null` for none, garbage and the past. */
-export const retryAfterMs = (header: string | null, nowMs: number): number | null => {
-  if (header === null) return null;
-  if (/^\d{1,10}$/.test(header.trim())) return Number(header) * 1_000;
-  if (!/^[A-Za-z]{3,9},? /.test(header)) return null;
-  const delayMs = toMs(header) - nowMs;
-  return Number.isFinite(delayMs) && delayMs > 0 ? delayMs : null;
-};

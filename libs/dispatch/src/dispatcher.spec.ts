@@ -75,7 +75,7 @@ describe('Dispatcher', () => {
         else json(response, 200, 'done');
       }),
     );
-    const made = await world(stepPlan(`${url}/`, {}, { maxIntervalMs: 300 }));
+    const made = await world(stepPlan(`${url}/`, {}, { retryAfterMaxMs: 300 }));
     const { run } = await made.run('a');
     expect(run.output).toBe('"done"');
     const [first, second] = run.steps.get('only')!.attempts;
@@ -89,7 +89,7 @@ describe('Dispatcher', () => {
       status: 500,
       error: { name: 'HTTP.500', cause: 'the application answered 500 Internal Server Error' },
     });
-    // Retry-After of a second is capped by maxIntervalMs; the second wait is the policy's own 40 ms.
+    // Retry-After of a second is capped by retryAfterMaxMs; the second wait is the policy's own 40 ms.
     expect(at[1]! - at[0]!).toBeGreaterThanOrEqual(299);
     expect(at[1]! - at[0]!).toBeLessThan(900);
     expect(at[2]! - at[1]!).toBeGreaterThanOrEqual(39);

@@ -69,9 +69,21 @@ describe('Retry-After', () => {
     expect(waitMs({}, 1, { retryAfterMs: 0 })).toBe(500);
   });
 
-  it('is itself capped by maxIntervalMs, so that a year parks nothing for a year', () => {
-    expect(waitMs({}, 1, { retryAfterMs: 365 * 86_400_000 })).toBe(60_000);
-    expect(waitMs({ schedule: [90_000] }, 1, { retryAfterMs: 365 * 86_400_000 })).toBe(90_000);
+  it('is itself capped by retryAfterMaxMs, an hour, so that a year parks nothing for a year', () => {
+    expect(waitMs({}, 1, { retryAfterMs: 3_600_000 })).toBe(3_600_000);
+    expect(waitMs({}, 1, { retryAfterMs: 365 * 86_400_000 })).toBe(3_600_000);
+    expect(waitMs({ retryAfterMaxMs: 2_000 }, 1, { retryAfterMs: 7_000 })).toBe(2_000);
+    expect(waitMs({ retryAfterMaxMs: 0 }, 1, { retryAfterMs: 7_000 })).toBe(500);
+    expect(waitMs({ schedule: [7_200_000] }, 1, { retryAfterMs: 365 * 86_400_000 })).toBe(7_200_000);
+  });
+
+  it('may ask for longer than maxIntervalMs, which is for waits of our own', () => {
+    expect(waitMs({ maxIntervalMs: 1_000 }, 1, { retryAfterMs: 90_000 })).toBe(90_000);
+  });
+
+  it('is no retry where it would come past the time limit or the deadline', () => {
+    expect(waitMs({ totalTimeoutMs: 60_000 }, 1, { retryAfterMs: 90_000 })).toBe(null);
+    expect(waitMs({}, 1, { retryAfterMs: 90_000 }, AT + 60_000)).toBe(null);
   });
 
   it('is not shortened by jitter', () => {

@@ -14,6 +14,8 @@ export type RetryPolicy = {
   readonly retryOn: readonly string[] | null;
   readonly doNotRetryOn: readonly string[];
   readonly honourRetryAfter: boolean;
+  /** The longest that an answer may make the next attempt wait, whatever `maxIntervalMs` says. */
+  readonly retryAfterMaxMs: number;
   /** From the step's entry: no attempt starts later. `null`: no limit. */
   readonly totalTimeoutMs: number | null;
   readonly onUnknown: 'retry' | 'fail';
@@ -29,6 +31,7 @@ export const DEFAULT_RETRY: RetryPolicy = {
   retryOn: null,
   doNotRetryOn: [],
   honourRetryAfter: true,
+  retryAfterMaxMs: 3_600_000,
   totalTimeoutMs: null,
   onUnknown: 'retry',
 };
@@ -54,11 +57,11 @@ export type RetryProgress = {
 /**
  * When the next attempt is due, in milliseconds since the epoch, or `null` when none follows: by budget, by the error's
  * name, or because it would start past `totalTimeoutMs` or the step's deadline. `Retry-After` is a lower bound, itself
- * capped by `maxIntervalMs`, so that a year-long value parks nothing for a year.
+ * capped by `retryAfterMaxMs`, so that a year-long value parks nothing for a year.
  */
 export const nextAttemptAtMs = (policy: RetryPolicy, failure: Failure, progress: RetryProgress): number | null => {
   if (progress.budgetUsed >= policy.maxAttempts || !isRetried(policy, failure)) return null;
-  const asked = policy.honourRetryAfter ? Math.min(failure.retryAfterMs ?? 0, policy.maxIntervalMs) : 0;
+  const asked = policy.honourRetryAfter ? Math.min(failure.retryAfterMs ?? 0, policy.retryAfterMaxMs) : 0;
   const dueMs = failure.atMs + Math.ceil(Math.max(delayMs(policy, progress.budgetUsed, failure.jitter), asked));
   if (policy.totalTimeoutMs !== null && dueMs >= progress.enteredAtMs + policy.totalTimeoutMs) return null;
   if (progress.deadlineMs !== null && dueMs >= progress.deadlineMs) return null;

@@ -52,6 +52,11 @@ export const RETRY_MEMBERS: MemberTable<RetryPolicy> = {
     'Whether a Retry-After header of an answer makes the wait longer.',
     DEFAULT_RETRY.honourRetryAfter,
   ),
+  retryAfterMaxMs: optional(
+    wait,
+    'The longest wait that a Retry-After header may ask for, in milliseconds, whatever maxIntervalMs says.',
+    DEFAULT_RETRY.retryAfterMaxMs,
+  ),
   totalTimeoutMs: optional(
     orNull(timeout),
     'No attempt starts later than this after the step began, in milliseconds. null: no limit.',

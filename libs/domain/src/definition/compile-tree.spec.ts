@@ -134,7 +134,7 @@ describe('the plan of a tree', () => {
   });
 
   it('merges retry member by member: step, then definition, then default', () => {
-    const retry = { maxAttempts: 3, schedule: [100, 200], retryOn: ['HTTP.*'] };
+    const retry = { maxAttempts: 3, schedule: [100, 200], retryOn: ['HTTP.*'], retryAfterMaxMs: 0 };
     const [first, second, third] = steps(
       document(
         {
@@ -283,6 +283,11 @@ describe('what is refused, and where', () => {
     ['half a retry', { retry: { maxAttempts: 1.5 } }, ['/root/retry/maxAttempts']],
     ['no number', { retry: { initialIntervalMs: Number.NaN } }, ['/root/retry/initialIntervalMs']],
     ['a shrinking interval', { retry: { backoffRate: 0.5 } }, ['/root/retry/backoffRate']],
+    [
+      'a wait of more than a year',
+      { retry: { retryAfterMaxMs: 366 * 86_400_000 + 1 } },
+      ['/root/retry/retryAfterMaxMs'],
+    ],
     ['an unknown jitter', { retry: { jitter: 'ful' } }, [['/root/retry/jitter', 'full']]],
     ['an empty schedule', { retry: { schedule: [] } }, ['/root/retry/schedule']],
     ['a bad wait', { retry: { schedule: [1, -1] } }, ['/root/retry/schedule/1']],
@@ -306,6 +311,7 @@ describe('what is refused, and where', () => {
     'connection',
     'Content-Length',
     'transfer-encoding',
+    'Accept-Encoding',
     'upgrade',
     'te',
     'trailer',

@@ -160,7 +160,8 @@ export class HistoryChecker {
         this.require(track.retryAtMs >= atMs, event, 'retries come later');
         if (event.retryAt === null) return;
         const { retry } = this.stepNode(event, track);
-        const longestMs = Math.max(retry.maxIntervalMs, ...(retry.schedule ?? []));
+        const askedMaxMs = retry.honourRetryAfter ? retry.retryAfterMaxMs : 0;
+        const longestMs = Math.max(retry.maxIntervalMs, askedMaxMs, ...(retry.schedule ?? []));
         this.require(!event.interrupted, event, 'an interrupted attempt waits for nothing');
         this.require(track.retryAtMs - atMs <= longestMs, event, 'no wait is longer than the policy allows');
         this.require(track.retryAtMs < (track.deadlineMs ?? Infinity), event, 'no retry waits past the deadline');

@@ -34,6 +34,7 @@ const retry = fc
     retryOn: sometimes(fc.constantFrom(['HTTP.503'], ['HTTP.*', 'Stepwell.*'], [])),
     doNotRetryOn: sometimes(fc.constantFrom(['HTTP.500'], ['Custom*'])),
     honourRetryAfter: sometimes(fc.boolean()),
+    retryAfterMaxMs: sometimes(fc.integer({ min: 0, max: 5_000 })),
     totalTimeoutMs: sometimes(fc.integer({ min: 1, max: 10_000 })),
     // Not as seldom as the others: attempts of unknown outcome are seldom themselves.
     onUnknown: fc.constantFrom(undefined, 'retry', 'fail', 'fail'),
