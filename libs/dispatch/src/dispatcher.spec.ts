@@ -83,11 +83,13 @@ describe('Dispatcher', () => {
       outcome: 'may-have-executed',
       status: 503,
       error: { name: 'Busy', cause: 'come back' },
+      body: '{"error":"Busy","cause":"come back"}',
     });
     expect(second).toMatchObject({
       outcome: 'may-have-executed',
       status: 500,
       error: { name: 'HTTP.500', cause: 'the application answered 500 Internal Server Error' },
+      body: '{}',
     });
     // Retry-After of a second is capped by retryAfterMaxMs; the second wait is the policy's own 40 ms.
     expect(at[1]! - at[0]!).toBeGreaterThanOrEqual(299);

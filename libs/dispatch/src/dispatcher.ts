@@ -386,6 +386,7 @@ const commandOf = (step: StepKey, attempt: number, verdict: Verdict, entropy: En
         retryable: verdict.retryable,
         status: verdict.status,
         error: verdict.error,
+        body: verdict.body,
         retryAfterMs: verdict.retryAfterMs,
         jitter: entropy.jitter(),
       } as const);

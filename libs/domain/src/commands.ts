@@ -46,6 +46,8 @@ export type FailAttempt = {
   readonly retryable: boolean;
   readonly status: number | null;
   readonly error: ErrorInfo;
+  /** The beginning of what came, as text. */
+  readonly body: string | null;
   readonly retryAfterMs: number | null;
   /** In [0, 1). */
   readonly jitter: number;

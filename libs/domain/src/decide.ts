@@ -217,6 +217,7 @@ const failAttempt = (command: FailAttempt, run: Run, { plan, atMs }: Context): D
     class: command.class,
     status: command.status,
     error: command.error,
+    body: command.body,
     retryAt: dueMs === null ? null : toInstant(dueMs),
     interrupted: false,
   };
@@ -236,6 +237,7 @@ const interruptAttempt = (command: RunCommand & { type: 'InterruptAttempt' }, ru
       name: 'Stepwell.Interrupted',
       cause: 'the dispatcher stopped before the answer came; the attempt is made again',
     },
+    body: null,
     retryAt: null,
     interrupted: true,
   });
@@ -296,6 +298,7 @@ const abandoned = (step: StepKey, attempt: number) =>
     attempt,
     class: 'may-have-executed',
     status: null,
+    body: null,
     retryAt: null,
     interrupted: false,
   }) as const;

@@ -139,6 +139,8 @@ export type AttemptFailed = {
   readonly class: FailureClass;
   readonly status: number | null;
   readonly error: ErrorInfo;
+  /** The beginning of an answer that failed, as text, at most 4 KiB; `null`: none came. */
+  readonly body: string | null;
   /** When the next attempt is due, jitter included; `null`: none follows. */
   readonly retryAt: Instant | null;
   /** Ended by our own shutdown: raises the number, not the budget. */

@@ -51,6 +51,7 @@ const attempt = (fields: Partial<Attempt>): Attempt => ({
   outcome: 'running',
   status: null,
   error: null,
+  body: null,
   startedAt: after(0),
   endedAt: null,
   retryAt: null,

@@ -267,6 +267,7 @@ const newAttempt = (number: number, dispatcher: string, boot: string, at: string
   outcome: 'running',
   status: null,
   error: null,
+  body: null,
   startedAt: at,
   endedAt: null,
   retryAt: null,
@@ -280,7 +281,7 @@ const updateStep = (run: RunState, key: StepKey, change: (step: StepState) => vo
   if (step !== undefined) change(step);
 };
 
-type AttemptEnd = Partial<Pick<Attempt, 'status' | 'error' | 'retryAt' | 'interrupted'>>;
+type AttemptEnd = Partial<Pick<Attempt, 'status' | 'error' | 'body' | 'retryAt' | 'interrupted'>>;
 
 const endAttempt = (run: RunState, key: StepKey, outcome: AttemptOutcome, end: AttemptEnd, at: string): void => {
   run.obligations.inFlight.delete(key);
@@ -290,6 +291,7 @@ const endAttempt = (run: RunState, key: StepKey, outcome: AttemptOutcome, end: A
     attempt.outcome = outcome;
     attempt.status = end.status ?? null;
     attempt.error = end.error ?? null;
+    attempt.body = end.body ?? null;
     attempt.retryAt = end.retryAt ?? null;
     attempt.interrupted = end.interrupted ?? false;
     attempt.endedAt = at;

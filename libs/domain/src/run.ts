@@ -82,6 +82,8 @@ export type Attempt = {
   readonly outcome: AttemptOutcome;
   readonly status: number | null;
   readonly error: ErrorInfo | null;
+  /** The beginning of an answer that failed, as text. */
+  readonly body: string | null;
   readonly startedAt: Instant;
   readonly endedAt: Instant | null;
   readonly retryAt: Instant | null;

@@ -113,6 +113,7 @@ describe('an answer upon which nothing follows', () => {
       retryable: false,
       status: 400,
       error: { name: 'No', cause: null },
+      body: null,
       retryAfterMs: null,
       jitter: 0,
     });

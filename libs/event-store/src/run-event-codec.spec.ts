@@ -78,6 +78,7 @@ const EVENTS: Arbitraries = {
     class: failureClass,
     status: orNull(count),
     error,
+    body: orNull(name),
     retryAt: orNull(name),
     interrupted: fc.boolean(),
   }),

@@ -29,6 +29,7 @@ export const AttemptShape = z
     outcome: z.enum(['running', 'succeeded', 'refused', 'not-executed', 'may-have-executed', 'unknown']),
     status: z.int().nullable().describe('The HTTP status of the answer.'),
     error: ErrorShape.nullable(),
+    body: z.string().nullable().describe('The beginning of an answer that failed, as text: 4 KiB at most.'),
     url: z.string().nullable(),
     startedAt: Instant,
     endedAt: Instant.nullable(),

@@ -155,6 +155,7 @@ const attemptsText = (attempts: readonly Attempt[], url: string): string => {
       `,"outcome":"${attempt.outcome}` +
       `","status":${attempt.status}` +
       `,"error":${errorText(attempt.error)}` +
+      `,"body":${attempt.body === null ? 'null' : JSON.stringify(attempt.body)}` +
       `,"url":${url}` +
       `,"startedAt":"${attempt.startedAt}` +
       `","endedAt":${instantText(attempt.endedAt)}` +

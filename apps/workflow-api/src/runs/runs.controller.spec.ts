@@ -86,6 +86,7 @@ describe('GET /v1/runs/{id}', () => {
           outcome: 'succeeded',
           status: 200,
           error: null,
+          body: null,
           url: 'http://127.0.0.1:4000/steps/create-user',
           startedAt: expect.any(String),
           endedAt: expect.any(String),
@@ -114,10 +115,11 @@ describe('GET /v1/runs/{id}', () => {
     expect(Object.keys(full.steps[1])).toEqual(Object.keys(full.steps[0]));
   });
 
-  it('shows a failed attempt, when the next one is due, and what the run waits for', async () => {
+  it('shows a failed attempt with what it was answered, when the next one is due, and what the run waits for', async () => {
     api.owner.held.add('create-user');
     const { id } = await start();
     const error = { name: 'HTTP.503', cause: 'it says "busy"' };
+    const body = '{ "message": "it says \\"busy\\"" }\n';
     await submit(id, {
       type: 'FailAttempt',
       step: 'create-user',
@@ -126,6 +128,7 @@ describe('GET /v1/runs/{id}', () => {
       retryable: true,
       status: 503,
       error,
+      body,
       retryAfterMs: null,
       jitter: 0.5,
     });
@@ -136,8 +139,11 @@ describe('GET /v1/runs/{id}', () => {
       outcome: 'may-have-executed',
       status: 503,
       error,
+      body,
       retryAt: expect.stringMatching(/Z$/),
     });
+    const events = (await get(`/v1/runs/${id}/events`)).json.items;
+    expect(events.at(-1)).toMatchObject({ type: 'AttemptFailed', data: { body } });
     expect(json.waiting).toEqual([{ step: 'create-user', for: 'retry', until: attempt.retryAt }]);
     expect(json.steps[0].status).toBe('waiting-retry');
   });

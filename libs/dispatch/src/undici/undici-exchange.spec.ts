@@ -195,6 +195,69 @@ describe('what is not HTTP', () => {
   });
 });
 
+describe('an answer that failed', () => {
+  const PAGE = `out of order\n${'x'.repeat(200_000)}`;
+  const head = (status: string, ...more: string[]): string[] => [
+    `HTTP/1.1 ${status}`,
+    'content-type: text/plain',
+    ...more,
+  ];
+
+  it.each([
+    ['503 Service Unavailable', 'may-have-executed', true],
+    ['404 Not Found', 'refused', false],
+    ['302 Found', 'refused', false],
+  ])(
+    'is judged by its status though its body is longer than a payload: %s',
+    async (status, attemptClass, retryable) => {
+      for (const bytes of [
+        http(head(status, `content-length: ${PAGE.length}`), PAGE),
+        http(head(status, 'transfer-encoding: chunked'), `${PAGE.length.toString(16)}\r\n${PAGE}\r\n0\r\n\r\n`),
+        http(head(status, 'connection: close'), PAGE),
+        // It is not waited for what is not read.
+        http(head(status, 'content-length: 1000000'), PAGE),
+      ]) {
+        expect(await attempt((socket) => void socket.write(bytes))).toMatchObject({
+          class: attemptClass,
+          retryable,
+          error: { name: `HTTP.${status.slice(0, 3)}`, cause: 'out of order' },
+          body: PAGE.slice(0, 4_096),
+        });
+      }
+    },
+  );
+
+  it('leaves a connection that is good for the next when it was read whole', async () => {
+    const { server, origin } = await serve(
+      (socket) => void socket.write(http(head('503 No', 'content-length: 4'), 'busy')),
+    );
+    const exchanges = exchangesOf();
+    for (let count = 0; count < 3; count++)
+      expect(verdictOf(await outcomeOf(exchanges, origin))).toMatchObject({ error: { cause: 'busy' }, body: 'busy' });
+    expect(server.accepted).toBe(1);
+  });
+
+  it('is not a result that is longer than a payload', async () => {
+    for (const bytes of [
+      http(head('200 OK', `content-length: ${PAGE.length}`), PAGE),
+      http(head('200 OK', 'connection: close'), PAGE),
+    ]) {
+      expect(await attempt((socket) => void socket.write(bytes))).toMatchObject({
+        class: 'may-have-executed',
+        retryable: false,
+        error: { name: 'Stepwell.PayloadTooLarge' },
+      });
+    }
+  });
+});
+
+it('reads a list that comes in several lines', async () => {
+  const encoded = ['HTTP/1.1 200 OK', 'content-encoding: identity', 'Content-Encoding: gzip', 'content-length: 1'];
+  expect(await attempt((socket) => void socket.write(http(encoded, 'x')))).toMatchObject({
+    error: { name: 'Stepwell.InvalidAnswer', cause: expect.stringContaining('gzip') },
+  });
+});
+
 describe('a connection that is not to be had', () => {
   const refused = async (): Promise<string> => {
     const { server, origin } = await serve(() => undefined);

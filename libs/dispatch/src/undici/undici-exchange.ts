@@ -1,6 +1,6 @@
 import { Pool, type Dispatcher } from 'undici';
 import type { Clock } from '#runtime';
-import type { Answer, ExchangeFault } from '../classify.js';
+import { isSuccess, type Answer, type ExchangeFault } from '../classify.js';
 import { Connections } from './connections.js';
 import { CUT, faultOfError } from './fault-of-error.js';
 
@@ -140,30 +140,24 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
     this.status = status;
     this.headers = headers;
     const length = Number(this.header('content-length'));
-    if (length > this.answerMaxBytes) this.tooLarge();
+    if (length > this.answerMaxBytes && isSuccess(status)) this.tooLarge();
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.settled) return;
-    this.bytes += chunk.length;
-    if (this.bytes > this.answerMaxBytes) return this.tooLarge();
     this.chunks.push(chunk);
+    this.bytes += chunk.length;
+    if (this.bytes <= this.answerMaxBytes) return;
+    if (isSuccess(this.status)) return this.tooLarge();
+    // The limit is of payloads. What failed says why by its status, and in what has come by now.
+    this.settleAnswer();
+    this.controller?.abort(new Error('the rest of a failed answer is not read'));
   }
 
   onResponseEnd(): void {
     if (this.settled) return;
     if (this.connections.breaking) return this.fail('Stepwell.ConnectionLost', CUT);
-    this.settled = true;
-    const [first] = this.chunks;
-    this.settle({
-      answer: {
-        status: this.status,
-        contentType: this.header('content-type'),
-        contentEncoding: this.header('content-encoding'),
-        retryAfter: this.header('retry-after') || null,
-        body: this.chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.chunks),
-      },
-    });
+    this.settleAnswer();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
@@ -172,6 +166,26 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
     if (this.sent) return this.fail(name, cause);
     // It may come from within `begin`, as for a request that cannot be written.
     queueMicrotask(() => this.fail(name, cause));
+  }
+
+  private settleAnswer(): void {
+    this.settled = true;
+    const [first] = this.chunks;
+    this.settle({
+      answer: {
+        status: this.status,
+        contentType: this.header('content-type'),
+        contentEncoding: this.list('content-encoding'),
+        retryAfter: this.header('retry-after') || null,
+        body: this.chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.chunks),
+      },
+    });
+  }
+
+  /** Of a header that is a list, all lines that it came in. */
+  private list(name: string): string {
+    const value = this.headers[name];
+    return typeof value === 'string' ? value : (value?.join(',') ?? '');
   }
 
   private header(name: string): string {

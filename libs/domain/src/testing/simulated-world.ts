@@ -196,6 +196,7 @@ export class SimulatedWorld {
       retryable: true,
       status: null,
       error,
+      body: null,
       retryAfterMs: null,
       jitter: 0,
       ...fields,

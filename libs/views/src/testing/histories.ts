@@ -85,6 +85,7 @@ export const attemptFailed = (step: string, retryAt: string | null, attempt = 1,
   class: 'refused',
   status: 503,
   error: { name: 'HTTP.503', cause: 'busy\0' },
+  body: 'busy',
   retryAt,
   interrupted,
 });
