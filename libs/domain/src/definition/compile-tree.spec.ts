@@ -283,11 +283,7 @@ describe('what is refused, and where', () => {
     ['half a retry', { retry: { maxAttempts: 1.5 } }, ['/root/retry/maxAttempts']],
     ['no number', { retry: { initialIntervalMs: Number.NaN } }, ['/root/retry/initialIntervalMs']],
     ['a shrinking interval', { retry: { backoffRate: 0.5 } }, ['/root/retry/backoffRate']],
-    [
-      'a wait of more than a year',
-      { retry: { retryAfterMaxMs: 366 * 86_400_000 + 1 } },
-      ['/root/retry/retryAfterMaxMs'],
-    ],
+    ['a wait of years', { retry: { retryAfterMaxMs: 1e11 } }, ['/root/retry/retryAfterMaxMs']],
     ['an unknown jitter', { retry: { jitter: 'ful' } }, [['/root/retry/jitter', 'full']]],
     ['an empty schedule', { retry: { schedule: [] } }, ['/root/retry/schedule']],
     ['a bad wait', { retry: { schedule: [1, -1] } }, ['/root/retry/schedule/1']],

@@ -159,11 +159,10 @@ export class HistoryChecker {
         track.retryAtMs = event.retryAt === null ? atMs : toMs(event.retryAt);
         this.require(track.retryAtMs >= atMs, event, 'retries come later');
         if (event.retryAt === null) return;
-        const { retry } = this.stepNode(event, track);
-        const askedMaxMs = retry.honourRetryAfter ? retry.retryAfterMaxMs : 0;
-        const longestMs = Math.max(retry.maxIntervalMs, askedMaxMs, ...(retry.schedule ?? []));
+        const { honourRetryAfter, retryAfterMaxMs, ...retry } = this.stepNode(event, track).retry;
+        const waitMs = Math.max(retry.maxIntervalMs, honourRetryAfter ? retryAfterMaxMs : 0, ...(retry.schedule ?? []));
         this.require(!event.interrupted, event, 'an interrupted attempt waits for nothing');
-        this.require(track.retryAtMs - atMs <= longestMs, event, 'no wait is longer than the policy allows');
+        this.require(track.retryAtMs - atMs <= waitMs, event, 'no wait is longer than the policy allows');
         this.require(track.retryAtMs < (track.deadlineMs ?? Infinity), event, 'no retry waits past the deadline');
         this.require(!retry.doNotRetryOn.includes(event.error.name), event, 'no retry of what is not to be retried');
         return;
