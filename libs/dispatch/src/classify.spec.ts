@@ -186,6 +186,7 @@ describe('the error of an answer that failed', () => {
     ['{"error":{"code":"card_declined","message":"no funds"}}', http('no funds')],
     ['{"error":{"code":7}}', http('{"code":7}')],
     ['"no funds"', http('no funds')],
+    ['{"error":" Card.Declined\\n"}', { name: 'Card.Declined', cause: null }],
     ['{"error":""}', BARE],
     ['{"error":5}', BARE],
     ['{"message":7}', BARE],

@@ -31,10 +31,11 @@ const said = (answer: Answer): Said => {
 const saidInJson = (value: unknown): Said => {
   if (typeof value === 'string') return { name: null, cause: textOf(value) };
   if (!isObject(value)) return NOTHING;
-  const { error } = value;
-  if (isObject(error)) return { name: null, cause: reasonIn(error) ?? JSON.stringify(error) };
+  if (isObject(value['error']))
+    return { name: null, cause: reasonIn(value['error']) ?? JSON.stringify(value['error']) };
+  const error = textOf(value['error']);
   const cause = causeOf(value);
-  if (typeof error !== 'string' || error === '') return { name: null, cause };
+  if (error === null) return { name: null, cause };
   if (NAME.test(error)) return { name: error, cause };
   // What is no name may still be the reason.
   return { name: null, cause: cause === null ? error : `${error}: ${cause}` };

@@ -85,6 +85,7 @@ export const readRetry = (reader: MemberReader<RetryPolicy>, base: RetryPolicy):
     retryOn: reader.readOr('retryOn', base.retryOn),
     doNotRetryOn: reader.readOr('doNotRetryOn', base.doNotRetryOn),
     honourRetryAfter: reader.readOr('honourRetryAfter', base.honourRetryAfter),
+    retryAfterMaxMs: reader.readOr('retryAfterMaxMs', base.retryAfterMaxMs),
     totalTimeoutMs: reader.readOr('totalTimeoutMs', base.totalTimeoutMs),
     onUnknown: reader.readOr('onUnknown', base.onUnknown),
   };

@@ -195,6 +195,7 @@ const MEMBERS = [
     'retryOn',
     'doNotRetryOn',
     'honourRetryAfter',
+    'retryAfterMaxMs',
   ],
   ...['totalTimeoutMs', 'onUnknown', 'connectMs', 'answerMs', 'stepMs', 'timeoutMs', 'callbackMs'],
 ];
