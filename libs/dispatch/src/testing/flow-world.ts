@@ -24,6 +24,7 @@ const failed = (status: number | null, name: string, failureClass: FailureClass)
   class: failureClass,
   status,
   error: { name, cause: null },
+  body: null,
   retryable: true,
   retryAfterMs: null,
 });
