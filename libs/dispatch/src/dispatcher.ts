@@ -1,5 +1,5 @@
 import type { Grant, Plan, Run, RunCommand, Step, StepKey } from '#domain';
-import type { CommandResult, Committed, LoadedRun, Owner, RunEngine, RunId, RunNews, StartedAttempt } from '#engine';
+import type { Committed, Owner, RunEngine, RunId, RunNews, StartedAttempt } from '#engine';
 import { LogFull, type EventStore, type Position } from '#event-store';
 import { Bag, type Clock, type DispatchConfig, type Entropy, type Log, type Span, type Tracer } from '#runtime';
 import { AttemptCounts } from './attempt-counts.js';
@@ -16,6 +16,7 @@ import type { ShardOwnership } from './shards/shard-ownership.js';
 import { StalledRuns } from './stalled-runs.js';
 import { parentOf, stepRequest, targetOf } from './step-request.js';
 import { TimerWheel, type Timer } from './timer-wheel.js';
+import { wakeRun } from './wake-run.js';
 import { HttpExchanges, type Exchange, type ExchangeOutcome } from './undici/undici-exchange.js';
 
 export type DispatcherOptions = DispatchConfig & {
@@ -86,7 +87,7 @@ export class Dispatcher implements Owner, Flights {
       connectionsPerOriginMax: options.connectionsPerOriginMax,
     });
     this.dues = new RunDues(openRuns, this.wheel, clock, log, {
-      wake: (runId, anew, done) => this.wake(runId, anew, done),
+      wake: (runId, anew, done) => wakeRun(engine, this.shards, runId, { anew, done }),
       isInHand: (runId) => engine.isActive(runId) || this.flow.isWaiting(runId),
     });
     const { dues } = this;
@@ -231,13 +232,6 @@ export class Dispatcher implements Owner, Flights {
     flight.exchange?.abort('Stepwell.ConnectionLost', why);
     this.flow.release(flight.claim, flight.epoch);
     this.wakeNext(flight.claim.gates);
-  }
-
-  private wake(runId: RunId, anew: boolean, done: (loaded: LoadedRun | null | undefined) => void): void {
-    const told = (result: CommandResult): void => done(result.status === 'unavailable' ? undefined : result.loaded);
-    if (!this.shards.holds(runId)) done(undefined);
-    else if (anew && this.engine.shared !== null) this.engine.shared.wakeAnew(runId, told);
-    else this.engine.submit(runId, WAKE_UP, NOBODY, told);
   }
 
   private perform({ runId, run, plan, traceparent }: Committed, { step: key, attempt }: StartedAttempt): void {

@@ -38,6 +38,8 @@ export const takeOver = async (
       'the table of open runs is ahead of the log: the log was replaced by an older one. Remove open-runs.sqlite* (or empty the table); it is made anew from the log.',
     );
   }
+  // Nothing to read, and nothing to write: on a full disk nothing could be.
+  if (shards.every((shard) => checkpoints.has(shard) && checkpointOf(shard) >= head)) return head;
   const scan = new OpenRunScan(checkpointOf);
   let read = 0;
   for (let after = from; after < head;) {

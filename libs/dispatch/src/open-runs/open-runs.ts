@@ -29,6 +29,12 @@ export interface OpenRuns {
   count(shards: readonly Shard[]): Promise<number>;
 }
 
+/** The disk of the table has no room for what was to be written; the table is as it was. */
+export class OpenRunsFull extends Error {
+  readonly code = 'storage-full';
+  readonly retryable = true;
+}
+
 /** Keeps the table as long as the process lives: beside a log in memory, and for tests. */
 export class MemoryOpenRuns implements OpenRuns {
   private readonly rows = new Map<RunId, number>();

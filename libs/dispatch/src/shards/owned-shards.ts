@@ -11,7 +11,7 @@ import {
   type Shard,
 } from '#event-store';
 import type { Clock, Entropy, Log } from '#runtime';
-import type { OpenRuns } from '../open-runs/open-runs.js';
+import { OpenRunsFull, type OpenRuns } from '../open-runs/open-runs.js';
 import type { RunDues } from '../run-dues.js';
 import { takeOver } from '../take-over.js';
 import type { ShardHolder, ShardOwnership } from './shard-ownership.js';
@@ -234,11 +234,23 @@ export class OwnedShards implements ShardHolder {
         );
         return this.act(ours, head);
       } catch (error) {
-        if (!this.started) throw error;
+        if (!this.started) {
+          if (!(error instanceof OpenRunsFull)) throw error;
+          this.takeOverLater(gained, error);
+          return;
+        }
         this.log.error('shards could not be taken over; trying again', { shards: ours.length, err: error });
       }
       await new Promise<void>((resolve) => this.clock.after(TAKE_OVER_AGAIN_MS, resolve));
     }
+  }
+
+  /** Of a start on a full disk: others read what is there meanwhile. */
+  private takeOverLater(gained: readonly Owned[], error: OpenRunsFull): void {
+    this.log.error('runs are taken over once there is room for the table of open runs', { err: error });
+    this.clock.after(TAKE_OVER_AGAIN_MS, () => {
+      this.takingOver = this.takeOver(gained);
+    });
   }
 
   /** The table tells of everything up to the head: from here on the log is followed, and the runs are acted for. */

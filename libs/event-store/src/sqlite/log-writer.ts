@@ -116,7 +116,7 @@ export class LogWriter {
    * A write that found no room, also that of the commit itself: the last frame, which makes the others count, is not whole,
    * and the next commit writes over what there is. Nothing was synced, so nothing is in doubt.
    */
-  #full(cause: Error): LogFull {
+  #full(cause: unknown): LogFull {
     this.#streams.clear();
     this.#appends.clear();
     this.#heads.clear();
@@ -202,7 +202,8 @@ export class LogWriter {
   }
 }
 
-const isFull = (error: unknown): error is Error => error instanceof Sqlite.SqliteError && error.code === 'SQLITE_FULL';
+// Whatever is thrown may be asked for its code.
+const isFull = (error: unknown): boolean => (error as { code?: unknown } | null)?.code === 'SQLITE_FULL';
 
 /** An OS lock: it dies with the process, however that ends. The file itself stays empty. */
 const holdLock = (folder: string, waitMs: number): Sqlite.Database => {

@@ -57,9 +57,8 @@ export class SqliteViews {
 
   /** Opens a set, or makes an empty one. Refuses one that a newer release has written (`ViewsTooNew`). */
   static async open(file: string): Promise<SqliteViews> {
-    const database = new Database(file);
+    const database = openFile(file);
     try {
-      database.pragma('journal_mode = wal');
       // A lost tail is read from the log again, and the checkpoint is lost with its rows.
       database.pragma('synchronous = normal');
       database.pragma(`cache_size = -${CACHE_KIB}`);
@@ -133,3 +132,31 @@ export class SqliteViews {
     return (this.#readCheckpoint.get() as { position: Position }).position;
   }
 }
+
+/** Whether a write has failed for want of room alone: what was there before is there still. */
+export const isDiskFull = (error: unknown): boolean => codeOf(error) === 'SQLITE_FULL';
+
+// Whatever is thrown may be asked for its code.
+const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code;
+
+const openFile = (file: string): Database.Database => {
+  try {
+    return openAs(file, 'normal');
+  } catch (error) {
+    if (codeOf(error) !== 'SQLITE_IOERR_SHMSIZE') throw error;
+    // On a full disk there is no room for the file by which several processes share a set: alone it can still be read.
+    return openAs(file, 'exclusive');
+  }
+};
+
+const openAs = (file: string, lockingMode: 'normal' | 'exclusive'): Database.Database => {
+  const database = new Database(file);
+  try {
+    database.pragma(`locking_mode = ${lockingMode}`);
+    database.pragma('journal_mode = wal');
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+};

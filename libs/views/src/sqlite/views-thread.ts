@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import assert from 'node:assert/strict';
 import { systemClock } from '#runtime';
-import { SqliteViews } from './sqlite-views.js';
+import { isDiskFull, SqliteViews } from './sqlite-views.js';
 import type { Reply, Request, ThreadOptions } from './thread-messages.js';
 import { readOrMakeSets, setFile } from './view-sets.js';
 
@@ -35,6 +35,14 @@ const serveWritten = (): void => {
   if (written === served || written.checkpoint < served.checkpoint) return;
   served.close();
   served = written;
+};
+
+/** After a batch that found no room: the set as it stands on disk. */
+const reopen = async (): Promise<void> => {
+  const alone = written === served;
+  written.close();
+  written = await SqliteViews.open(setFile(folder, set));
+  if (alone) served = written;
 };
 
 const close = (): null => {
@@ -77,8 +85,11 @@ port.on('message', (request: Request) => {
       if (request.type === 'stop') port.close();
     } catch (error) {
       // A failed batch leaves a transaction open, and nobody knows what its file is like: the thread dies, and a new one
-      // goes on from the checkpoint. A failed reading harms nobody.
-      if (request.type === 'apply') throw error;
+      // goes on from the checkpoint. A failed reading harms nobody, and on a full disk lists are read as ever.
+      if (request.type === 'apply') {
+        if (!isDiskFull(error)) throw error;
+        await reopen();
+      }
       post({ id: request.id, error });
     }
   });

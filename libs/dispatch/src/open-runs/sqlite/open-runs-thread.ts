@@ -16,7 +16,8 @@ export type OpenRunsQuestion =
   | { readonly id: number; readonly ask: 'count' | 'checkpoint' | 'close' };
 
 export type OpenRunsAnswer =
-  { readonly id: number; readonly result: unknown } | { readonly id: number; readonly error: string };
+  | { readonly id: number; readonly result: unknown }
+  | { readonly id: number; readonly error: string; readonly full: boolean };
 
 // Rows are few next to the log's and made anew when lost, so commits need no fsync of their own (NORMAL), only order.
 const SCHEMA = `
@@ -28,6 +29,8 @@ const SCHEMA = `
 const open = (file: string) => {
   const database = new Database(file);
   try {
+    // This thread alone has it open: it needs no file to share it by, for which a full disk has no room.
+    database.pragma('locking_mode = exclusive');
     database.pragma('journal_mode = wal');
     database.pragma('synchronous = normal');
     database.exec(SCHEMA);
@@ -90,7 +93,8 @@ const serve = (file: string, answer: (message: OpenRunsAnswer) => void) => {
     try {
       answer({ id: question.id, result: ask(question) ?? null });
     } catch (error) {
-      answer({ id: question.id, error: error instanceof Error ? error.message : String(error) });
+      const full = error instanceof Database.SqliteError && error.code === 'SQLITE_FULL';
+      answer({ id: question.id, error: error instanceof Error ? error.message : String(error), full });
     }
     if (question.ask === 'close') parentPort?.close();
   };

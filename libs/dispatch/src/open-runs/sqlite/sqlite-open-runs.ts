@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Worker } from 'node:worker_threads';
 import { SHARDS, type Position, type Shard } from '#event-store';
-import type { OpenRun, OpenRuns, OpenRunsBatch } from '../open-runs.js';
+import { OpenRunsFull, type OpenRun, type OpenRuns, type OpenRunsBatch } from '../open-runs.js';
 import type { OpenRunsAnswer, OpenRunsQuestion } from './open-runs-thread.js';
 
 type Question = OpenRunsQuestion extends infer Q ? (Q extends { id: number } ? Omit<Q, 'id'> : never) : never;
@@ -77,7 +77,8 @@ export class SqliteOpenRuns implements OpenRuns {
   private answered(answer: OpenRunsAnswer): void {
     const waiting = this.waiting.get(answer.id);
     this.waiting.delete(answer.id);
-    if ('error' in answer) return waiting?.reject(new Error(answer.error));
+    if ('error' in answer)
+      return waiting?.reject(answer.full ? new OpenRunsFull(answer.error) : new Error(answer.error));
     // What the thread answers is of the type that the question asks for: both sides are this folder's.
     waiting?.resolve(answer.result as never);
   }
