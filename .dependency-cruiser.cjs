@@ -78,17 +78,17 @@ module.exports = {
     },
     {
       name: 'no-app-imports-another',
-      comment: 'apps share libraries, not code of their own',
+      comment: 'apps share libraries and apps/modules, not code of their own',
       severity: 'error',
       from: { path: '^apps/([^/]+)/', pathNot: '^apps/standalone/' },
-      to: { path: '^apps/', pathNot: '^apps/$1/' },
+      to: { path: '^apps/', pathNot: '^apps/($1|modules)/' },
     },
     {
       name: 'standalone-composes-modules',
-      comment: 'standalone takes the modules of the other apps, and nothing else of them',
+      comment: 'standalone takes the modules of the other apps, and nothing else of them but what all apps share',
       severity: 'error',
       from: { path: '^apps/standalone/', pathNot: TESTS },
-      to: { path: '^apps/', pathNot: ['^apps/standalone/', '[.]module[.]ts$'] },
+      to: { path: '^apps/', pathNot: ['^apps/(standalone|modules)/', '[.]module[.]ts$'] },
     },
     {
       name: 'no-library-imports-an-app',
@@ -102,7 +102,7 @@ module.exports = {
       comment: 'the sample application is what a user would write: it knows Stepwell by HTTP only',
       severity: 'error',
       from: { path: '^apps/sample-app/' },
-      to: { path: '^(libs|test)/' },
+      to: { path: '^(libs|test|apps/modules)/' },
     },
     {
       name: 'nest-only-in-apps',

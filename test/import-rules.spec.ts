@@ -58,10 +58,16 @@ const PLANTED: Readonly<Record<string, readonly (readonly [file: string, specifi
     ['libs/engine/src/d.ts', '../../event-store/src/testing/contract.js'],
     ['apps/dispatcher/src/d.ts', '../../../test/support.js'],
   ],
-  'no-app-imports-another': [['apps/projector/src/e.ts', '../../dispatcher/src/dispatcher.module.js']],
+  'no-app-imports-another': [
+    ['apps/projector/src/e.ts', '../../dispatcher/src/dispatcher.module.js'],
+    ['apps/modules/src/e.ts', '../../dispatcher/src/dispatcher.module.js'],
+  ],
   'standalone-composes-modules': [['apps/standalone/src/e.ts', '../../dispatcher/src/inner.js']],
   'no-library-imports-an-app': [['libs/views/src/e.ts', '../../../apps/dispatcher/src/inner.js']],
-  'sample-app-stands-alone': [['apps/sample-app/src/f.ts', '#runtime']],
+  'sample-app-stands-alone': [
+    ['apps/sample-app/src/f.ts', '#runtime'],
+    ['apps/sample-app/src/g.ts', '../../modules/src/tokens.js'],
+  ],
   'nest-only-in-apps': [['libs/engine/src/g.ts', '@nestjs/common']],
   // A cycle is reported once, at the first of its files.
   'no-cycles': [['libs/domain/src/egg.ts', './hen.js']],
@@ -95,6 +101,8 @@ const ALLOWED: readonly (readonly [file: string, specifier: string])[] = [
   ['libs/views/src/views.module.ts', '@nestjs/common'],
   ['apps/standalone/src/ok.ts', '../../dispatcher/src/dispatcher.module.js'],
   ['apps/dispatcher/src/ok.ts', '#domain'],
+  ['apps/dispatcher/src/shared.ts', '../../modules/src/tokens.js'],
+  ['apps/standalone/src/shared.ts', '../../modules/src/tokens.js'],
   ['apps/dispatcher/src/ok.spec.ts', '../../../test/support.js'],
   ['test/ok.spec.ts', 'jest'],
 ];
@@ -107,6 +115,7 @@ const EMPTY = [
   'libs/event-store/src/testing/contract.ts',
   'apps/dispatcher/src/dispatcher.module.ts',
   'apps/dispatcher/src/inner.ts',
+  'apps/modules/src/tokens.ts',
   'test/support.ts',
 ];
 const DEPENDENCIES = [

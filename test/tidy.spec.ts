@@ -77,7 +77,7 @@ const RULES: readonly Rule[] = [
     breaks: (_, path) => {
       const name = basename(path).replace(/^\./, '');
       const inKebab =
-        /^[a-z\d]+(-[a-z\d]+)*(\.(module|controller|filter|pipe|spec|int|sim|e2e|bench|config))*\.(ts|mjs|cjs)$/;
+        /^[a-z\d]+(-[a-z\d]+)*(\.(module|controller|filter|interceptor|pipe|spec|int|sim|e2e|bench|config))*\.(ts|mjs|cjs)$/;
       const folders = path.split('/').flatMap((part) => part.replace(/\..*$/, '').split('-'));
       return !inKebab.test(name) || folders.some((word) => BANNED_FILES.includes(word));
     },

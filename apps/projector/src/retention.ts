@@ -1,11 +1,11 @@
-import { hostname } from 'node:os';
 import { Archiver } from '#engine';
 import type { EventStore } from '#event-store';
 import { systemClock, systemEntropy, type Config, type Log } from '#runtime';
-import { PostgresLeaderLock, type Leading } from '#views';
+import type { Leading, PostgresLeaderLock } from '#views';
+import { aborted, leaderLock, type LockSettings } from './leader-lock.js';
 
 /** What of the settings retention reads. */
-export type RetentionSettings = Pick<Config, 'retention'> & { readonly views: { readonly url: string | null } };
+export type RetentionSettings = Pick<Config, 'retention'> & LockSettings;
 
 /**
  * Archives finished runs while this process is the one of several that does. `null`: runs are kept for ever. To be stopped
@@ -18,10 +18,7 @@ export const retain = (
 ): PostgresLeaderLock | null => {
   const { ageMs, archiveDir: folder, runsPerSecond } = retention;
   if (ageMs === null || views.url === null) return null;
-  const lock = new PostgresLeaderLock(views.url, 'retention', systemClock, {
-    holder: `${hostname()}-${process.pid}`,
-    onFault: (err, delayMs) => log.warn('the lock of retention was lost; asking for it again', { err, delayMs }),
-  });
+  const lock = leaderLock({ views }, 'retention', log);
   lock.start(async ({ signal }: Leading) => {
     // A new one each time: it makes the folder its own, which refuses the one before, should that still be writing.
     const archiver = new Archiver(store, systemClock, systemEntropy, log, { folder, ageMs, runsPerSecond });
@@ -34,9 +31,3 @@ export const retain = (
   });
   return lock;
 };
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });

@@ -1,11 +1,26 @@
+import type { DynamicModule, Provider } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DEFAULT_RUN_LIMITS, type JsonText } from '#domain';
-import { Catalogue, RunEngine, type Committed, type Owner } from '#engine';
-import { MemoryEventStore } from '#event-store';
-import { loadConfig, nodeInfo, silentLog, systemClock, systemEntropy } from '#runtime';
-import type { WorkflowApiParts } from '../src/parts.js';
-import { createHttpAdapter, WorkflowApiModule, type HttpAdapter } from '../src/workflow-api.module.js';
+import { Catalogue, RunEngine, Runs, type Committed, type Owner } from '#engine';
+import { EventStore, MemoryEventStore, type Position } from '#event-store';
+import {
+  Clock,
+  loadConfig,
+  Log,
+  MetricsPage,
+  nodeInfo,
+  NodeInfo,
+  silentLog,
+  systemClock,
+  systemEntropy,
+  type Config,
+  type Tracer,
+} from '#runtime';
+import { ProcessReport, type PartReport } from '../../modules/src/process-report.js';
+import { RunLists } from '../../modules/src/run-lists.js';
+import { CONFIG, PROCESS, TRACER } from '../../modules/src/tokens.js';
+import { createApiAdapter, WorkflowApiModule } from '../src/workflow-api.module.js';
 
 const step = (name: string) => ({ type: 'step', name, url: `/steps/${name}`, headers: { 'x-team': 'growth' } });
 
@@ -66,20 +81,36 @@ export class InstantOwner implements Owner {
 
 export type TestApi = {
   readonly app: NestFastifyApplication;
+  readonly adapter: ReturnType<typeof createApiAdapter>;
   readonly url: string;
   readonly owner: InstantOwner;
   readonly catalogue: Catalogue;
   readonly store: MemoryEventStore;
   readonly engine: RunEngine;
-  readonly http: HttpAdapter;
   stop(): Promise<void>;
 };
 
+/** What a test may put in the place of a part, or beside the modules of the API. */
+export type TestApiParts = {
+  readonly runs?: Runs;
+  readonly lists?: RunLists;
+  readonly log?: Log;
+  readonly tracer?: Tracer;
+  readonly report?: PartReport;
+  readonly providers?: readonly Provider[];
+};
+
+const NO_LISTS: RunLists = {
+  listRuns: async () => ({ status: 'page', items: '[]', nextCursor: null, position: 0 as Position }),
+  listSteps: async () => ({ status: 'page', items: '[]', nextCursor: null, position: 0 }) as never,
+  waitFor: async () => true,
+};
+
+class TestParts {}
+class TestApp {}
+
 /** The HTTP edge on a free port over the engine and a store in memory, without a dispatcher. */
-export const startTestApi = async (
-  change: Partial<WorkflowApiParts> = {},
-  given?: MemoryEventStore,
-): Promise<TestApi> => {
+export const startTestApi = async (change: TestApiParts = {}, given?: MemoryEventStore): Promise<TestApi> => {
   const config = loadConfig({});
   const store = given ?? new MemoryEventStore();
   await store.start();
@@ -90,48 +121,47 @@ export const startTestApi = async (
   const owner = new InstantOwner();
   owner.engine = engine;
   engine.ownedBy(owner);
-  const parts = {
-    runs: engine,
-    store,
-    catalogue,
-    clock: systemClock,
-    log: silentLog,
-    config,
-    lists: {
-      listRuns: async () => ({ status: 'page', items: '[]', nextCursor: null, position: 0 }),
-      listSteps: async () => ({ status: 'page', items: '[]', nextCursor: null, position: 0 }),
-      waitFor: async () => true,
-    },
-    health: { readiness: async () => ({ status: 'ready', parts: {} }) },
-    node: nodeInfo(config, {
-      roles: ['workflow-api'],
-      versions: { eventStoreServer: null, viewsSchema: null },
-      state: () => ({ shards: { owned: 0, acting: 0, of: 64 } }),
-    }),
-    metrics: {},
-    tracer: null,
-    ...change,
-  } as unknown as WorkflowApiParts;
-  const http = createHttpAdapter(parts.config);
-  const app = await NestFactory.create<NestFastifyApplication>(WorkflowApiModule.with(parts, http), http.adapter, {
-    bodyParser: false,
-    logger: false,
-  });
+  const report = new ProcessReport();
+  report.add(change.report ?? {});
+  const parts: DynamicModule = {
+    module: TestParts,
+    global: true,
+    providers: [
+      { provide: CONFIG, useValue: config },
+      { provide: PROCESS, useValue: { name: 'workflow-api', roles: ['workflow-api'], alone: true } },
+      { provide: TRACER, useValue: change.tracer ?? null },
+      { provide: Log, useValue: change.log ?? silentLog },
+      { provide: Clock, useValue: systemClock },
+      { provide: ProcessReport, useValue: report },
+      { provide: MetricsPage, useValue: new MetricsPage(report.metrics) },
+      { provide: NodeInfo, useValue: describeNode(config) },
+      { provide: EventStore, useValue: store },
+      { provide: Catalogue, useValue: catalogue },
+      { provide: Runs, useValue: change.runs ?? engine },
+      { provide: RunLists, useValue: change.lists ?? NO_LISTS },
+    ],
+    exports: [
+      ...[CONFIG, PROCESS, TRACER, Log, Clock, ProcessReport, MetricsPage, NodeInfo],
+      ...[EventStore, Catalogue, Runs, RunLists],
+    ],
+  };
+  const adapter = createApiAdapter(config);
+  const root = { module: TestApp, imports: [parts, WorkflowApiModule], providers: [...(change.providers ?? [])] };
+  const app = await NestFactory.create<NestFastifyApplication>(root, adapter, { bodyParser: false, logger: false });
   await app.listen(0, '127.0.0.1');
   const url = (await app.getUrl()).replace('[::1]', '127.0.0.1');
-  return {
-    app,
-    url,
-    owner,
-    catalogue,
-    store,
-    engine,
-    http,
-    stop: async () => {
-      await app.close();
-      await engine.stop();
-      await catalogue.stop();
-      if (given === undefined) await store.stop();
-    },
+  const stop = async (): Promise<void> => {
+    await app.close();
+    await engine.stop();
+    await catalogue.stop();
+    if (given === undefined) await store.stop();
   };
+  return { app, adapter, url, owner, catalogue, store, engine, stop };
 };
+
+const describeNode = (config: Config): NodeInfo =>
+  nodeInfo(config, {
+    roles: ['workflow-api'],
+    versions: () => ({ eventStoreServer: null, viewsSchema: null }),
+    state: () => ({ shards: { owned: 0, acting: 0, of: 64 } }),
+  });

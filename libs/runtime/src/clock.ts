@@ -1,13 +1,13 @@
 /** The wall clock and timers of the process. The only place where time comes in. */
-export interface Clock {
+export abstract class Clock {
   /** Milliseconds since the epoch, by the wall clock: may jump. */
-  nowMs(): number;
+  abstract nowMs: () => number;
   /** Milliseconds by a clock that never goes back; for measuring and sleeping. */
-  monotonicMs(): number;
+  abstract monotonicMs: () => number;
   /** `nowMs` as ISO 8601 UTC with milliseconds. */
-  now(): string;
+  abstract now: () => string;
   /** Calls back once after about `delayMs`; the returned function takes it back. */
-  after(delayMs: number, call: () => void): () => void;
+  abstract after: (delayMs: number, call: () => void) => () => void;
 }
 
 let cachedMs = -1;

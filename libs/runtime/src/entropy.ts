@@ -1,11 +1,11 @@
 import { randomFillSync, hash } from 'node:crypto';
 
 /** Chance and fresh names. The only place where they come in. */
-export interface Entropy {
+export abstract class Entropy {
   /** In [0, 1): the share of jitter. */
-  jitter(): number;
+  abstract jitter: () => number;
   /** `bytes` random bytes in hex. */
-  hex(bytes: number): string;
+  abstract hex: (bytes: number) => string;
 }
 
 const POOL_BYTES = 8192;

@@ -4,8 +4,8 @@ import './node-version.js';
 export { Bag, ChurnMap, type Bagged } from './churn.js';
 export { VERSION } from './version.js';
 export { tuneCollector } from './collector.js';
-export { instantOf, systemClock, type Clock } from './clock.js';
-export { base32ToHex, sha256Base32, sha256Hex, stepIdempotencyKey, systemEntropy, type Entropy } from './entropy.js';
+export { instantOf, systemClock, Clock } from './clock.js';
+export { base32ToHex, sha256Base32, sha256Hex, stepIdempotencyKey, systemEntropy, Entropy } from './entropy.js';
 export { ConfigRefused, loadConfig, loadConfigOrExit } from './config.js';
 export type {
   Config,
@@ -18,7 +18,7 @@ export type {
 } from './config.js';
 export type { FlowLimit } from './flow-limits.js';
 export { commandLine } from './command-line.js';
-export { createLog, silentLog, type Log, type LogFields } from './log.js';
+export { createLog, silentLog, Log, type LogFields } from './log.js';
 export { armFailpoint, failpoint, failpoints } from './failpoints.js';
 export { nearestNames } from './nearest-names.js';
 export { onShutdown } from './shutdown.js';
@@ -31,7 +31,8 @@ export { Histogram } from './metrics/histogram.js';
 export type { MetricSources, Sample } from './metrics/metric-sources.js';
 export { MetricsPage } from './metrics/prom-client/metrics-page.js';
 export { METRICS, type Metric, type MetricName } from './metrics/metric-table.js';
-export { OpsServer, type OpsServerParts } from './ops-server.js';
+export { createOpsServer, opsListener, type OpsAnswers } from './ops-server.js';
+export { PortRefused, ProcessPort } from './process-port.js';
 export {
   NodeInfo,
   nodeInfo,
@@ -40,6 +41,7 @@ export {
   type NodeParts,
   type NodeRole,
   type NodeState,
+  type NodeVersions,
 } from './node-info.js';
 export { readinessOf, type PartStatus, type Readiness } from './readiness.js';
 export { openTracer, type Span, type SpanAttributes, type SpanStart, type Tracer } from './tracing/tracer.js';

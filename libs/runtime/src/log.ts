@@ -8,13 +8,13 @@ export type LogFields = Readonly<Record<string, unknown>>;
  * Where a process says what happened. A line is a message and fields; payloads and credentials are no fields: what comes
  * under their names is censored, at any level. An error goes under `err`.
  */
-export interface Log {
-  debug(message: string, fields?: LogFields): void;
-  info(message: string, fields?: LogFields): void;
-  warn(message: string, fields?: LogFields): void;
-  error(message: string, fields?: LogFields): void;
+export abstract class Log {
+  abstract debug: (message: string, fields?: LogFields) => void;
+  abstract info: (message: string, fields?: LogFields) => void;
+  abstract warn: (message: string, fields?: LogFields) => void;
+  abstract error: (message: string, fields?: LogFields) => void;
   /** A log whose lines all carry these fields too. */
-  child(fields: LogFields): Log;
+  abstract child: (fields: LogFields) => Log;
 }
 
 const CREDENTIALS = ['authorization', 'proxy-authorization', 'cookie', 'set-cookie', 'token', 'secret', 'password'];

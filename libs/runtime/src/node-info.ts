@@ -56,11 +56,11 @@ export abstract class NodeInfo {
 
 export type NodeParts = {
   readonly roles: readonly NodeRole[];
-  readonly versions: Pick<NodeVersions, 'eventStoreServer' | 'viewsSchema'>;
+  readonly versions: () => Pick<NodeVersions, 'eventStoreServer' | 'viewsSchema'>;
   readonly state: () => Pick<NodeState, 'shards'> & Partial<NodeState>;
 };
 
-/** To be made when the process has started. */
+/** To be made when the process starts: it tells since when it runs. */
 export const nodeInfo = (
   { eventStore, limits }: Pick<Config, 'eventStore' | 'limits'>,
   { roles, versions, state }: NodeParts,
@@ -75,9 +75,16 @@ export const nodeInfo = (
     roles,
     eventStore,
     startedAt: systemClock.now(),
-    versions: { stepwell: VERSION, node, ...versions },
   } as const;
-  return { toJSON: () => ({ ...fixed, ...NO_PART, ...state(), limits }) };
+  return {
+    toJSON: () => ({
+      ...fixed,
+      versions: { stepwell: VERSION, node, ...versions() },
+      ...NO_PART,
+      ...state(),
+      limits,
+    }),
+  };
 };
 
 const NO_PART = {

@@ -2,13 +2,14 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { loadConfig } from './config.js';
 import { silentLog } from './log.js';
 import { MetricsPage } from './metrics/prom-client/metrics-page.js';
-import { OpsServer } from './ops-server.js';
+import { createOpsServer, opsListener } from './ops-server.js';
+import { ProcessPort } from './process-port.js';
 import { nodeInfo } from './node-info.js';
 import { readinessOf, type Readiness } from './readiness.js';
 
 const node = nodeInfo(loadConfig({}), {
   roles: ['dispatcher'],
-  versions: { eventStoreServer: '24.10.0', viewsSchema: null },
+  versions: () => ({ eventStoreServer: '24.10.0', viewsSchema: null }),
   state: () => ({ shards: { owned, acting: 3, of: 64 } }),
 });
 let owned = 20;
@@ -16,21 +17,17 @@ let owned = 20;
 const part = (status: 'ready' | 'degraded' | 'not-ready') => ({ status, detail: null });
 
 let readiness: () => Promise<Readiness>;
-let server: OpsServer;
+let port: ProcessPort;
 let url: string;
 
 beforeEach(async () => {
   readiness = () => Promise.resolve(readinessOf({ views: part('ready') }));
-  server = new OpsServer({
-    http: { host: '127.0.0.1', port: 0 },
-    readiness: () => readiness(),
-    metrics: new MetricsPage({ stepwell_shards_owned: () => 21 }),
-    node,
-    log: silentLog,
-  });
-  url = await server.start();
+  port = new ProcessPort(createOpsServer(), { host: '127.0.0.1', port: 0 });
+  const metrics = new MetricsPage({ stepwell_shards_owned: () => 21 });
+  await port.bind(opsListener({ readiness: () => readiness(), metrics, node, log: silentLog }));
+  url = port.url;
 });
-afterEach(() => server.stop());
+afterEach(() => port.stop());
 
 const get = async (path: string, method = 'GET') => {
   const answer = await fetch(url + path, { method });
@@ -84,16 +81,9 @@ describe('the server of a process without an API', () => {
     expect((await get('/livez')).status).toBe(200);
   });
 
-  it('refuses a port that is taken', async () => {
-    const port = Number(new URL(url).port);
-    const second = new OpsServer({
-      http: { host: '127.0.0.1', port },
-      readiness,
-      metrics: new MetricsPage({}),
-      node,
-      log: silentLog,
-    });
-    await expect(second.start()).rejects.toThrow('EADDRINUSE');
+  it('refuses a port that is taken by the name of its setting', async () => {
+    const second = new ProcessPort(createOpsServer(), { host: '127.0.0.1', port: Number(new URL(url).port) });
+    await expect(second.bind(() => {})).rejects.toThrow('set STEPWELL_PORT to a free port');
     await second.stop();
   });
 });

@@ -1,23 +1,23 @@
 import { Controller, Get, Query, Req, Res } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
-import { replyText, type HttpReply, type HttpRequest } from '../http/exchange.js';
-import { NoQuery } from '../runs/run-queries.js';
+import type { Answer } from '../http/answer.js';
+import { Endpoint } from '../http/endpoint.js';
+import type { HttpReply, HttpRequest } from '../http/exchange.js';
+import { NoQuery } from '../http/parameters.js';
+import { GET_OPENAPI } from './endpoints/get-openapi.js';
 import { OpenApiText } from './openapi-text.js';
 import { createSwaggerPage } from './swagger-page.js';
 
 /** `/openapi.json`, and Swagger UI at `/docs`. */
 @Controller()
 export class DocsController {
-  readonly #document: OpenApiText;
   #page: Promise<FastifyInstance> | null = null;
 
-  constructor(document: OpenApiText) {
-    this.#document = document;
-  }
+  constructor(private readonly document: OpenApiText) {}
 
-  @Get('openapi.json')
-  async openapi(@Query({ schema: NoQuery }) _query: NoQuery, @Res() reply: HttpReply): Promise<void> {
-    replyText(reply, await this.#document.text());
+  @Endpoint(GET_OPENAPI)
+  async openapi(@Query({ schema: NoQuery }) _query: NoQuery): Promise<Answer> {
+    return { text: await this.document.text() };
   }
 
   @Get(['docs', 'docs/*'])

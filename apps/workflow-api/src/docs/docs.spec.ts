@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { startTestApi, type TestApi } from '../../testing/test-api.js';
-import { createOpenApiDocument } from './openapi-document.js';
 import { OPENAPI_PATH, openApiYaml } from './openapi-yaml.js';
+import { describeApi } from '../workflow-api.module.js';
 
 /** Compiled files lie in `dist`, one folder below the root. */
 const ROOT = join(import.meta.dirname, '../../../../..');
@@ -20,15 +20,15 @@ describe('the OpenAPI document', () => {
     const running = await (await fetch(`${api.url}/openapi.json`)).json();
     const file = readFileSync(join(ROOT, OPENAPI_PATH), 'utf8');
     expect(parse(file)).toEqual(running);
-    expect(file).toBe(openApiYaml(await createOpenApiDocument()));
+    expect(file).toBe(openApiYaml(await describeApi()));
   });
 
   it('tells of every route and of no other', async () => {
-    const { paths } = await createOpenApiDocument();
+    const { paths } = await describeApi();
     const told = Object.entries(paths).flatMap(([path, item]) =>
       Object.keys(item).map((method) => `${method} ${path}`),
     );
-    const served = api.http.routes
+    const served = api.adapter.routes
       .entries()
       .filter(({ url }) => !url.startsWith('/docs'))
       .flatMap(({ url, methods }) =>
@@ -40,7 +40,7 @@ describe('the OpenAPI document', () => {
   });
 
   it('has an example for every parameter that is required, and for every body', async () => {
-    const { paths } = await createOpenApiDocument();
+    const { paths } = await describeApi();
     for (const [path, item] of Object.entries(paths)) {
       for (const [method, operation] of Object.entries(item) as [string, any][]) {
         const lacking = operation.parameters.filter(

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { startTestApi, type TestApi } from '../../testing/test-api.js';
-import { createOpenApiDocument, type OpenApiDocument } from './openapi-document.js';
+import { describeApi } from '../workflow-api.module.js';
+import type { OpenApiDocument } from './openapi-document.js';
 
 let api: TestApi;
 let document: OpenApiDocument;
@@ -10,7 +11,7 @@ beforeAll(async () => {
   api = await startTestApi();
   // The step of the example that is to be cancelled gets no answer.
   api.owner.held.add('unheard');
-  document = await createOpenApiDocument();
+  document = await describeApi();
   ajv = new Ajv2020({ strict: false, validateFormats: false });
   ajv.addSchema({ $id: 'openapi', components: document.components });
 });

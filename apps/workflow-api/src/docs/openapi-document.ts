@@ -1,15 +1,17 @@
-import type { DynamicModule } from '@nestjs/common';
+import type { DynamicModule, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { z } from 'zod';
 import { PROBLEMS, type ProblemCode } from '../http/problems.js';
-import { CONTROLLER_NEEDS, CONTROLLERS } from '../controllers.js';
-import { COMPONENTS } from './components.js';
-import { HEADERS, type Answer, type Operation, type Parameter } from './operation.js';
-import { RUN_OPERATIONS } from './run-operations.js';
-import { SERVICE_OPERATIONS } from './service-operations.js';
-import { STEP_OPERATIONS } from './step-operations.js';
-import { WORKFLOW_OPERATIONS } from './workflow-operations.js';
+import {
+  endpointsOf,
+  HEADERS,
+  type AnswerDescription,
+  type Body,
+  type EndpointDescription,
+  type Parameter,
+} from '../http/endpoint.js';
+import { ProblemShape } from './service-schemas.js';
 
 export type JsonObject = { readonly [name: string]: unknown };
 export type OpenApiDocument = {
@@ -19,23 +21,21 @@ export type OpenApiDocument = {
   readonly components: { readonly schemas: JsonObject };
 };
 
-const OPERATIONS: Readonly<Record<string, Operation>> = {
-  ...WORKFLOW_OPERATIONS,
-  ...RUN_OPERATIONS,
-  ...STEP_OPERATIONS,
-  ...SERVICE_OPERATIONS,
-};
 const DESCRIPTION =
   'Durable workflows over HTTP. Every error is a problem (RFC 9457) whose `type` is an address of this server. Lists are paged by cursors.';
 
 /**
- * The OpenAPI document: paths and parameters as Nest has them by @nestjs/swagger, words, examples and answers out of the
- * tables beside this file. Nothing of the service is started for it.
+ * The OpenAPI document of the controllers of some modules: paths and parameters as Nest has them by @nestjs/swagger, words,
+ * examples and answers out of the descriptions of the endpoints. Nothing of the service is started for it.
  */
-export const createOpenApiDocument = async (): Promise<OpenApiDocument> => {
+export const createOpenApiDocument = async (modules: readonly Type[]): Promise<OpenApiDocument> => {
+  const controllers = modules.flatMap(controllersOf);
   // Loaded here, since it costs a tenth of a second that no start should pay.
   const { DocumentBuilder, SwaggerModule } = await import('@nestjs/swagger');
-  const app = await NestFactory.create(documentedModule(), new FastifyAdapter(), { preview: true, logger: false });
+  const app = await NestFactory.create(documentedModule(controllers), new FastifyAdapter(), {
+    preview: true,
+    logger: false,
+  });
   const config = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Stepwell')
@@ -47,12 +47,11 @@ export const createOpenApiDocument = async (): Promise<OpenApiDocument> => {
   });
   await app.close();
   const paths: Record<string, Record<string, JsonObject>> = {};
-  for (const [key, operation] of Object.entries(OPERATIONS)) {
-    const [method = '', path = ''] = key.split(' ');
+  for (const endpoint of controllers.flatMap(endpointsOf)) {
+    const { method, path } = endpoint;
     // The compiler knows path items by their methods, here one is picked by its name.
-    const found = (scanned.paths[path] as Record<string, { parameters?: ScannedParameter[] }> | undefined)?.[method];
-    if (found === undefined) throw new Error(`the document tells of ${key}, which no controller serves`);
-    (paths[path] ??= {})[method] = documented(operation, found.parameters ?? []);
+    const item = scanned.paths[path] as Record<string, { parameters?: ScannedParameter[] }>;
+    (paths[path] ??= {})[method] = documented(endpoint, item[method]?.parameters ?? []);
   }
   const { openapi, info } = scanned;
   // Through JSON, so that nothing is left that JSON does not have.
@@ -69,12 +68,18 @@ export const createOpenApiDocument = async (): Promise<OpenApiDocument> => {
 
 class DocumentedModule {}
 
-/** The controllers alone: in preview nothing is made, so that nothing need be given. A function, as controllers lead here. */
-const documentedModule = (): DynamicModule => ({
+/** The controllers alone. In preview nothing is made, so that what they are given may be nothing. */
+const documentedModule = (controllers: readonly Type[]): DynamicModule => ({
   module: DocumentedModule,
-  controllers: [...CONTROLLERS],
-  providers: CONTROLLER_NEEDS.map((provide) => ({ provide, useValue: null })),
+  controllers: [...controllers],
+  providers: controllers.flatMap(needsOf).map((provide) => ({ provide, useValue: null })),
 });
+
+// Under these names Nest and the compiler keep what the types say here.
+const controllersOf = (module: Type): readonly Type[] =>
+  (Reflect.getMetadata('controllers', module) ?? []) as readonly Type[];
+const needsOf = (controller: Type): readonly Type[] =>
+  (Reflect.getMetadata('design:paramtypes', controller) ?? []) as readonly Type[];
 
 const TAGS = [
   { name: 'Workflows', description: 'Named templates; each published version is immutable.' },
@@ -90,8 +95,8 @@ type ScannedParameter = {
   readonly description?: string;
 };
 
-const documented = (operation: Operation, scanned: readonly ScannedParameter[]): JsonObject => {
-  const { id, tag, summary, description, parameters = {}, body, answers, problems } = operation;
+const documented = (endpoint: EndpointDescription, scanned: readonly ScannedParameter[]): JsonObject => {
+  const { id, tag, summary, description, parameters = {}, body, answers, problems } = endpoint;
   const known = scanned.filter((parameter) => parameter.in === 'path' || parameter.in === 'query');
   const headers = Object.entries(parameters).filter(([, parameter]) => parameter.in === 'header');
   return {
@@ -133,13 +138,7 @@ const withWords = (parameter: ScannedParameter, words: Parameter | undefined): J
 const exampleObjects = (examples: JsonObject): JsonObject =>
   Object.fromEntries(Object.entries(examples).map(([name, value]) => [name, { value }]));
 
-const requestBody = ({
-  required,
-  types,
-  schema,
-  examples,
-  asText = {},
-}: NonNullable<Operation['body']>): JsonObject => ({
+const requestBody = ({ required, types, schema, examples, asText = {} }: Body): JsonObject => ({
   required,
   content: Object.fromEntries(
     types.map((type) => {
@@ -150,7 +149,7 @@ const requestBody = ({
   ),
 });
 
-const response = ({ description, schema, headers = [], otherTypes = {} }: Answer): JsonObject => ({
+const response = ({ description, schema, headers = [], otherTypes = {} }: AnswerDescription): JsonObject => ({
   description,
   ...(headers.length === 0
     ? undefined
@@ -184,13 +183,14 @@ const problemResponses = (codes: readonly ProblemCode[]): JsonObject => {
       String(status),
       {
         description: each.map((code) => `\`${code}\``).join(', '),
-        content: { 'application/problem+json': { schema: ref('Problem') } },
+        content: { 'application/problem+json': { schema: ref(ProblemShape) } },
       },
     ]),
   );
 };
 
-const ref = (name: string): JsonObject => ({ $ref: `#/components/schemas/${name}` });
+/** To the component that a schema with an id is. */
+const ref = (schema: z.ZodType): JsonObject => ({ $ref: `#/components/schemas/${schema.meta()?.id}` });
 
 const CONVERSION = {
   io: 'input',
@@ -205,12 +205,11 @@ const jsonSchema = (schema: z.ZodType): JsonObject => {
   return withoutIdentity(z.toJSONSchema(schema, CONVERSION));
 };
 
-/** All named schemas; those inside others become references. */
+/** All schemas that have an id, by its order; those inside others become references. */
 const componentSchemas = (): JsonObject => {
-  const registry = z.registry<{ id: string }>();
-  for (const [id, schema] of Object.entries(COMPONENTS)) registry.add(schema, { id });
-  const { schemas } = z.toJSONSchema(registry, { ...CONVERSION, uri: (id) => `#/components/schemas/${id}` });
-  return Object.fromEntries(Object.entries(schemas).map(([id, schema]) => [id, withoutIdentity(schema)]));
+  const { schemas } = z.toJSONSchema(z.globalRegistry, { ...CONVERSION, uri: (id) => `#/components/schemas/${id}` });
+  const inOrder = Object.entries(schemas).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(inOrder.map(([id, schema]) => [id, withoutIdentity(schema)]));
 };
 
 /** A component is named by its place in the document. */

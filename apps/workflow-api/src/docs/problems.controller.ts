@@ -1,24 +1,27 @@
-import { Controller, Get, Param, Query, Res } from '@nestjs/common';
+import { Controller, Param, Query } from '@nestjs/common';
 import { nearestNames } from '#runtime';
-import { replyText, type HttpReply } from '../http/exchange.js';
+import type { Answer } from '../http/answer.js';
+import { Endpoint } from '../http/endpoint.js';
+import { NoQuery } from '../http/parameters.js';
 import { HttpProblem, PROBLEMS, type ProblemCode } from '../http/problems.js';
 import { didYouMean } from '../http/validation.js';
-import { NoQuery } from '../runs/run-queries.js';
+import { GET_PROBLEM } from './endpoints/get-problem.js';
+import { LIST_PROBLEMS } from './endpoints/list-problems.js';
 
 /** `/problems`: what the `type` of a problem leads to. */
-@Controller('problems')
+@Controller()
 export class ProblemsController {
-  @Get()
-  list(@Query({ schema: NoQuery }) _query: NoQuery, @Res() reply: HttpReply): void {
+  @Endpoint(LIST_PROBLEMS)
+  list(@Query({ schema: NoQuery }) _query: NoQuery): Answer {
     // The keys of a literal are its names: `Object.keys` only forgets it.
     const codes = Object.keys(PROBLEMS) as ProblemCode[];
-    replyText(reply, JSON.stringify({ items: codes.map(described), nextCursor: null }));
+    return { text: JSON.stringify({ items: codes.map(described), nextCursor: null }) };
   }
 
-  @Get(':code')
-  get(@Param('code') code: string, @Query({ schema: NoQuery }) _query: NoQuery, @Res() reply: HttpReply): void {
+  @Endpoint(GET_PROBLEM)
+  get(@Param('code') code: string, @Query({ schema: NoQuery }) _query: NoQuery): Answer {
     if (!isCode(code)) throw unknown(code);
-    replyText(reply, JSON.stringify(described(code)));
+    return { text: JSON.stringify(described(code)) };
   }
 }
 

@@ -7,7 +7,7 @@ const Labels = z.record(z.string(), z.string());
 
 export const ErrorShape = z
   .strictObject({ name: z.string(), cause: z.string().nullable() })
-  .describe('What went wrong: a name to match on, and the reason in words.');
+  .meta({ id: 'Error', description: 'What went wrong: a name to match on, and the reason in words.' });
 
 const RunStatus = z.enum(['running', 'completed', 'failed', 'cancelled', 'timed-out']);
 const StepStatus = z.enum([
@@ -36,9 +36,11 @@ export const AttemptShape = z
     retryAt: Instant.nullable().describe('When the next attempt is due.'),
     dispatcher: z.string(),
   })
-  .describe('One HTTP exchange for a step.');
+  .meta({ id: 'Attempt', description: 'One HTTP exchange for a step.' });
 
-export const RequestShape = z.strictObject({ method: z.string(), url: z.string(), headers: Labels });
+export const RequestShape = z
+  .strictObject({ method: z.string(), url: z.string(), headers: Labels })
+  .meta({ id: 'StepRequest' });
 
 export const StepShape = z
   .strictObject({
@@ -65,7 +67,7 @@ export const StepShape = z
 
 export const WaitShape = z
   .strictObject({ step: z.string(), for: z.enum(['retry', 'capacity']), until: Instant.nullable() })
-  .describe('What a step waits for, and until when.');
+  .meta({ id: 'Wait', description: 'What a step waits for, and until when.' });
 
 const identity = {
   id: z.string(),
@@ -96,7 +98,7 @@ export const RunShape = z
     waiting: z.array(WaitShape),
     steps: z.array(StepShape),
   })
-  .describe('A run, folded from its events: always current.');
+  .meta({ id: 'Run', description: 'A run, folded from its events: always current.' });
 
 export const StartedShape = z
   .strictObject({
@@ -117,7 +119,7 @@ export const RunListItemShape = RunShape.omit({
   output: true,
   waiting: true,
   steps: true,
-}).describe('A run in a list: without its payloads and steps.');
+}).meta({ id: 'RunListItem', description: 'A run in a list: without its payloads and steps.' });
 
 export const EventShape = z
   .strictObject({
@@ -132,12 +134,16 @@ export const EventShape = z
     actor: z.string().nullable(),
     traceparent: z.string().nullable(),
   })
-  .describe('One fact about a run, as recorded.');
+  .meta({ id: 'Event', description: 'One fact about a run, as recorded.' });
 
 const NextCursor = z.string().nullable().describe('Where the next page begins; null on the last one.');
-export const RunListShape = z.strictObject({ items: z.array(RunListItemShape), nextCursor: NextCursor });
-export const EventListShape = z.strictObject({
-  items: z.array(EventShape),
-  nextCursor: NextCursor.describe('The `from` of the next page; null on the last one.'),
-});
+export const RunListShape = z
+  .strictObject({ items: z.array(RunListItemShape), nextCursor: NextCursor })
+  .meta({ id: 'RunList' });
+export const EventListShape = z
+  .strictObject({
+    items: z.array(EventShape),
+    nextCursor: NextCursor.describe('The `from` of the next page; null on the last one.'),
+  })
+  .meta({ id: 'EventList' });
 export { NextCursor };

@@ -24,6 +24,11 @@ export const StepListItemShape = z
     finishedAt,
     retryAt: z.iso.datetime().nullable().describe('When the next attempt is due, while it waits for a retry.'),
   })
-  .describe('A step in a list across runs: without its payloads, and its attempts only counted.');
+  .meta({
+    id: 'StepListItem',
+    description: 'A step in a list across runs: without its payloads, and its attempts only counted.',
+  });
 
-export const StepListShape = z.strictObject({ items: z.array(StepListItemShape), nextCursor: NextCursor });
+export const StepListShape = z
+  .strictObject({ items: z.array(StepListItemShape), nextCursor: NextCursor })
+  .meta({ id: 'StepList' });

@@ -70,7 +70,7 @@ export const createSwaggerPage = async (): Promise<FastifyInstance> => {
       code: 'route-not-found',
       detail: 'There is nothing at this address of the documentation.',
     } as const;
-    return reply.code(problemStatus(problem.code)).headers(problemHeaders(problem)).send(problemText(problem));
+    return reply.code(problemStatus(problem)).headers(problemHeaders(problem)).send(problemText(problem));
   });
   await app.register(fastifyStatic, {
     root: assetsDir,

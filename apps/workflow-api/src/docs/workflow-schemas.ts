@@ -13,7 +13,7 @@ export const FindingShape = z
     column: z.int().nullable(),
     suggestion: z.string().nullable().describe('What was probably meant.'),
   })
-  .describe('One thing that is wrong, or worth a look, in a definition.');
+  .meta({ id: 'Finding', description: 'One thing that is wrong, or worth a look, in a definition.' });
 
 const definition = {
   definition: z.unknown().describe('The document as JSON.'),
@@ -30,33 +30,51 @@ const stored = {
   createdAt: Instant,
 };
 
-export const VersionListItemShape = z.strictObject({ ...stored, version: z.int() });
-export const VersionShape = VersionListItemShape.extend(definition).describe('One version; it never changes.');
-export const PublishedShape = VersionListItemShape.extend({ findings: z.array(FindingShape).describe('Warnings.') });
-export const DraftShape = z.strictObject({ ...stored, version: z.literal('draft'), ...definition });
-export const SavedDraftShape = z.strictObject({
-  ...stored,
-  version: z.literal('draft'),
-  findings: z.array(FindingShape),
+export const VersionListItemShape = z.strictObject({ ...stored, version: z.int() }).meta({ id: 'VersionListItem' });
+export const VersionShape = VersionListItemShape.extend(definition).meta({
+  id: 'Version',
+  description: 'One version; it never changes.',
 });
+export const PublishedShape = VersionListItemShape.extend({
+  findings: z.array(FindingShape).describe('Warnings.'),
+}).meta({ id: 'PublishedVersion' });
+export const DraftShape = z
+  .strictObject({ ...stored, version: z.literal('draft'), ...definition })
+  .meta({ id: 'Draft' });
+export const SavedDraftShape = z
+  .strictObject({
+    ...stored,
+    version: z.literal('draft'),
+    findings: z.array(FindingShape),
+  })
+  .meta({ id: 'SavedDraft' });
 
-export const WorkflowListItemShape = z.strictObject({
-  name: z.string(),
-  latestVersion: z.int().nullable().describe('`null` while there is only a draft.'),
-  description: z.string().nullable(),
-  tags: Labels,
-  createdAt: Instant.nullable(),
-  updatedAt: Instant.nullable(),
-  archivedAt: Instant.nullable(),
-  draftSavedAt: Instant.nullable(),
+export const WorkflowListItemShape = z
+  .strictObject({
+    name: z.string(),
+    latestVersion: z.int().nullable().describe('`null` while there is only a draft.'),
+    description: z.string().nullable(),
+    tags: Labels,
+    createdAt: Instant.nullable(),
+    updatedAt: Instant.nullable(),
+    archivedAt: Instant.nullable(),
+    draftSavedAt: Instant.nullable(),
+  })
+  .meta({ id: 'WorkflowListItem' });
+export const WorkflowShape = WorkflowListItemShape.extend(definition).meta({
+  id: 'Workflow',
+  description: 'A workflow with the document of its latest version.',
 });
-export const WorkflowShape = WorkflowListItemShape.extend(definition).describe(
-  'A workflow with the document of its latest version.',
-);
-export const WorkflowListShape = z.strictObject({ items: z.array(WorkflowListItemShape), nextCursor: NextCursor });
-export const VersionListShape = z.strictObject({ items: z.array(VersionListItemShape), nextCursor: NextCursor });
-export const ArchivedShape = z.strictObject({ name: z.string(), archivedAt: Instant });
-export const ValidationShape = z.strictObject({ valid: z.boolean(), findings: z.array(FindingShape) });
+export const WorkflowListShape = z
+  .strictObject({ items: z.array(WorkflowListItemShape), nextCursor: NextCursor })
+  .meta({ id: 'WorkflowList' });
+export const VersionListShape = z
+  .strictObject({ items: z.array(VersionListItemShape), nextCursor: NextCursor })
+  .meta({ id: 'VersionList' });
+export const ArchivedShape = z.strictObject({ name: z.string(), archivedAt: Instant }).meta({ id: 'Archived' });
+export const ValidationShape = z
+  .strictObject({ valid: z.boolean(), findings: z.array(FindingShape) })
+  .meta({ id: 'Validation' });
 
 /** For the document alone: the compiler reads definitions, and says what is wrong with them far better. */
 export const DefinitionShape = z
@@ -71,4 +89,4 @@ export const DefinitionShape = z
       .looseObject({ type: z.enum(['step', 'sequence', 'parallel', 'pass', 'succeed', 'fail']) })
       .describe('The tree of nodes.'),
   })
-  .describe('A definition in the tree format.');
+  .meta({ id: 'Definition', description: 'A definition in the tree format.' });

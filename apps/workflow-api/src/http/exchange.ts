@@ -1,18 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { JSON_TYPE } from './raw-answer.js';
+import type { RunId } from '#engine';
 
-export type HttpRequest = FastifyRequest;
+/** A request; `runId` is what it is about, once its handler knows. */
+export type HttpRequest = FastifyRequest & { runId?: RunId | null };
 export type HttpReply = FastifyReply;
-
-/** Answers with JSON text that is ready. */
-export const replyText = (
-  reply: HttpReply,
-  text: string,
-  headers: Readonly<Record<string, string>> = {},
-  status = 200,
-): void => {
-  void reply
-    .code(status)
-    .headers({ 'content-type': JSON_TYPE, ...headers })
-    .send(text);
-};

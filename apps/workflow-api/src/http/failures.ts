@@ -4,7 +4,6 @@ import { LogFull } from '#event-store';
 import { nearestNames, type Log, type LogFields } from '#runtime';
 import { requestIdOf } from './request-id.js';
 import { HttpProblem, type Problem } from './problems.js';
-import { sendProblem } from './raw-answer.js';
 import { didYouMean } from './validation.js';
 
 export const STORAGE_UNAVAILABLE: Problem = {
@@ -79,12 +78,6 @@ export const failureProblem = (error: unknown, log: Log, about: FailureOf): Prob
 
 /** The request that failed, for the line about it; `null`: it came by another way than HTTP. */
 export type FailureOf = { readonly response: ServerResponse | null; readonly fields: LogFields };
-
-/** Of a start; `runId` when it is known. */
-export const answerFailure = (response: ServerResponse, error: unknown, log: Log, runId?: string): void => {
-  const fields = { method: 'POST', path: '/v1/runs', ...(runId === undefined ? undefined : { runId }) };
-  sendProblem(response, failureProblem(error, log, { response, fields }));
-};
 
 const isFault = (error: unknown): error is Error & { readonly code: string; readonly retryable: boolean } =>
   error instanceof Error && 'retryable' in error && typeof error.retryable === 'boolean';

@@ -13,7 +13,7 @@ beforeAll(async () => {
     listSteps: () => Promise.reject(new Error('a bug')),
     waitFor: () => Promise.resolve(true),
   };
-  api = await startTestApi({ log, lists, metrics: { stepwell_shards_owned: () => 64 } });
+  api = await startTestApi({ log, lists, report: { metrics: { stepwell_shards_owned: () => 64 } } });
 });
 afterAll(() => api.stop());
 

@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import type { MetricSources, Sample } from '#runtime';
 
@@ -8,20 +7,11 @@ type Route = { readonly method: string; readonly route: string; readonly byStatu
 export class HttpCounts {
   readonly #routes = new Map<string, Route>();
 
-  /** Counts what goes through the framework. */
   follow(fastify: Pick<FastifyInstance, 'addHook'>): void {
     fastify.addHook('onResponse', ({ method, routeOptions }, { raw }, done) => {
       count(this.#route(method, routeOptions.url ?? 'unmatched'), raw.statusCode);
       done();
     });
-  }
-
-  /** Counts the answers of one route that goes ahead of the framework: what it returns is a response's `finish` listener. */
-  ofRoute(method: string, route: string): (this: ServerResponse) => void {
-    const known = this.#route(method, route);
-    return function (this: ServerResponse) {
-      count(known, this.statusCode);
-    };
   }
 
   get sources(): MetricSources {

@@ -46,6 +46,13 @@ export const PROBLEMS = {
     'The Idempotency-Key is malformed',
     'One header line, 1 to 255 visible ASCII characters, bare or in double quotes.',
   ],
+  'request-refused': [
+    400,
+    'The request is refused',
+    'The detail says why. It comes with any status from 400 to 499 that has no name of its own here.',
+  ],
+  unauthorized: [401, 'The request does not say who asks', 'The detail says what it has to bear.'],
+  forbidden: [403, 'The request is not allowed', 'The detail says why, where that may be said.'],
   'prefer-invalid': [400, 'The Prefer header asks for too much', '`Prefer: wait=N` takes 0 to 60 seconds.'],
   'cursor-invalid': [
     400,
@@ -98,8 +105,14 @@ export const PROBLEMS = {
     'Use a fresh key for another intent, or send the first payload again.',
   ],
   'step-unknown': [422, 'The definition has no such step', 'The detail names the nearest ones.'],
+  'too-many-requests': [429, 'There are too many requests', 'Send fewer, and this one again after a while.'],
   'header-too-large': [431, 'The headers are larger than the limit', 'Send fewer or shorter headers.'],
   'internal-error': [500, 'Stepwell has made a mistake', 'The log of the server holds the reason.'],
+  'request-failed': [
+    500,
+    'The request has failed',
+    'The detail says why. It comes with any status from 500 on that has no name of its own here.',
+  ],
   'storage-unavailable': [
     503,
     'The event store does not answer',
@@ -129,6 +142,8 @@ export type ProblemPlace = {
 export type Problem = {
   readonly code: ProblemCode;
   readonly detail: string;
+  /** Where it is not the one of its code. */
+  readonly status?: number;
   readonly errors?: readonly ProblemPlace[];
   /** Of `run-archived`: where the run is. */
   readonly file?: string;
@@ -146,16 +161,24 @@ export class HttpProblem extends Error {
   ) {
     super(problem.detail, options);
     this.code = problem.code;
-    this.retryable = PROBLEMS[problem.code][0] === 503;
+    this.retryable = problemStatus(problem) === 503;
   }
 }
 
-export const problemStatus = (code: ProblemCode): number => PROBLEMS[code][0];
+export const problemStatus = ({ code, status = PROBLEMS[code][0] }: Pick<Problem, 'code' | 'status'>): number => status;
 
 /** The body of RFC 9457; `type` is an address of this server that explains the problem. */
-export const problemText = ({ code, detail, errors, file }: Problem): string => {
-  const [status, title] = PROBLEMS[code];
-  return JSON.stringify({ type: `/problems/${code}`, title, status, detail, code, errors: errors ?? [], file });
+export const problemText = ({ code, status, detail, errors, file }: Problem): string => {
+  const [usual, title] = PROBLEMS[code];
+  return JSON.stringify({
+    type: `/problems/${code}`,
+    title,
+    status: status ?? usual,
+    detail,
+    code,
+    errors: errors ?? [],
+    file,
+  });
 };
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
@@ -167,6 +190,6 @@ const RETRY_AFTER_SECONDS = '1';
 export const problemHeaders = (problem: Problem): Record<string, string> => ({
   'content-type': PROBLEM_TYPE,
   'cache-control': 'no-store',
-  ...(problemStatus(problem.code) === 503 ? { 'retry-after': RETRY_AFTER_SECONDS } : undefined),
+  ...(problemStatus(problem) === 503 ? { 'retry-after': RETRY_AFTER_SECONDS } : undefined),
   ...problem.headers,
 });

@@ -18,4 +18,4 @@ export const sendText = (
 };
 
 export const sendProblem = (response: ServerResponse, problem: Problem): void =>
-  sendText(response, problemStatus(problem.code), problemHeaders(problem), problemText(problem));
+  sendText(response, problemStatus(problem), problemHeaders(problem), problemText(problem));

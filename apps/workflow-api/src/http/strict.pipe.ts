@@ -1,8 +1,9 @@
-import type { ArgumentMetadata, PipeTransform } from '@nestjs/common';
+import { Injectable, type ArgumentMetadata, type PipeTransform } from '@nestjs/common';
 import { z } from 'zod';
 import { parseJsonText, parseQuery, parseValue } from './json-body.js';
 
 /** Parses every parameter that has a schema, once: what comes out is a command's part, or a problem is thrown. */
+@Injectable()
 export class StrictPipe implements PipeTransform {
   transform(given: unknown, { type, schema, data }: ArgumentMetadata): unknown {
     if (!(schema instanceof z.ZodType)) return given;

@@ -1,29 +1,28 @@
-import { Controller, Get, Query, Res } from '@nestjs/common';
+import { Controller, Query } from '@nestjs/common';
 import type { Readiness } from '#runtime';
-import { replyText, type HttpReply } from '../http/exchange.js';
+import { ProcessReport } from '../../../modules/src/process-report.js';
+import type { Answer } from '../http/answer.js';
+import { Endpoint } from '../http/endpoint.js';
+import { NoQuery } from '../http/parameters.js';
 import { HttpProblem } from '../http/problems.js';
-import { Health } from '../parts.js';
-import { NoQuery } from '../runs/run-queries.js';
+import { GET_LIVENESS } from './endpoints/get-liveness.js';
+import { GET_READINESS } from './endpoints/get-readiness.js';
 
 /** Whether the process lives, and whether it can serve. */
 @Controller()
 export class HealthController {
-  readonly #health: Health;
+  constructor(private readonly report: ProcessReport) {}
 
-  constructor(health: Health) {
-    this.#health = health;
+  @Endpoint(GET_LIVENESS)
+  livez(@Query({ schema: NoQuery }) _query: NoQuery): Answer {
+    return { text: '{"status":"alive"}', headers: NO_STORE };
   }
 
-  @Get('livez')
-  livez(@Query({ schema: NoQuery }) _query: NoQuery, @Res() reply: HttpReply): void {
-    replyText(reply, '{"status":"alive"}', NO_STORE);
-  }
-
-  @Get('readyz')
-  async readyz(@Query({ schema: NoQuery }) _query: NoQuery, @Res() reply: HttpReply): Promise<void> {
-    const readiness = await this.#health.readiness();
+  @Endpoint(GET_READINESS)
+  async readyz(@Query({ schema: NoQuery }) _query: NoQuery): Promise<Answer> {
+    const readiness = await this.report.readiness();
     if (readiness.status === 'not-ready') throw notReady(readiness);
-    replyText(reply, JSON.stringify(readiness), NO_STORE);
+    return { text: JSON.stringify(readiness), headers: NO_STORE };
   }
 }
 

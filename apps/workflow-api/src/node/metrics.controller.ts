@@ -1,20 +1,18 @@
-import { Controller, Get, Query, Res } from '@nestjs/common';
+import { Controller, Query } from '@nestjs/common';
 import { MetricsPage } from '#runtime';
-import { replyText, type HttpReply } from '../http/exchange.js';
-import { NoQuery } from '../runs/run-queries.js';
+import type { Answer } from '../http/answer.js';
+import { Endpoint } from '../http/endpoint.js';
+import { NoQuery } from '../http/parameters.js';
+import { GET_METRICS } from './endpoints/get-metrics.js';
 
 /** `/metrics`: what Prometheus reads. */
-@Controller('metrics')
+@Controller()
 export class MetricsController {
-  readonly #page: MetricsPage;
+  constructor(private readonly page: MetricsPage) {}
 
-  constructor(page: MetricsPage) {
-    this.#page = page;
-  }
-
-  @Get()
-  async get(@Query({ schema: NoQuery }) _query: NoQuery, @Res() reply: HttpReply): Promise<void> {
-    const text = await this.#page.text();
-    replyText(reply, text, { 'content-type': this.#page.contentType, 'cache-control': 'no-store' });
+  @Endpoint(GET_METRICS)
+  async get(@Query({ schema: NoQuery }) _query: NoQuery): Promise<Answer> {
+    const headers = { 'content-type': this.page.contentType, 'cache-control': 'no-store' };
+    return { text: await this.page.text(), headers };
   }
 }

@@ -1,19 +1,17 @@
-import { Controller, Get, Query, Res } from '@nestjs/common';
+import { Controller, Query } from '@nestjs/common';
 import { NodeInfo } from '#runtime';
-import { replyText, type HttpReply } from '../http/exchange.js';
-import { NoQuery } from '../runs/run-queries.js';
+import type { Answer } from '../http/answer.js';
+import { Endpoint } from '../http/endpoint.js';
+import { NoQuery } from '../http/parameters.js';
+import { GET_NODE } from './endpoints/get-node.js';
 
 /** `/v1/node`: which build answers, on which store, with which limits. */
-@Controller('v1/node')
+@Controller()
 export class NodeController {
-  readonly #info: NodeInfo;
+  constructor(private readonly info: NodeInfo) {}
 
-  constructor(info: NodeInfo) {
-    this.#info = info;
-  }
-
-  @Get()
-  get(@Query({ schema: NoQuery }) _query: NoQuery, @Res() reply: HttpReply): void {
-    replyText(reply, JSON.stringify(this.#info));
+  @Endpoint(GET_NODE)
+  get(@Query({ schema: NoQuery }) _query: NoQuery): Answer {
+    return { text: JSON.stringify(this.info) };
   }
 }

@@ -1,28 +1,33 @@
+import { Injectable } from '@nestjs/common';
 import type { LoadedRun } from '#engine';
-import type { EventStore } from '#event-store';
-import type { Clock, Log } from '#runtime';
+import { EventStore } from '#event-store';
+import { Clock, Log } from '#runtime';
+import type { Answer } from '../http/answer.js';
+import { ServerClosing } from '../http/api-adapter.js';
 import type { HttpReply, HttpRequest } from '../http/exchange.js';
 import { requestIdOf } from '../http/request-id.js';
 import { HttpProblem } from '../http/problems.js';
 import { streamEvents } from './event-stream.js';
 import { positionHeader } from './run-reads.js';
-import type { EventsQuery } from './run-queries.js';
+import type { EventsQuery } from './endpoints/list-run-events.js';
 
 /** Streams open at one time: each holds a subscription of the log. */
 const STREAMS_MAX = 1_000;
 
 /** The event streams of all clients: bounded, and ended together when the server stops. */
+@Injectable()
 export class EventStreams {
   readonly #store: EventStore;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #stopping = new AbortController();
+  readonly #closing: AbortSignal;
   #open = 0;
 
-  constructor(store: EventStore, clock: Clock, log: Log) {
+  constructor(store: EventStore, clock: Clock, log: Log, { signal }: ServerClosing) {
     this.#store = store;
     this.#clock = clock;
     this.#log = log;
+    this.#closing = signal;
   }
 
   wantedBy({ headers }: HttpRequest): boolean {
@@ -31,12 +36,16 @@ export class EventStreams {
       .some((type) => type.split(';')[0]!.trim().toLowerCase() === 'text/event-stream');
   }
 
-  /** 200 with the stream, or 204 when the run has ended and the client has seen its last event: it need not come back. */
-  answer(loaded: LoadedRun, query: EventsQuery, { headers, method }: HttpRequest, reply: HttpReply): void {
+  /** 200 with the stream, which then has the reply, or 204 when the run has ended and the client has seen its last event: it need not come back. */
+  answer(
+    loaded: LoadedRun,
+    query: EventsQuery,
+    { headers, method }: HttpRequest,
+    reply: HttpReply,
+  ): Answer | undefined {
     const from = firstWanted(query, headers['last-event-id']);
     if (loaded.run.status !== 'running' && from > loaded.revision) {
-      void reply.code(204).headers(positionHeader(loaded.position)).send();
-      return;
+      return { text: null, status: 204, position: loaded.position };
     }
     if (this.#open >= STREAMS_MAX)
       throw new HttpProblem({ code: 'overloaded', detail: `${STREAMS_MAX} event streams are open already.` });
@@ -46,18 +55,18 @@ export class EventStreams {
       'cache-control': 'no-store',
       ...positionHeader(loaded.position),
     });
-    if (method === 'HEAD') return void reply.raw.end();
+    if (method === 'HEAD') {
+      reply.raw.end();
+      return undefined;
+    }
     this.#open += 1;
-    streamEvents(this.#store, this.#clock, reply.raw, { loaded, from, signal: this.#stopping.signal })
+    streamEvents(this.#store, this.#clock, reply.raw, { loaded, from, signal: this.#closing })
       .catch((error: unknown) => {
         const requestId = requestIdOf(reply.raw);
         this.#log.warn('an event stream was cut off', { requestId, runId: loaded.run.started.id, err: error });
       })
       .finally(() => (this.#open -= 1));
-  }
-
-  stop(): void {
-    this.#stopping.abort();
+    return undefined;
   }
 }
 

@@ -1,20 +1,21 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Position } from '#event-store';
+import type { Config } from '#runtime';
 import type { RunListPage } from '#views';
+import type { RunLists } from '../../../modules/src/run-lists.js';
 import { HttpProblem } from '../http/problems.js';
-import type { WorkflowApiParts } from '../parts.js';
+import type { Answer } from '../http/answer.js';
 import { parseMinPosition } from './run-reads.js';
-
-export type Page = { readonly text: string; readonly position: string };
 
 /** A page of a list as text, of views that have reached `Stepwell-Min-Position`. Throws the problem to answer. */
 export const pageAt = async (
-  { lists, config }: Pick<WorkflowApiParts, 'lists' | 'config'>,
+  lists: RunLists,
+  { views }: Pick<Config, 'views'>,
   headers: IncomingHttpHeaders,
   read: (reached: { readonly minPosition?: Position }) => Promise<RunListPage>,
-): Promise<Page> => {
+): Promise<Answer> => {
   const minPosition = parseMinPosition(headers['stepwell-min-position']);
-  if (minPosition !== null && !(await lists.waitFor(minPosition, config.views.minPositionWaitMs))) throw behind();
+  if (minPosition !== null && !(await lists.waitFor(minPosition, views.minPositionWaitMs))) throw behind();
   const page = await read(minPosition === null ? {} : { minPosition });
   if (page.status === 'behind') throw behind();
   if (page.status === 'bad-cursor') {
@@ -26,7 +27,7 @@ export const pageAt = async (
   }
   return {
     text: `{"items":${page.items},"nextCursor":${JSON.stringify(page.nextCursor)}}`,
-    position: String(page.position),
+    position: page.position,
   };
 };
 

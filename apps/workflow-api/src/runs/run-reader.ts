@@ -1,54 +1,66 @@
+import { Inject, Injectable } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { LoadedRun, Origin } from '#engine';
-import { eventText, type RecordedEvent } from '#event-store';
+import { Runs, type LoadedRun, type Origin } from '#engine';
+import { EventStore, eventText, type RecordedEvent } from '#event-store';
+import type { Config } from '#runtime';
+import { RunLists } from '../../../modules/src/run-lists.js';
+import { CONFIG } from '../../../modules/src/tokens.js';
+import type { Answer } from '../http/answer.js';
 import { rejectionProblem, unavailableProblem } from '../http/failures.js';
 import { HttpProblem } from '../http/problems.js';
 import { parseTraceparent } from '../http/traceparent.js';
-import type { WorkflowApiParts } from '../parts.js';
-import { pageAt, type Page } from './list-page.js';
-import { stepText } from './run-json.js';
+import { pageAt } from './list-page.js';
+import { runText, stepText, type RunView } from './run-json.js';
 import { loadVisible, readEvents, runIdOf, stepNotFound } from './run-reads.js';
-import type { EventsQuery, RunsQuery } from './run-queries.js';
+import type { EventsQuery } from './endpoints/list-run-events.js';
+import type { RunsQuery } from './endpoints/list-runs.js';
 
-/** What the controllers of runs ask for, as text that is ready to send. Throws the problem to answer. */
+/** What the controller of runs asks for. Throws the problem to answer. */
+@Injectable()
 export class RunReader {
-  readonly #parts: Pick<WorkflowApiParts, 'runs' | 'lists' | 'store' | 'config'>;
+  constructor(
+    private readonly runs: Runs,
+    private readonly lists: RunLists,
+    private readonly store: EventStore,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
 
-  constructor(parts: Pick<WorkflowApiParts, 'runs' | 'lists' | 'store' | 'config'>) {
-    this.#parts = parts;
+  async run(id: string, view: RunView): Promise<Answer> {
+    return answerOf(await this.load(id), view);
   }
 
-  run(id: string): Promise<LoadedRun> {
-    return loadVisible(this.#parts.runs, id);
+  load(id: string): Promise<LoadedRun> {
+    return loadVisible(this.runs, id);
   }
 
-  async step(id: string, key: string): Promise<{ readonly loaded: LoadedRun; readonly text: string }> {
-    const loaded = await this.run(id);
+  async step(id: string, key: string): Promise<Answer> {
+    const loaded = await this.load(id);
     const text = stepText(loaded.run, loaded.plan, key);
     if (text === null) throw stepNotFound(loaded, key);
-    return { loaded, text };
+    return { text, position: loaded.position };
   }
 
-  async cancel(id: string, reason: string | null, headers: IncomingHttpHeaders): Promise<LoadedRun> {
-    const { run, plan } = await this.run(id);
+  async cancel(id: string, reason: string | null, headers: IncomingHttpHeaders): Promise<Answer> {
+    const { run, plan } = await this.load(id);
     const origin: Origin = { actor: null, traceparent: parseTraceparent(headers['traceparent']) };
-    const reply = await this.#parts.runs.cancel(runIdOf(run), reason, origin);
+    const reply = await this.runs.cancel(runIdOf(run), reason, origin);
     if (reply.status === 'rejected') throw new HttpProblem(rejectionProblem(reply.rejection, plan));
     if (reply.status === 'unavailable') throw new HttpProblem(unavailableProblem(reply.cause), { cause: reply.cause });
-    return reply.loaded;
+    return answerOf(reply.loaded, 'full');
   }
 
   /** One event more than asked for is read: it tells whether there is a next page. */
-  async events(loaded: LoadedRun, { from = 0, cursor = from, limit }: EventsQuery): Promise<string> {
-    const read = await readEvents(this.#parts.store, loaded, cursor, limit + 1);
+  async events(loaded: LoadedRun, { from = 0, cursor = from, limit }: EventsQuery): Promise<Answer> {
+    const read = await readEvents(this.store, loaded, cursor, limit + 1);
     const events: readonly RecordedEvent[] = read.slice(0, limit);
     const next = read.length > limit ? JSON.stringify(String(read[limit]!.revision)) : 'null';
-    return `{"items":[${events.map(eventText).join(',')}],"nextCursor":${next}}`;
+    const text = `{"items":[${events.map(eventText).join(',')}],"nextCursor":${next}}`;
+    return { text, position: loaded.position };
   }
 
-  list({ status, tag, ...query }: RunsQuery, headers: IncomingHttpHeaders): Promise<Page> {
-    return pageAt(this.#parts, headers, (reached) =>
-      this.#parts.lists.listRuns({
+  list({ status, tag, ...query }: RunsQuery, headers: IncomingHttpHeaders): Promise<Answer> {
+    return pageAt(this.lists, this.config, headers, (reached) =>
+      this.lists.listRuns({
         ...query,
         ...(status === undefined ? undefined : { statuses: status }),
         ...(tag === undefined ? undefined : { tags: tag }),
@@ -57,3 +69,9 @@ export class RunReader {
     );
   }
 }
+
+/** At once, since what was loaded is good for this turn of the event loop alone. */
+const answerOf = ({ run, plan, position }: LoadedRun, view: RunView): Answer => ({
+  text: runText(run, plan, view),
+  position,
+});

@@ -1,87 +1,75 @@
-import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Headers, Param, Query, Req, Res } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
-import { replyText, type HttpReply, type HttpRequest } from '../http/exchange.js';
+import type { Observable } from 'rxjs';
+import type { Answer } from '../http/answer.js';
+import { Endpoint } from '../http/endpoint.js';
+import type { HttpReply, HttpRequest } from '../http/exchange.js';
+import { NoQuery } from '../http/parameters.js';
+import { CANCEL_RUN, CancelRequest } from './endpoints/cancel-run.js';
+import { GET_RUN, RunQuery } from './endpoints/get-run.js';
+import { GET_STEP } from './endpoints/get-step.js';
+import { EventsQuery, LIST_RUN_EVENTS } from './endpoints/list-run-events.js';
+import { LIST_RUNS, RunsQuery } from './endpoints/list-runs.js';
+import { START_RUN } from './endpoints/start-run.js';
 import { EventStreams } from './event-streams.js';
-import { runText } from './run-json.js';
-import { CancelRequest, EventsQuery, NoQuery, RunQuery, RunsQuery } from './run-queries.js';
 import { RunReader } from './run-reader.js';
-import { positionHeader } from './run-reads.js';
-import { StartRunRoute } from './start-run.js';
+import { RunStarts } from './run-starts.js';
 
 /** `/v1/runs`: start, list, read, cancel. */
-@Controller('v1/runs')
+@Controller()
 export class RunsController {
-  readonly #start: StartRunRoute;
-  readonly #reader: RunReader;
-  readonly #streams: EventStreams;
+  constructor(
+    private readonly starts: RunStarts,
+    private readonly reader: RunReader,
+    private readonly streams: EventStreams,
+  ) {}
 
-  constructor(start: StartRunRoute, reader: RunReader, streams: EventStreams) {
-    this.#start = start;
-    this.#reader = reader;
-    this.#streams = streams;
+  @Endpoint(START_RUN)
+  start(
+    @Query({ schema: NoQuery }) _query: NoQuery,
+    @Req() request: HttpRequest,
+  ): Promise<Answer | Observable<Answer>> {
+    return this.starts.start(request);
   }
 
-  /** Reached by no query but the plain path, which the fast path takes before; both are the same function. */
-  @Post()
-  @HttpCode(201)
-  start(@Query({ schema: NoQuery }) _query: NoQuery, @Req() request: HttpRequest, @Res() reply: HttpReply): void {
-    reply.hijack();
-    this.#start.handle(request.headers, Buffer.isBuffer(request.body) ? request.body : undefined, reply.raw);
+  @Endpoint(LIST_RUNS)
+  list(@Query({ schema: RunsQuery }) query: RunsQuery, @Headers() headers: IncomingHttpHeaders): Promise<Answer> {
+    return this.reader.list(query, headers);
   }
 
-  @Get()
-  async list(
-    @Query({ schema: RunsQuery }) query: RunsQuery,
-    @Headers() headers: IncomingHttpHeaders,
-    @Res() reply: HttpReply,
-  ): Promise<void> {
-    const page = await this.#reader.list(query, headers);
-    replyText(reply, page.text, { 'stepwell-position': page.position });
+  @Endpoint(GET_RUN)
+  get(@Param('id') id: string, @Query({ schema: RunQuery }) { view }: RunQuery): Promise<Answer> {
+    return this.reader.run(id, view);
   }
 
-  @Get(':id')
-  async get(
-    @Param('id') id: string,
-    @Query({ schema: RunQuery }) query: RunQuery,
-    @Res() reply: HttpReply,
-  ): Promise<void> {
-    const { run, plan, position } = await this.#reader.run(id);
-    replyText(reply, runText(run, plan, query.view), positionHeader(position));
-  }
-
-  @Get(':id/events')
+  @Endpoint(LIST_RUN_EVENTS)
   async events(
     @Param('id') id: string,
     @Query({ schema: EventsQuery }) query: EventsQuery,
     @Req() request: HttpRequest,
-    @Res() reply: HttpReply,
-  ): Promise<void> {
-    const loaded = await this.#reader.run(id);
-    if (this.#streams.wantedBy(request)) return this.#streams.answer(loaded, query, request, reply);
-    replyText(reply, await this.#reader.events(loaded, query), positionHeader(loaded.position));
+    @Res({ passthrough: true }) reply: HttpReply,
+  ): Promise<Answer | undefined> {
+    const loaded = await this.reader.load(id);
+    if (this.streams.wantedBy(request)) return this.streams.answer(loaded, query, request, reply);
+    return this.reader.events(loaded, query);
   }
 
-  @Get(':id/steps/:key')
-  async step(
+  @Endpoint(GET_STEP)
+  step(
     @Param('id') id: string,
     @Param('key') key: string,
     @Query({ schema: NoQuery }) _query: NoQuery,
-    @Res() reply: HttpReply,
-  ): Promise<void> {
-    const { loaded, text } = await this.#reader.step(id, key);
-    replyText(reply, text, positionHeader(loaded.position));
+  ): Promise<Answer> {
+    return this.reader.step(id, key);
   }
 
-  @Post(':id/cancel')
-  @HttpCode(200)
-  async cancel(
+  @Endpoint(CANCEL_RUN)
+  cancel(
     @Param('id') id: string,
     @Query({ schema: NoQuery }) _query: NoQuery,
-    @Body({ schema: CancelRequest }) body: CancelRequest,
+    @Body({ schema: CancelRequest.optional() }) body: CancelRequest | undefined,
     @Headers() headers: IncomingHttpHeaders,
-    @Res() reply: HttpReply,
-  ): Promise<void> {
-    const { run, plan, position } = await this.#reader.cancel(id, body?.reason ?? null, headers);
-    replyText(reply, runText(run, plan), positionHeader(position));
+  ): Promise<Answer> {
+    return this.reader.cancel(id, body?.reason ?? null, headers);
   }
 }

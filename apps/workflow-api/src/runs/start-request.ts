@@ -46,6 +46,7 @@ export const StartRequest = z
     if (body.version !== undefined && body.workflow === undefined) {
       context.addIssue({ code: 'custom', path: ['version'], message: 'only a workflow given by name has versions' });
     }
-  });
+  })
+  .meta({ id: 'StartRequest' });
 
 export type StartRequest = z.infer<typeof StartRequest>;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Runs } from '#engine';
 import { runStream } from '#event-store';
-import { loadConfig, silentLog, systemClock } from '#runtime';
+import { loadConfig, silentLog } from '#runtime';
 import { startTestApi, type TestApi } from '../../testing/test-api.js';
 import { CataloguePlans } from '../workflows/catalogue-plans.js';
 import { TriggeredRunStarts } from './triggered-run-starts.js';
@@ -16,11 +16,9 @@ const startsOver = (runs: Runs): TriggeredRunStarts =>
   new TriggeredRunStarts(
     {
       runs,
-      plans: new CataloguePlans(api.catalogue, limits),
-      clock: systemClock,
+      plans: new CataloguePlans(api.catalogue, { limits }),
       log: silentLog,
       limits,
-      tracer: null,
     },
     BODY_BYTES_MAX,
   );

@@ -58,6 +58,6 @@ export class TriggeredRunStarts extends StartRuns {
 const FOR_NOW = [503, 507];
 
 const refused = (problem: Problem, cause: unknown): TriggeredStartOutcome =>
-  FOR_NOW.includes(problemStatus(problem.code))
+  FOR_NOW.includes(problemStatus(problem))
     ? { status: 'unavailable', cause }
     : { status: 'refused', code: problem.code, detail: problem.detail };

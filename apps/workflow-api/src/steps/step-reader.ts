@@ -1,21 +1,29 @@
+import { Inject, Injectable } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
+import { EventStore } from '#event-store';
+import type { Config } from '#runtime';
 import { StepList } from '#views';
-import type { WorkflowApiParts } from '../parts.js';
-import { pageAt, type Page } from '../runs/list-page.js';
-import type { StepsQuery } from './step-queries.js';
+import { RunLists } from '../../../modules/src/run-lists.js';
+import { CONFIG } from '../../../modules/src/tokens.js';
+import type { Answer } from '../http/answer.js';
+import { pageAt } from '../runs/list-page.js';
+import type { StepsQuery } from './endpoints/list-steps.js';
 
-/** What the controller of steps asks for, as text that is ready to send. Throws the problem to answer. */
+/** What the controller of steps asks for. Throws the problem to answer. */
+@Injectable()
 export class StepReader {
-  readonly #parts: Pick<WorkflowApiParts, 'lists' | 'config'>;
   readonly #steps: StepList;
 
-  constructor(parts: Pick<WorkflowApiParts, 'lists' | 'store' | 'config'>) {
-    this.#parts = parts;
-    this.#steps = new StepList(parts.lists, parts.store);
+  constructor(
+    private readonly lists: RunLists,
+    store: EventStore,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {
+    this.#steps = new StepList(lists, store);
   }
 
-  list({ status, ...query }: StepsQuery, headers: IncomingHttpHeaders): Promise<Page> {
+  list({ status, ...query }: StepsQuery, headers: IncomingHttpHeaders): Promise<Answer> {
     const given = { ...query, ...(status === undefined ? undefined : { statuses: status }) };
-    return pageAt(this.#parts, headers, (reached) => this.#steps.list({ ...given, ...reached }));
+    return pageAt(this.lists, this.config, headers, (reached) => this.#steps.list({ ...given, ...reached }));
   }
 }

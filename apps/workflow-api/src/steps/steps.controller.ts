@@ -1,25 +1,17 @@
-import { Controller, Get, Headers, Query, Res } from '@nestjs/common';
+import { Controller, Headers, Query } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
-import { replyText, type HttpReply } from '../http/exchange.js';
-import { StepsQuery } from './step-queries.js';
+import type { Answer } from '../http/answer.js';
+import { Endpoint } from '../http/endpoint.js';
+import { LIST_STEPS, StepsQuery } from './endpoints/list-steps.js';
 import { StepReader } from './step-reader.js';
 
 /** `/v1/steps`: steps across runs. */
-@Controller('v1/steps')
+@Controller()
 export class StepsController {
-  readonly #reader: StepReader;
+  constructor(private readonly reader: StepReader) {}
 
-  constructor(reader: StepReader) {
-    this.#reader = reader;
-  }
-
-  @Get()
-  async list(
-    @Query({ schema: StepsQuery }) query: StepsQuery,
-    @Headers() headers: IncomingHttpHeaders,
-    @Res() reply: HttpReply,
-  ): Promise<void> {
-    const page = await this.#reader.list(query, headers);
-    replyText(reply, page.text, { 'stepwell-position': page.position });
+  @Endpoint(LIST_STEPS)
+  list(@Query({ schema: StepsQuery }) query: StepsQuery, @Headers() headers: IncomingHttpHeaders): Promise<Answer> {
+    return this.reader.list(query, headers);
   }
 }

@@ -1,16 +1,19 @@
-import { compileDefinition, type Catalogue, type PlanReply, type WantedVersion } from '#engine';
+import { Inject, Injectable } from '@nestjs/common';
+import { Catalogue, compileDefinition, type PlanReply, type WantedVersion } from '#engine';
+import type { Config } from '#runtime';
+import { CONFIG } from '../../../modules/src/tokens.js';
 import { HttpProblem } from '../http/problems.js';
 import { didYouMean } from '../http/validation.js';
-import type { WorkflowApiParts } from '../parts.js';
 import type { Startable, StartablePlans } from '../runs/startable.js';
 import { invalidDefinition } from './definition-problem.js';
 
 /** The plans of the catalogue, for starts. */
+@Injectable()
 export class CataloguePlans implements StartablePlans {
   readonly #catalogue: Catalogue;
-  readonly #limits: WorkflowApiParts['config']['limits'];
+  readonly #limits: Config['limits'];
 
-  constructor(catalogue: Catalogue, limits: WorkflowApiParts['config']['limits']) {
+  constructor(catalogue: Catalogue, @Inject(CONFIG) { limits }: Pick<Config, 'limits'>) {
     this.#catalogue = catalogue;
     this.#limits = limits;
   }

@@ -1,26 +1,25 @@
+import { Injectable } from '@nestjs/common';
 import type { StoredDefinition, Version, Workflow } from '#domain';
-import type { Catalogue } from '#engine';
+import { Catalogue } from '#engine';
+import type { Answer } from '../http/answer.js';
 import { HttpProblem } from '../http/problems.js';
 import { noDraft, unknownVersion, unknownWorkflow } from './catalogue-plans.js';
 import { parseDefinition } from './definition-document.js';
 import { draftShape, versionShape, workflowShape, type Document } from './workflow-json.js';
-import type { WorkflowsQuery, VersionsQuery } from './workflow-queries.js';
+import type { VersionsQuery } from './endpoints/list-versions.js';
+import type { WorkflowsQuery } from './endpoints/list-workflows.js';
+import { entityTag } from './entity-tags.js';
 
-export type Answer = { readonly text: string; readonly version: number | null };
-
-/** What is read of the catalogue, as text that is ready to send. Throws the problem to answer. */
+/** What is read of the catalogue. Throws the problem to answer. */
+@Injectable()
 export class WorkflowReader {
-  readonly #catalogue: Catalogue;
+  constructor(private readonly catalogue: Catalogue) {}
 
-  constructor(catalogue: Catalogue) {
-    this.#catalogue = catalogue;
-  }
-
-  list({ limit, cursor, archived }: WorkflowsQuery): string {
-    const { items, more } = this.#catalogue.list(parseNameCursor(cursor), limit, { archived });
+  list({ limit, cursor, archived }: WorkflowsQuery): Answer {
+    const { items, more } = this.catalogue.list(parseNameCursor(cursor), limit, { archived });
     const last = items.at(-1);
     const nextCursor = more && last !== undefined ? nameCursor(last.name) : null;
-    return JSON.stringify({ items: items.map(workflowShape), nextCursor });
+    return { text: JSON.stringify({ items: items.map(workflowShape), nextCursor }) };
   }
 
   /** The workflow with the document of its latest version. */
@@ -28,43 +27,47 @@ export class WorkflowReader {
     const workflow = await this.#workflow(name);
     const latest = workflow.versions.at(-1) ?? null;
     const document = latest === null ? { definition: null, source: null } : await this.#document(latest);
-    return { text: JSON.stringify({ ...workflowShape(workflow), ...document }), version: latest?.version ?? null };
+    return {
+      text: JSON.stringify({ ...workflowShape(workflow), ...document }),
+      etag: latest === null ? null : entityTag(latest.version),
+    };
   }
 
   /** Newest first. */
-  async versions(name: string, { limit, cursor }: VersionsQuery): Promise<string> {
+  async versions(name: string, { limit, cursor }: VersionsQuery): Promise<Answer> {
     const { versions } = await this.#workflow(name);
     const newestFirst = versions.toReversed();
     const from = cursor === undefined ? 0 : newestFirst.findIndex((each) => each.version < Number(cursor));
     const page = from === -1 ? [] : newestFirst.slice(from, from + limit);
     const last = page.at(-1);
     const nextCursor = last === undefined || last.version === 1 ? null : String(last.version);
-    return JSON.stringify({ items: page.map((version) => versionShape(name, version)), nextCursor });
+    return { text: JSON.stringify({ items: page.map((version) => versionShape(name, version)), nextCursor }) };
   }
 
   async version(name: string, version: number): Promise<Answer> {
-    const found = await this.#catalogue.version(name, version);
+    const found = await this.catalogue.version(name, version);
     if (found === null) {
       const { versions } = await this.#workflow(name);
       throw unknownVersion(name, version, versions.at(-1)?.version ?? null);
     }
-    return { text: JSON.stringify({ ...versionShape(name, found), ...(await this.#document(found)) }), version };
+    const text = JSON.stringify({ ...versionShape(name, found), ...(await this.#document(found)) });
+    return { text, etag: entityTag(version) };
   }
 
-  async draft(name: string): Promise<string> {
+  async draft(name: string): Promise<Answer> {
     const { draft } = await this.#workflow(name);
     if (draft === null) throw noDraft(name);
-    return JSON.stringify({ ...draftShape(name, draft), ...(await this.#document(draft)) });
+    return { text: JSON.stringify({ ...draftShape(name, draft), ...(await this.#document(draft)) }) };
   }
 
   async #workflow(name: string): Promise<Workflow> {
-    const workflow = await this.#catalogue.get(name);
-    if (workflow === null) throw unknownWorkflow(name, this.#catalogue.nearest(name), 'name');
+    const workflow = await this.catalogue.get(name);
+    if (workflow === null) throw unknownWorkflow(name, this.catalogue.nearest(name), 'name');
     return workflow;
   }
 
   async #document({ revision, format }: Version | StoredDefinition): Promise<Document> {
-    const text = await this.#catalogue.documentAt(revision);
+    const text = await this.catalogue.documentAt(revision);
     if (text === null) throw new Error(`the catalogue holds no document at revision ${revision}`);
     const parsed = parseDefinition(text, format);
     if (parsed.status === 'refused')

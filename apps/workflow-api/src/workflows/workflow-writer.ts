@@ -1,32 +1,32 @@
+import { Inject, Injectable } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Finding } from '#domain';
-import { compileDefinition, type Catalogue, type Origin } from '#engine';
-import type { Position } from '#event-store';
+import { Catalogue, compileDefinition, type Origin } from '#engine';
+import type { Config } from '#runtime';
+import { CONFIG } from '../../../modules/src/tokens.js';
+import type { Answer } from '../http/answer.js';
 import { DEFINITION_TYPES, parseMediaType } from '../http/request-body.js';
 import { textProblem } from '../http/json-body.js';
 import { HttpProblem } from '../http/problems.js';
 import { parseTraceparent } from '../http/traceparent.js';
-import type { WorkflowApiParts } from '../parts.js';
 import { unknownWorkflow } from './catalogue-plans.js';
 import { parseDefinition, type ParsedDefinition } from './definition-document.js';
 import { invalidDefinition } from './definition-problem.js';
-import { parsePrecondition } from './entity-tags.js';
+import { entityTag, parsePrecondition } from './entity-tags.js';
 import { draftShape, versionShape, type ShownFinding } from './workflow-json.js';
 
-export type Written = { readonly text: string; readonly position: Position };
-export type Published = Written & { readonly created: boolean; readonly version: number };
-
 /** Publishes, drafts, archives and validates. Throws the problem to answer. */
+@Injectable()
 export class WorkflowWriter {
   readonly #catalogue: Catalogue;
-  readonly #limits: WorkflowApiParts['config']['limits'];
+  readonly #limits: Config['limits'];
 
-  constructor(catalogue: Catalogue, limits: WorkflowApiParts['config']['limits']) {
+  constructor(catalogue: Catalogue, @Inject(CONFIG) { limits }: Config) {
     this.#catalogue = catalogue;
     this.#limits = limits;
   }
 
-  async publish(name: string, headers: IncomingHttpHeaders, bytes: unknown): Promise<Published> {
+  async publish(name: string, headers: IncomingHttpHeaders, bytes: unknown): Promise<Answer> {
     const precondition = parsePrecondition(headers);
     const parsed = this.#parse(headers, bytes);
     const reply = await this.#catalogue.publish(name, parsed.body, { precondition, origin: originOf(headers) });
@@ -34,10 +34,13 @@ export class WorkflowWriter {
     if (reply.status === 'precondition-failed') throw notAsSeen(name, reply.latest);
     const { version, position, findings } = reply;
     const text = JSON.stringify({ ...versionShape(name, version), findings: shown(findings, parsed) });
-    return { text, position, created: reply.status === 'created', version: version.version };
+    return {
+      ...{ text, position, etag: entityTag(version.version), status: reply.status === 'created' ? 201 : 200 },
+      headers: { location: `/v1/workflows/${name}/versions/${version.version}` },
+    };
   }
 
-  async saveDraft(name: string, headers: IncomingHttpHeaders, bytes: unknown): Promise<Written> {
+  async saveDraft(name: string, headers: IncomingHttpHeaders, bytes: unknown): Promise<Answer> {
     const parsed = this.#parse(headers, bytes);
     const reply = await this.#catalogue.saveDraft(name, parsed.body, originOf(headers));
     if (reply.status === 'invalid') throw invalidDefinition(reply.findings, parsed);
@@ -47,17 +50,17 @@ export class WorkflowWriter {
     };
   }
 
-  async archive(name: string, headers: IncomingHttpHeaders): Promise<Written> {
+  async archive(name: string, headers: IncomingHttpHeaders): Promise<Answer> {
     const reply = await this.#catalogue.archive(name, originOf(headers));
     if (reply.status === 'unknown-workflow') throw unknownWorkflow(name, reply.nearest, 'name');
     return { text: JSON.stringify({ name, archivedAt: reply.archivedAt }), position: reply.position };
   }
 
   /** Stores nothing. */
-  validate(headers: IncomingHttpHeaders, bytes: unknown): string {
+  validate(headers: IncomingHttpHeaders, bytes: unknown): Answer {
     const parsed = this.#parse(headers, bytes);
     const { status, findings } = compileDefinition(parsed.body, this.#limits);
-    return JSON.stringify({ valid: status === 'compiled', findings: shown(findings, parsed) });
+    return { text: JSON.stringify({ valid: status === 'compiled', findings: shown(findings, parsed) }) };
   }
 
   #parse(headers: IncomingHttpHeaders, given: unknown): ParsedDefinition {

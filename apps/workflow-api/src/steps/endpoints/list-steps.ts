@@ -1,6 +1,8 @@
 import { z } from 'zod';
-import { Cursor, Instant, Limit, Version, many } from '../runs/run-queries.js';
-import { Name } from '../runs/start-request.js';
+import { StepListShape } from '../../docs/step-schemas.js';
+import type { EndpointDescription } from '../../http/endpoint.js';
+import { Cursor, Instant, Limit, LIMIT, many, MIN_POSITION, Version } from '../../http/parameters.js';
+import { Name } from '../../runs/start-request.js';
 
 const STEP_STATUSES = ['scheduled', 'running', 'waiting-retry', 'completed', 'failed', 'cancelled', 'skipped'] as const;
 const STEP_TYPES = ['step', 'sequence', 'parallel', 'pass', 'succeed', 'fail'] as const;
@@ -36,3 +38,23 @@ export const StepsQuery = z.strictObject({
   cursor: Cursor.optional(),
 });
 export type StepsQuery = z.output<typeof StepsQuery>;
+
+/** Lists steps across runs out of the views. */
+export const LIST_STEPS: EndpointDescription = {
+  method: 'get',
+  path: '/v1/steps',
+  id: 'listSteps',
+  tag: 'Runs',
+  summary: 'List steps across runs',
+  description:
+    'From a view that follows the log within a moment; what waits, runs or has failed, by target and workflow, is one search. Completed steps are looked up in the runs that may have them, a bounded number for a page: a page may then hold fewer steps than `limit`, or none, and still have a `nextCursor`. Without `status` steps of every status are listed, completed ones too.',
+  parameters: {
+    ...MIN_POSITION,
+    status: { examples: { troubled: 'waiting-retry' } },
+    workflow: { examples: { welcome: 'welcome' } },
+    target: { schema: { type: 'string', format: 'uri' }, examples: { troubled: 'http://127.0.0.1:4000' } },
+    limit: { ...LIMIT, examples: { welcome: 10 } },
+  },
+  answers: { 200: { description: 'A page of steps.', schema: StepListShape, headers: ['Stepwell-Position'] } },
+  problems: ['cursor-invalid', 'view-behind', 'storage-unavailable'],
+};

@@ -1,12 +1,15 @@
-import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, STATUS_CODES, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { FastifyError, FastifyReply } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
+import type { INestApplication } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { ProcessPort, type Config } from '#runtime';
 import { HttpCounts } from './http-counts.js';
 import { echoRequestId } from './request-id.js';
 import { problemHeaders, problemStatus, problemText, type Problem } from './problems.js';
+import { bodyTypesOf } from './endpoint.js';
 import { sendProblem } from './raw-answer.js';
-import { DEFINITION_TYPES, JSON_TYPES, parseMediaType, readBody } from './request-body.js';
+import { JSON_TYPES, parseMediaType, readBody } from './request-body.js';
 import { RouteTable } from './route-table.js';
 
 export type HttpLimits = {
@@ -15,9 +18,6 @@ export type HttpLimits = {
   readonly headerTimeoutMs: number;
   readonly requestTimeoutMs: number;
 };
-
-/** A request's handler that goes ahead of the framework; `true` when it has taken the request. */
-export type FastPath = (request: IncomingMessage, response: ServerResponse) => boolean;
 
 /** What surrounds a payload in a body: names, tags, ids. */
 export const ENVELOPE_MAX_BYTES = 64 * 1024;
@@ -31,87 +31,126 @@ const CLOSING_MAX_MS = 5_000;
 /** A step key is at most 1,024 bytes; each of them may come as three characters. */
 const PARAMETER_MAX_CHARS = 3 * 1_024;
 
-export type HttpAdapter = {
-  readonly adapter: FastifyAdapter;
-  readonly routes: RouteTable;
-  readonly counts: HttpCounts;
-  /** Sets what is asked before the framework, once it exists. */
-  setFastPath(fastPath: FastPath): void;
-  /** Has `call` called when the server begins to close: those who wait on open connections are to be let go. */
-  onClosing(call: () => void): void;
+const HEADER_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** The largest payload or definition, and room for what stands around it. */
+export const bodyMaxBytes = ({ payloadMaxBytes, definitionMaxBytes }: Config['limits']): number =>
+  Math.max(2 * payloadMaxBytes, definitionMaxBytes) + ENVELOPE_MAX_BYTES;
+
+/** What Nest is to serve the API by: `NestFactory.create(module, adapter, { bodyParser: false })`. */
+export const createApiAdapter = ({ limits }: Pick<Config, 'limits'>): ApiAdapter =>
+  new ApiAdapter({
+    bodyMaxBytes: bodyMaxBytes(limits),
+    headerTimeoutMs: HEADER_TIMEOUT_MS,
+    requestTimeoutMs: REQUEST_TIMEOUT_MS,
+  });
+
+/** Starts the app, and hands it the port of its process when it is ready to serve. */
+export const openApi = async (app: INestApplication, adapter: ApiAdapter): Promise<void> => {
+  await app.init();
+  await adapter.getInstance().ready();
+  app.get(ProcessPort).open(adapter.listener);
 };
 
+/** Tells when the server begins to close: those who wait on open connections are to be let go. */
+export class ServerClosing {
+  constructor(readonly signal: AbortSignal) {}
+}
+
 /**
- * The HTTP server below Nest: limits and timeouts, bodies as bytes, and a problem+json for everything that never reaches
- * a handler. Fastify's own parsers are not used: they take forms and text, and numbers that they change.
+ * Nest's Fastify with the edge around it: limits and timeouts, bodies as bytes, and a problem+json for everything that never
+ * reaches a handler. Fastify's own parsers are not used: they take forms and text, and numbers that they change.
  */
-export const createFastifyAdapter = (limits: HttpLimits): HttpAdapter => {
-  let fastPath: FastPath = () => false;
-  const serverFactory = (handler: (request: IncomingMessage, response: ServerResponse) => void): Server => {
-    const checkMs = Math.min(TIMEOUT_CHECK_MS, limits.headerTimeoutMs);
-    const server = createServer(
-      {
-        headersTimeout: limits.headerTimeoutMs,
-        requestTimeout: limits.requestTimeoutMs,
-        connectionsCheckingInterval: checkMs,
-        keepAliveTimeout: KEEP_ALIVE_MS,
-        maxHeaderSize: HEADER_MAX_BYTES,
-        // Checked below, so that the answer has our form.
-        requireHostHeader: false,
-        // Else Node keeps the first Host or Content-Type of two, and whatever stands before us may keep the second. Joined
-        // they are malformed, and refused as such.
-        joinDuplicateHeaders: true,
-        noDelay: true,
+export class ApiAdapter extends FastifyAdapter {
+  readonly routes: RouteTable;
+  readonly counts = new HttpCounts();
+  readonly closing: ServerClosing;
+
+  /** What requests go to once the app is ready. */
+  readonly listener: RequestListener;
+
+  constructor(limits: HttpLimits) {
+    const server = createHttpServer(limits);
+    let listener: RequestListener = () => {};
+    super({
+      serverFactory: (handler: RequestListener) => {
+        listener = handler;
+        return server;
       },
-      (request, response) => {
-        echoRequestId(request, response);
-        if (hasGoodHost(request)) {
-          if (!fastPath(request, response)) handler(request, response);
-        } else sendProblem(response, BAD_HOST);
-      },
-    );
-    readAfterStandstill(server, checkMs);
-    server.on('checkExpectation', (_request, response) => sendProblem(response, BAD_EXPECTATION));
-    server.on('connect', (_request, socket) => endSocket(socket as Socket, NO_TUNNELS));
-    return server;
-  };
-  const adapter = new FastifyAdapter({
-    serverFactory,
-    clientErrorHandler: (error: { readonly code?: string }, socket: Socket) => endSocket(socket, clientProblem(error)),
-    frameworkErrors: (error: FastifyError, _request: unknown, reply: FastifyReply) =>
-      answer(reply, frameworkProblem(error.code)),
-    routerOptions: { maxParamLength: PARAMETER_MAX_CHARS },
-    exposeHeadRoutes: true,
-    forceCloseConnections: false,
-    return503OnClosing: false,
+      clientErrorHandler: (error: { readonly code?: string }, socket: Socket) =>
+        endSocket(socket, clientProblem(error)),
+      frameworkErrors: (error: FastifyError, _request: unknown, reply: FastifyReply) =>
+        answer(reply, frameworkProblem(error.code)),
+      routerOptions: { maxParamLength: PARAMETER_MAX_CHARS },
+      exposeHeadRoutes: true,
+      forceCloseConnections: false,
+      return503OnClosing: false,
+    });
+    const handle = listener;
+    this.listener = (request, response) => {
+      echoRequestId(request, response);
+      if (hasGoodHost(request)) handle(request, response);
+      else sendProblem(response, BAD_HOST);
+    };
+    server.on('request', this.listener);
+    const fastify: FastifyInstance = this.getInstance();
+    const closing = new AbortController();
+    this.closing = new ServerClosing(closing.signal);
+    this.routes = new RouteTable(fastify);
+    this.counts.follow(fastify);
+    fastify.decorateRequest('runId', null);
+    takeBytes(fastify, limits.bodyMaxBytes);
+    fastify.addHook('preClose', (done) => {
+      closing.abort();
+      letConnectionsGo(server);
+      done();
+    });
+  }
+
+  /** Fastify closes only a server that it was told to listen on. */
+  override async close(): Promise<void> {
+    await super.close();
+    const server: Server = this.getHttpServer();
+    if (server.listening) await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+const createHttpServer = (limits: HttpLimits): Server => {
+  const checkMs = Math.min(TIMEOUT_CHECK_MS, limits.headerTimeoutMs);
+  const server = createServer({
+    headersTimeout: limits.headerTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    connectionsCheckingInterval: checkMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    maxHeaderSize: HEADER_MAX_BYTES,
+    // Checked by the listener, so that the answer has our form.
+    requireHostHeader: false,
+    // Else Node keeps the first Host or Content-Type of two, and whatever stands before us may keep the second. Joined
+    // they are malformed, and refused as such.
+    joinDuplicateHeaders: true,
+    noDelay: true,
   });
-  const fastify = adapter.getInstance();
-  const counts = new HttpCounts();
-  counts.follow(fastify);
+  readAfterStandstill(server, checkMs);
+  server.on('checkExpectation', (_request, response) => sendProblem(response, BAD_EXPECTATION));
+  server.on('connect', (_request, socket) => endSocket(socket as Socket, NO_TUNNELS));
+  return server;
+};
+
+/** Bodies come to handlers as bytes, of the media types of the endpoint. */
+const takeBytes = (fastify: FastifyInstance, bodyMaxBytes: number): void => {
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', (request, payload, done) => {
     // Of a path that does not exist there is more to say than that its body is of the wrong type.
     if (request.is404) return done(null);
-    const media = parseMediaType(request.headers, typesTakenAt(request.routeOptions.url));
+    const media = parseMediaType(request.headers, bodyTypesOf(request.routeOptions.config) ?? JSON_TYPES);
     if ('problem' in media) return done(new BodyRefused(media.problem));
     // Fastify hands over the request itself as payload as long as no hook changes it.
-    readBody(payload as IncomingMessage, limits.bodyMaxBytes, (body) => {
+    readBody(payload as IncomingMessage, bodyMaxBytes, (body) => {
       if (Buffer.isBuffer(body)) done(null, body);
       else if (body !== null) done(new BodyRefused(body));
     });
   });
-  return {
-    adapter,
-    routes: new RouteTable(fastify),
-    counts,
-    setFastPath: (given) => (fastPath = given),
-    onClosing: (call) =>
-      fastify.addHook('preClose', (done) => {
-        call();
-        letConnectionsGo(adapter.getHttpServer());
-        done();
-      }),
-  };
 };
 
 /**
@@ -159,10 +198,8 @@ export class BodyRefused extends Error {
 }
 
 const answer = (reply: FastifyReply, problem: Problem): void => {
-  void reply.code(problemStatus(problem.code)).headers(problemHeaders(problem)).send(problemText(problem));
+  void reply.code(problemStatus(problem)).headers(problemHeaders(problem)).send(problemText(problem));
 };
-
-const typesTakenAt = (url = ''): readonly string[] => (url.startsWith('/v1/workflows') ? DEFINITION_TYPES : JSON_TYPES);
 
 const HOST = /^(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])?(?::\d{0,5})?$/;
 const hasGoodHost = (request: IncomingMessage): boolean => {
@@ -211,7 +248,7 @@ const clientProblem = (error: { readonly code?: string }): Problem => {
 const endSocket = (socket: Socket, problem: Problem): void => {
   if (!socket.writable || socket.destroyed) return void socket.destroy();
   const text = problemText(problem);
-  const status = problemStatus(problem.code);
+  const status = problemStatus(problem);
   const headers = { ...problemHeaders(problem), 'content-length': String(Buffer.byteLength(text)) };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${text}`, () =>

@@ -1,0 +1,35 @@
+import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import { map, type Observable } from 'rxjs';
+import type { Answer } from './answer.js';
+import type { HttpReply, HttpRequest } from './exchange.js';
+import { isNotModified } from './preconditions.js';
+import { JSON_TYPE } from './raw-answer.js';
+
+/** Makes a reply of what a handler has answered: position, entity tag, type and text. What is streamed has its reply already. */
+@Injectable()
+export class AnswerInterceptor implements NestInterceptor<Answer | undefined, string | null | undefined> {
+  intercept(context: ExecutionContext, next: CallHandler<Answer | undefined>): Observable<string | null | undefined> {
+    const request: HttpRequest = context.getArgByIndex(0);
+    const reply: HttpReply = context.getArgByIndex(1);
+    return next.handle().pipe(map((answer) => (answer === undefined ? undefined : shape(request, reply, answer))));
+  }
+}
+
+const shape = (
+  { method, headers: asked }: HttpRequest,
+  reply: HttpReply,
+  { text, position, etag = null, status, headers }: Answer,
+): string | null => {
+  if (position !== undefined) void reply.header('stepwell-position', String(position));
+  if (headers !== undefined) void reply.headers(headers);
+  if (status !== undefined) void reply.code(status);
+  if (etag !== null) {
+    void reply.header('etag', etag);
+    if ((method === 'GET' || method === 'HEAD') && isNotModified(asked['if-none-match'], etag)) {
+      void reply.code(304);
+      return null;
+    }
+  }
+  if (text !== null && headers?.['content-type'] === undefined) void reply.header('content-type', JSON_TYPE);
+  return text;
+};

@@ -1,0 +1,78 @@
+import { HELD_DEFINITION } from '../../docs/example-definitions.js';
+import { RunShape, StartedShape } from '../../docs/run-schemas.js';
+import type { EndpointDescription } from '../../http/endpoint.js';
+import { TRACEPARENT } from '../../http/parameters.js';
+import { StartRequest } from '../start-request.js';
+import { EXAMPLE_KEYS } from './example-runs.js';
+
+const POSITION = ['Stepwell-Position'] as const;
+
+/** Starts a run. */
+export const START_RUN: EndpointDescription = {
+  method: 'post',
+  path: '/v1/runs',
+  id: 'startRun',
+  tag: 'Runs',
+  summary: 'Start a run',
+  description:
+    'Starts a published workflow by name, or an inline definition. The Idempotency-Key names this one intent: the same key with the same body gives the same answer for as long as the run is kept (then 410 with the file it is archived in), with another body 422. The run is in the log before the answer is sent.',
+  parameters: {
+    'Idempotency-Key': {
+      in: 'header',
+      required: true,
+      description: '1 to 255 visible ASCII characters, bare or in double quotes.',
+      schema: { type: 'string', minLength: 1, maxLength: 255 },
+      examples: EXAMPLE_KEYS,
+    },
+    Prefer: {
+      in: 'header',
+      description: '`wait=N` answers when the run has ended, after N seconds (at most 60) in any case.',
+      schema: { type: 'string' },
+    },
+    ...TRACEPARENT,
+  },
+  body: {
+    required: true,
+    types: ['application/json'],
+    schema: StartRequest,
+    examples: {
+      welcome: { workflow: 'welcome', input: { name: 'Ada' }, tags: { team: 'growth' } },
+      held: { definition: HELD_DEFINITION, input: null },
+    },
+  },
+  status: 201,
+  answers: {
+    201: {
+      description: 'Started, or started before by the same request.',
+      schema: StartedShape,
+      headers: ['Location', 'Idempotent-Replayed', ...POSITION],
+    },
+    200: {
+      description: 'With `Prefer: wait`: the run, which has ended.',
+      schema: RunShape,
+      headers: ['Location', 'Preference-Applied', ...POSITION],
+    },
+    202: {
+      description: 'With `Prefer: wait`: the run so far.',
+      schema: RunShape,
+      headers: ['Location', 'Preference-Applied', ...POSITION],
+    },
+  },
+  problems: [
+    'idempotency-key-missing',
+    'idempotency-key-invalid',
+    'idempotency-key-reused',
+    'prefer-invalid',
+    'invalid-definition',
+    'workflow-not-found',
+    'version-not-found',
+    'draft-not-found',
+    'workflow-archived',
+    'run-archived',
+    'step-unknown',
+    'payload-too-large',
+    'unsupported-media-type',
+    'storage-unavailable',
+    'storage-full',
+  ],
+};

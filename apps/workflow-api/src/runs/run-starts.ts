@@ -1,0 +1,120 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Observable } from 'rxjs';
+import { Runs, type LoadedRun, type RunId, type StartReply } from '#engine';
+import { Bag, Clock, type Config } from '#runtime';
+import { CONFIG } from '../../../modules/src/tokens.js';
+import type { Answer } from '../http/answer.js';
+import { ServerClosing } from '../http/api-adapter.js';
+import type { HttpRequest } from '../http/exchange.js';
+import { rejectionProblem, STORAGE_UNAVAILABLE, unavailableProblem } from '../http/failures.js';
+import { HttpProblem, type Problem } from '../http/problems.js';
+import { CataloguePlans } from '../workflows/catalogue-plans.js';
+import { runText } from './run-json.js';
+import { parseStart, replayable, toCommand, type Start } from './start-run.js';
+import { startedText } from './started-json.js';
+import { toStartable } from './startable.js';
+
+/** A client that waits for the end of its run. */
+type Wait = { readonly giveUp: () => void; place: number };
+
+const STOPPING: Problem = {
+  code: 'stopping',
+  detail: 'The server is stopping. Nothing was started.',
+  headers: { connection: 'close' },
+};
+
+/** `POST /v1/runs`: the hottest path. With the plan at hand nothing is waited for between the request and its append. */
+@Injectable()
+export class RunStarts {
+  readonly #runs: Runs;
+  readonly #plans: CataloguePlans;
+  readonly #clock: Clock;
+  readonly #limits: Config['limits'];
+  readonly #closing: AbortSignal;
+  readonly #waits = new Bag<Wait>();
+
+  constructor(
+    runs: Runs,
+    plans: CataloguePlans,
+    clock: Clock,
+    @Inject(CONFIG) { limits }: Config,
+    { signal }: ServerClosing,
+  ) {
+    this.#runs = runs;
+    this.#plans = plans;
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#closing = signal;
+    signal.addEventListener('abort', () => {
+      for (const { giveUp } of this.#waits.items()) giveUp();
+    });
+  }
+
+  /** The answer to a start; with `Prefer: wait` it comes at the end of the run, or when the wait is over. */
+  async start(request: HttpRequest): Promise<Answer | Observable<Answer>> {
+    if (this.#closing.aborted) throw new HttpProblem(STOPPING);
+    const start = parseStart(request.headers, request.body, this.#limits.payloadMaxBytes);
+    request.runId = start.runId;
+    const found = toStartable(start.request, this.#plans);
+    const startable =
+      found instanceof Promise
+        ? await found.catch((refusal: unknown) => replayable(this.#runs, start, refusal))
+        : found;
+    const command = toCommand(start, startable, this.#limits.tagsMax);
+    const reply = await new Promise<StartReply>((settle) =>
+      this.#runs.start(start.runId, command, startable.plan, start.origin, settle),
+    );
+    if (reply.status === 'unavailable') throw new HttpProblem(unavailableProblem(reply.cause), { cause: reply.cause });
+    if (reply.status === 'rejected') throw new HttpProblem(rejectionProblem(reply.rejection, startable.plan));
+    return this.#answer(start, reply);
+  }
+
+  #answer(
+    { runId, waitSeconds }: Start,
+    { status, started, startedAt, position }: Extract<StartReply, { status: 'started' | 'replayed' }>,
+  ): Answer | Observable<Answer> {
+    const headers: Record<string, string> = { location: `/v1/runs/${started.id}` };
+    if (status === 'replayed') headers['idempotent-replayed'] = 'true';
+    if (waitSeconds === null) return { text: startedText(started, startedAt), position, headers };
+    headers['preference-applied'] = `wait=${waitSeconds}`;
+    return this.#answerAtEnd(runId, waitSeconds * 1_000, headers);
+  }
+
+  /**
+   * 200 with the run when it ends in time, else 202 with the run so far. Nest gives up the wait when the client goes. A
+   * fault in making the answer is the caller's alone: it must not reach the engine, which calls back out of a commit.
+   */
+  #answerAtEnd(runId: RunId, waitMs: number, headers: Record<string, string>): Observable<Answer> {
+    return new Observable<Answer>((subscriber) => {
+      const settle = (make: () => Answer): void => {
+        if (subscriber.closed) return;
+        try {
+          subscriber.next(make());
+          subscriber.complete();
+        } catch (error) {
+          subscriber.error(error);
+        }
+      };
+      const answerOf = (loaded: LoadedRun | null): Answer => {
+        if (loaded === null) throw new HttpProblem(STORAGE_UNAVAILABLE);
+        const { run, plan, position } = loaded;
+        return { text: runText(run, plan), position, headers, status: run.status === 'running' ? 202 : 200 };
+      };
+      const giveUp = (): void => {
+        this.#runs.load(runId).then(
+          (loaded) => settle(() => answerOf(loaded)),
+          (error: unknown) => subscriber.error(error),
+        );
+      };
+      // A start that was on its way to the log when the server was told to stop waits for nothing any more.
+      const takeBack = this.#clock.after(this.#closing.aborted ? 0 : waitMs, giveUp);
+      const wait: Wait = { giveUp, place: -1 };
+      this.#waits.add(wait);
+      subscriber.add(() => {
+        takeBack();
+        this.#waits.delete(wait);
+      });
+      subscriber.add(this.#runs.whenEnded(runId, (loaded) => settle(() => answerOf(loaded))));
+    });
+  }
+}
