@@ -5,6 +5,7 @@ import type { LogFull, NewEvent } from '#event-store';
 import type { Rejection, RunCommand } from '#domain';
 import { resultOf, type Mailbox, type Queued } from './mailbox.js';
 import type { Owner, StartedAttempt } from './owner.js';
+import { wakeIdle } from './readers.js';
 import type { LoadedRun } from './runs.js';
 
 // Room for the envelope and for the commas between events.
@@ -166,5 +167,5 @@ export const refuseBatch = (owner: Owner | null, mailbox: Mailbox, batch: Decisi
   mailbox.more = false;
   for (const { done } of commandsOf(batch)) done?.({ status: 'unavailable', cause: fault });
   mailbox.busy = false;
-  for (const resolve of mailbox.idle.splice(0)) resolve();
+  wakeIdle(mailbox, null);
 };

@@ -32,6 +32,9 @@ export class EngineCounts {
   /** Attempts in flight that were found to be of another boot. */
   unknown = 0;
 
+  /** How many appends wait for a log that does not answer. */
+  appendsHeld: () => number = () => 0;
+
   private recentAppendMs = 0;
 
   /**
@@ -63,5 +66,6 @@ export const engineMetrics = (counts: EngineCounts): MetricSources => ({
   stepwell_attempts_unknown_total: () => counts.unknown,
   stepwell_append_seconds: () => counts.appendSeconds,
   stepwell_appends_total: () => OUTCOMES.map((outcome) => ({ labels: { outcome }, value: counts.appends[outcome] })),
+  stepwell_appends_held: () => counts.appendsHeld(),
   stepwell_append_conflicts_total: () => counts.appends.conflict,
 });

@@ -1,13 +1,19 @@
 import type { Plan, RunCommand } from '#domain';
+import type { LogFields } from '#runtime';
 import { LOG_START, type Revision, type StreamName } from '#event-store';
+import type { DecisionBatch } from './decision-batch.js';
 import type { FoldedRun } from './load-run.js';
+import type { Sending } from './log-appends.js';
 import type { Owner } from './owner.js';
+import type { Readers } from './readers.js';
 import type { LoadedRun, Origin, RunId, StartReply } from './runs.js';
 import type { Rejection } from '#domain';
 
 export const NOBODY: Origin = { actor: null, traceparent: null };
 
 export const DISOWNED = new Error('the shard of the run is not owned here any more');
+
+export const STOPPED = new Error('the engine has stopped');
 
 /** What became of a command. `done` is called after the commit; never before it. */
 export type CommandResult =
@@ -20,40 +26,45 @@ export type Queued = {
   /** Of a start: the plan that the run would have. */
   readonly plan: Plan | null;
   readonly origin: Origin;
-  readonly done: ((result: CommandResult) => void) | null;
+  /** `null`: nobody is told, or not any more. */
+  done: ((result: CommandResult) => void) | null;
+  /** Who asks is told by then, whatever the log does; by the monotonic clock. */
+  readonly answerByMs: number;
 };
+
+/** A decision on its way into the log. */
+export type Deciding = Sending & { readonly mailbox: Mailbox; readonly batch: DecisionBatch };
 
 /**
  * One run in memory: its folded state, and the commands that wait while an append of it is in flight. `state` runs ahead
  * of the log only while `busy`; nobody outside reads it then.
  */
-export type Mailbox = FoldedRun & {
-  readonly runId: RunId;
-  readonly stream: StreamName;
-  plan: Plan | null;
-  /** A decision, an append or a load is under way, or readers look at the state. */
-  busy: boolean;
-  /** Busy for readers only: what they see is committed, and others may look as well. */
-  held: boolean;
-  /** False until the stream was read, or the run was started here. */
-  loaded: boolean;
-  conflicts: number;
-  /** The last append was full: more is owed at once. */
-  more: boolean;
-  queue: Queued[];
-  /** Whether what is queued waits for more to be decided with: not, still, or not any more. */
-  company: 'none' | 'awaited' | 'over';
-  /** On a shared log: the last revision that was met there. */
-  metRevision: number;
-  /** On a shared log: what was asked since the last read began, to be answered by a read that begins after it. */
-  asked: ((fault: Error | null) => void)[] | null;
-  /** The owner has let go of the run: what is under way changes nothing here any more. */
-  disowned: boolean;
-  /** Called when not busy any more. */
-  idle: (() => void)[];
-  /** Called once the run has ended. */
-  ended: Set<(loaded: LoadedRun | null) => void>;
-};
+export type Mailbox = FoldedRun &
+  Readers & {
+    readonly runId: RunId;
+    readonly stream: StreamName;
+    plan: Plan | null;
+    /** A decision, an append or a load is under way, or readers look at the state. */
+    busy: boolean;
+    /** Busy for readers only: what they see is committed, and others may look as well. */
+    held: boolean;
+    /** False until the stream was read, or the run was started here. */
+    loaded: boolean;
+    conflicts: number;
+    /** The last append was full: more is owed at once. */
+    more: boolean;
+    queue: Queued[];
+    /** The decision that is on its way into the log. */
+    deciding: Deciding | null;
+    /** Whether what is queued waits for more to be decided with: not, still, or not any more. */
+    company: 'none' | 'awaited' | 'over';
+    /** On a shared log: the last revision that was met there. */
+    metRevision: number;
+    /** The owner has let go of the run: what is under way changes nothing here any more. */
+    disowned: boolean;
+    /** Called once the run has ended. */
+    ended: Set<(loaded: LoadedRun | null) => void>;
+  };
 
 export const newMailbox = (runId: RunId, stream: StreamName): Mailbox => ({
   runId,
@@ -69,9 +80,11 @@ export const newMailbox = (runId: RunId, stream: StreamName): Mailbox => ({
   conflicts: 0,
   more: false,
   queue: [],
+  deciding: null,
   company: 'none',
   metRevision: -1,
   asked: null,
+  answering: null,
   disowned: false,
   idle: [],
   ended: new Set(),
@@ -107,6 +120,7 @@ const loseAttempts = (mailbox: Mailbox, boot: string): Queued => ({
   command: { type: 'LoseAttempts', boot },
   plan: null,
   origin: NOBODY,
+  answerByMs: Infinity,
   done: (result) => {
     if (result.status === 'accepted' && result.changed) mailbox.queue.push(loseAttempts(mailbox, boot));
   },
@@ -124,5 +138,15 @@ export const startReplyOf = (result: CommandResult): StartReply => {
 export const hasWork = ({ state, queue, busy }: Mailbox): boolean =>
   queue.length > 0 || (state !== null && (busy || state.obligations.inFlight.size > 0));
 
-export const whenIdle = (mailbox: Mailbox): Promise<null> =>
-  new Promise((resolve) => mailbox.idle.push(() => resolve(null)));
+const NAMED_MAX = 10;
+
+/** Of which runs something is left to be recorded, and how much. */
+export const leftIn = (mailboxes: readonly Mailbox[]): LogFields => {
+  const left = mailboxes.filter(({ queue, deciding, busy }) => queue.length > 0 || deciding !== null || busy);
+  return {
+    runs: left.length,
+    appends: left.filter(({ deciding }) => deciding !== null).length,
+    commands: left.reduce((count, { queue }) => count + queue.length, 0),
+    named: left.slice(0, NAMED_MAX).map(({ runId }) => runId),
+  };
+};

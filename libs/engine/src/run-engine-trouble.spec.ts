@@ -1,11 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { JsonText } from '#domain';
+import type { JsonText, Plan, RunCommand, StepNode } from '#domain';
 import { AppendRefused, LogFull, MemoryEventStore, runStream, type Append } from '#event-store';
-import { systemClock, type Clock } from '#runtime';
+import { silentLog, systemClock, type Clock, type Log, type LogFields } from '#runtime';
 import { parallel, planOf, step as branch } from '../../domain/src/testing/tree-plans.js';
 import type { StartReply } from './index.js';
 import {
-  abandonEngine,
   NOBODY,
   newEngine,
   Recorder,
@@ -119,7 +118,7 @@ describe('RunEngine in trouble', () => {
     // What the replay led to is under way, and never comes to an end here.
     await new Promise((resolve) => setImmediate(resolve));
     expect(store.seen.at(-1)?.events[0]?.type).toBe('DuplicateStartsSeen');
-    abandonEngine(engine);
+    await engine.stop(10);
   });
 
   it('gives up what no append can hold, and nothing else of the run', async () => {
@@ -171,7 +170,8 @@ describe('RunEngine in trouble', () => {
     await expect(second).rejects.toThrow('the disk is gone');
     expect(await waited).toBeNull();
     expect(await cancelled).toMatchObject({ status: 'unavailable' });
-    expect([engine.size, reads]).toEqual([0, 2]);
+    // One read tells all of them.
+    expect([engine.size, reads]).toEqual([0, 1]);
     store.readStream = readStream;
     expect((await engine.load(runIdOf('a')))?.run.status).toBe('running');
   });
@@ -252,4 +252,61 @@ describe('RunEngine in trouble', () => {
       expect(store.seen).toHaveLength(2);
     }
   });
+
+  it('stops in time though an append is never answered, and says what is left', async () => {
+    const store = new TwistedStore();
+    const lines: [string, LogFields | undefined][] = [];
+    const log: Log = { ...silentLog, warn: (message, fields) => void lines.push([message, fields]) };
+    const { engine, begin } = await newEngine(new Recorder(), store, { log });
+    await begin('a');
+    store.twist = () => true;
+    const cancelled = engine.cancel(runIdOf('a'), null, NOBODY);
+    void begin('a');
+    await new Promise((resolve) => setImmediate(resolve));
+    const sinceMs = systemClock.monotonicMs();
+    await engine.stop(50);
+    expect(systemClock.monotonicMs() - sinceMs).toBeLessThan(1_000);
+    const left = { runs: 1, appends: 1, commands: 1, named: [runIdOf('a')] };
+    expect(lines).toEqual([['the engine stops before all is recorded', left]]);
+    void cancelled;
+  });
+
+  it('stops in time though a run always finds more to do, which does nothing from then on', async () => {
+    const store = new TwistedStore();
+    const owner = new Recorder();
+    const [first, second] = TWO_STEPS.nodes as [StepNode, StepNode];
+    const retry = { ...first.retry, maxAttempts: 1_000, schedule: [0] };
+    const plan: Plan = { ...TWO_STEPS, nodes: [{ ...first, retry }, second] };
+    const { engine, begin } = await newEngine(owner, store, { plan });
+    // Neither a microtask, nor in no time: as a real store.
+    store.twist = (append, settle) => {
+      setTimeout(() => MemoryEventStore.prototype.append.call(store, append, settle), 1);
+      return true;
+    };
+    owner.committed = ({ attempts }) => {
+      for (const { step, attempt } of attempts) engine.submit(runIdOf('a'), failure(step, attempt), NOBODY, null);
+    };
+    await begin('a');
+    const sinceMs = systemClock.monotonicMs();
+    await engine.stop(50);
+    expect(systemClock.monotonicMs() - sinceMs).toBeLessThan(500);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const appends = store.seen.length;
+    expect(appends).toBeLessThan(900);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(store.seen.length).toBe(appends);
+  });
+});
+
+const failure = (step: string, attempt: number): RunCommand => ({
+  type: 'FailAttempt',
+  step,
+  attempt,
+  class: 'refused',
+  retryable: true,
+  status: 503,
+  error: { name: 'HTTP.503', cause: null },
+  body: null,
+  retryAfterMs: null,
+  jitter: 0,
 });

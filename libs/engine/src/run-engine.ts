@@ -1,22 +1,27 @@
 import { isEnded, type Plan, type RunCommand, type RunLimits, type StartRun } from '#domain';
-import { AppendRefused, NO_STREAM, runStream, type Append, type AppendOutcome } from '#event-store';
-import type { EventStore, LogFull, Revision } from '#event-store';
-import { ChurnMap, type Clock, type Entropy, type Log } from '#runtime';
+import { NO_STREAM, runStream, type AppendOutcome, type EventStore, type LogFull, type Revision } from '#event-store';
+import { ChurnMap, instantOf, type Clock, type Entropy, type Log } from '#runtime';
 import { Company } from './company.js';
+import { appendOf } from './decision-append.js';
 import { answer, commandsOf, decideBatch, refundAttempts, refuseBatch, type DecisionBatch } from './decision-batch.js';
 import { DuplicateStarts } from './duplicate-starts.js';
 import { EngineCounts } from './engine-counts.js';
 import { IdleRuns } from './idle-runs.js';
 import { loadRun, type PlanSource } from './load-run.js';
+import { LogAppends, wasLeftUnknown } from './log-appends.js';
 import { LogRoom } from './log-room.js';
-import { DISOWNED, hasWork, loadedOf, inheritAttempts, newMailbox, NOBODY, startReplyOf, whenIdle } from './mailbox.js';
-import type { CommandResult, Mailbox, Queued } from './mailbox.js';
-import { audienceOf, type Owner } from './owner.js';
+import { isPassing } from './log-trouble.js';
+import { DISOWNED, hasWork, inheritAttempts, leftIn, loadedOf, newMailbox, NOBODY } from './mailbox.js';
+import { startReplyOf, STOPPED, type CommandResult, type Deciding, type Mailbox, type Queued } from './mailbox.js';
+import type { Owner } from './owner.js';
+import { ANSWER_WITHIN_MS, isOver, isWanted, Patience } from './patience.js';
+import { answeredNext, answerReaders, wakeIdle, whenIdle } from './readers.js';
 import { Runs, type CancelReply, type LoadedRun, type Origin, type RunId, type StartReply } from './runs.js';
 import { SharedLog, type Inside } from './several-writers.js';
+import { UnderWay } from './under-way.js';
 
 const CONFLICTS_MAX = 10;
-const REPEAT_UNKNOWN_AFTER_MS = 100;
+const STOP_WITHIN_MS = 5_000;
 
 export type EngineOptions = {
   readonly limits: RunLimits;
@@ -35,12 +40,14 @@ export class RunEngine extends Runs {
   private readonly duplicates: DuplicateStarts;
   private readonly company: Company;
   readonly room: LogRoom;
+  private readonly appends: LogAppends<Deciding>;
+  private readonly patience: Patience;
   /** `null` where this process alone appends to runs. */
   readonly shared: SharedLog | null;
   private owner: Owner | null = null;
-  private underWay = 0;
-  private drained: (() => void)[] = [];
-  private stopping = false;
+  private readonly underWay = new UnderWay();
+  /** A stop has left work behind: no run is gone on with. */
+  private abandoned = false;
 
   constructor(
     private readonly store: EventStore,
@@ -54,6 +61,10 @@ export class RunEngine extends Runs {
     this.shared = options.sharedLog ? new SharedLog(this.inside(), this.counts, plans, store, clock, log) : null;
     this.room = new LogRoom(clock, log);
     this.company = new Company(clock, (mailbox) => this.drain(mailbox));
+    const isStillWanted = (deciding: Deciding): boolean => isWanted(deciding, clock.monotonicMs());
+    const settled = (deciding: Deciding, outcome: AppendOutcome): void => this.appended(deciding, outcome);
+    this.appends = new LogAppends(store, clock, entropy, log, this.counts, { isWanted: isStillWanted, settled });
+    this.patience = new Patience(clock, this.mailboxes, () => this.appends.sift());
     this.duplicates = new DuplicateStarts(clock, (runId, count, done) =>
       this.submit(runId, { type: 'NoteDuplicateStarts', count }, NOBODY, done),
     );
@@ -76,6 +87,7 @@ export class RunEngine extends Runs {
       command,
       plan,
       origin,
+      answerByMs: this.patience.begin(ANSWER_WITHIN_MS),
       done: (result) => {
         if (result.status === 'accepted' && !result.changed) this.duplicates.note(runId);
         settle(startReplyOf(result));
@@ -91,24 +103,27 @@ export class RunEngine extends Runs {
         this.hold(mailbox);
         settle({ status: 'cancelled', loaded: result.loaded });
       };
-      this.enqueue(mailbox, { command: { type: 'CancelRun', reason }, plan: null, origin, done });
+      const answerByMs = this.patience.begin(ANSWER_WITHIN_MS);
+      this.enqueue(mailbox, { command: { type: 'CancelRun', reason }, plan: null, origin, answerByMs, done });
     });
   }
 
-  /** Hands a command to its run. `done` is called after the commit of what it led to. */
+  /** Hands a command to its run. `done` is called after the commit of what it led to, however long that takes. */
   submit(runId: RunId, command: RunCommand, origin: Origin, done: Queued['done']): void {
-    this.enqueue(this.mailboxOf(runId), { command, plan: null, origin, done });
+    this.enqueue(this.mailboxOf(runId), { command, plan: null, origin, answerByMs: Infinity, done });
   }
 
-  async load(runId: RunId): Promise<LoadedRun | null> {
-    if (this.shared !== null) return this.shared.load(runId);
+  async load(runId: RunId, withinMs = ANSWER_WITHIN_MS): Promise<LoadedRun | null> {
+    const answerByMs = this.patience.begin(withinMs);
+    if (this.shared !== null) return this.shared.load(runId, answerByMs);
     for (;;) {
       const mailbox = this.mailboxOf(runId);
       if (mailbox.loaded && (mailbox.held || !mailbox.busy)) {
         this.hold(mailbox);
         return loadedOf(mailbox);
       }
-      const fault = mailbox.busy ? await whenIdle(mailbox) : await this.read(mailbox);
+      if (!mailbox.busy) void this.read(mailbox);
+      const fault = await whenIdle(mailbox, answerByMs);
       if (fault !== null) throw fault;
     }
   }
@@ -137,16 +152,16 @@ export class RunEngine extends Runs {
     return this.mailboxes.size;
   }
 
-  /** Resolves when no append and no read is under way and counted duplicates are noted. Submit nothing after it. */
-  async stop(): Promise<void> {
-    this.stopping = true;
+  /** Resolves when nothing is under way and duplicates are noted, or after that time, with what is left said. Submit nothing after it. */
+  async stop(withinMs = STOP_WITHIN_MS): Promise<void> {
     this.company.stop();
-    await this.duplicates.stop();
-    while (this.underWay > 0) {
-      await new Promise<void>((resolve) => this.drained.push(resolve));
-      // What was read may lead to an append.
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+    this.appends.stop();
+    const settled = this.duplicates.stop().then(() => this.underWay.none());
+    const isLate = await isOver(this.clock, withinMs, settled);
+    this.abandoned = isLate;
+    this.patience.stop();
+    this.appends.trouble.stop();
+    if (isLate) this.log.warn('the engine stops before all is recorded', leftIn(this.mailboxes.values()));
     await this.shared?.stop();
   }
 
@@ -212,7 +227,7 @@ export class RunEngine extends Runs {
 
   private drain(mailbox: Mailbox): void {
     if (mailbox.busy) return;
-    if (mailbox.disowned) return this.dismiss(mailbox, DISOWNED);
+    if (mailbox.disowned || this.abandoned) return this.dismiss(mailbox, mailbox.disowned ? DISOWNED : STOPPED);
     if (this.company.keeps(mailbox)) return;
     // Until all is answered: a slot that is given back may wake this very run, and an answer may ask something of it.
     mailbox.busy = true;
@@ -220,7 +235,7 @@ export class RunEngine extends Runs {
     mailbox.queue = [];
     const expected = (mailbox.state?.revision ?? NO_STREAM) as Revision; // a domain revision is the store's
     const atMs = this.clock.nowMs();
-    const at = this.clock.now();
+    const at = instantOf(atMs);
     let batch: DecisionBatch;
     try {
       batch = decideBatch(mailbox, queue, { atMs, at, limits: this.options.limits, owner: this.owner });
@@ -234,64 +249,43 @@ export class RunEngine extends Runs {
       answer(batch, loadedOf(mailbox));
       return this.release(mailbox);
     }
-    const { actor, traceparent } = queue[0]?.origin ?? NOBODY;
-    const trace = traceparent ?? mailbox.traceparent;
-    const envelope = { commandId: this.entropy.hex(16), recordedAt: at, actor, traceparent: trace };
-    this.underWay += 1;
-    const audience = audienceOf(mailbox, this.owner);
-    this.append(mailbox, batch, { stream: mailbox.stream, expected, events: batch.events, envelope, audience });
+    const origin = queue[0]?.origin ?? NOBODY;
+    const commandId = this.entropy.hex(16);
+    const append = appendOf(mailbox, batch, { expected, at, commandId, origin, owner: this.owner });
+    this.underWay.begin();
+    answeredNext(mailbox);
+    mailbox.deciding = { mailbox, batch, append, sent: 0, unknown: 0 };
+    this.appends.append(mailbox.deciding);
   }
 
-  private append(mailbox: Mailbox, batch: DecisionBatch, append: Append): void {
-    try {
-      const sinceMs = this.clock.monotonicMs();
-      this.store.append(append, (outcome) => {
-        this.room.heard(outcome);
-        this.counts.appended(outcome.status, this.clock.monotonicMs() - sinceMs);
-        this.appended(mailbox, batch, append, outcome);
-      });
-    } catch (cause) {
-      // What no append can hold will not fit by trying again: the run stays as it was.
-      refundAttempts(this.owner, mailbox, batch);
-      this.drop(mailbox, commandsOf(batch), cause);
-      this.workEnded();
-    }
-  }
-
-  private appended(mailbox: Mailbox, batch: DecisionBatch, append: Append, outcome: AppendOutcome): void {
+  private appended(deciding: Deciding, outcome: AppendOutcome): void {
+    const { mailbox, batch, append } = deciding;
+    mailbox.deciding = null;
+    this.room.heard(outcome);
     switch (outcome.status) {
       case 'appended':
         mailbox.conflicts = 0;
         mailbox.position = outcome.position;
         this.committed(mailbox, batch, append.expected === NO_STREAM);
-        return this.workEnded();
+        return this.underWay.end();
       case 'conflict':
         void this.decideAnew(mailbox, batch);
-        return this.workEnded();
+        return this.underWay.end();
       case 'refused':
         this.refused(mailbox, batch, outcome.fault);
-        return this.workEnded();
-      case 'unknown': {
-        const { cause } = outcome;
-        // What the store will never take is not asked for again.
-        const repeats = !this.stopping && !mailbox.disowned && !(cause instanceof AppendRefused);
-        this.log.warn('the outcome of an append is unknown', { runId: mailbox.runId, repeats, err: cause });
-        if (repeats) return void this.clock.after(REPEAT_UNKNOWN_AFTER_MS, () => this.append(mailbox, batch, append));
+        return this.underWay.end();
+      case 'unknown':
         refundAttempts(this.owner, mailbox, batch);
-        this.drop(mailbox, commandsOf(batch), cause);
-        return this.workEnded();
-      }
+        if (wasLeftUnknown(deciding, outcome.cause)) this.giveUp(mailbox, commandsOf(batch), outcome.cause);
+        else this.drop(mailbox, commandsOf(batch), outcome.cause);
+        return this.underWay.end();
     }
-  }
-
-  private workEnded(): void {
-    this.underWay -= 1;
-    if (this.underWay === 0) for (const resolve of this.drained.splice(0)) resolve();
   }
 
   private committed(mailbox: Mailbox, batch: DecisionBatch, fresh: boolean): void {
     this.counts.committed(mailbox.state, batch.events, fresh);
     answer(batch, loadedOf(mailbox));
+    answerReaders(mailbox, null);
     const { runId, state, plan, traceparent, position } = mailbox;
     if (mailbox.disowned) refundAttempts(this.owner, mailbox, batch);
     else if (this.owner !== null && state !== null && plan !== null) {
@@ -312,18 +306,20 @@ export class RunEngine extends Runs {
     // It ran ahead of the log.
     mailbox.state = null;
     await this.read(mailbox);
+    answerReaders(mailbox, null);
     this.drain(mailbox);
   }
 
   private refused(mailbox: Mailbox, batch: DecisionBatch, fault: LogFull): void {
     refuseBatch(this.owner, mailbox, batch, fault);
+    answerReaders(mailbox, fault);
     if (mailbox.queue.length > 0) void this.read(mailbox).then(() => this.drain(mailbox));
     else if (mailbox.ended.size === 0) this.forget(mailbox);
   }
 
   private async read(mailbox: Mailbox): Promise<Error | null> {
     mailbox.busy = true;
-    this.underWay += 1;
+    this.underWay.begin();
     const { metRevision } = mailbox;
     let fault: Error | null = null;
     try {
@@ -337,14 +333,19 @@ export class RunEngine extends Runs {
       this.drop(mailbox, [], cause);
     }
     mailbox.busy = false;
-    for (const resolve of mailbox.idle.splice(0)) resolve();
-    this.workEnded();
+    wakeIdle(mailbox, fault);
+    this.underWay.end();
     return fault;
   }
 
-  /** Tells everyone that it failed and forgets the run: the next to ask has it read again. */
   private drop(mailbox: Mailbox, commands: readonly Queued[], cause: unknown): void {
-    this.log.error('a run could not be read or written', { runId: mailbox.runId, err: cause });
+    if (isPassing(cause)) this.appends.trouble.unread(cause);
+    else this.log.error('a run could not be read or written', { runId: mailbox.runId, err: cause });
+    this.giveUp(mailbox, commands, cause);
+  }
+
+  /** Tells everyone that it failed and forgets the run: the next to ask has it read again. */
+  private giveUp(mailbox: Mailbox, commands: readonly Queued[], cause: unknown): void {
     this.forget(mailbox);
     mailbox.state = null;
     mailbox.busy = false;
@@ -354,11 +355,10 @@ export class RunEngine extends Runs {
 
   private dismiss(mailbox: Mailbox, cause: Error): void {
     for (const { done } of mailbox.queue.splice(0)) done?.({ status: 'unavailable', cause });
-    const asked = mailbox.asked ?? [];
-    mailbox.asked = null;
-    for (const call of asked) call(cause);
+    answeredNext(mailbox);
+    answerReaders(mailbox, cause);
     this.tellEnded(mailbox);
-    for (const resolve of mailbox.idle.splice(0)) resolve();
+    wakeIdle(mailbox, cause);
   }
 
   private forget(mailbox: Mailbox): void {
@@ -379,12 +379,12 @@ export class RunEngine extends Runs {
   /** Not busy any more: goes on with what came in meanwhile, tells who waits for the end, or lets go of the run. */
   private settled(mailbox: Mailbox): void {
     if (mailbox.idle.length > 0) {
-      for (const resolve of mailbox.idle.splice(0)) resolve();
+      wakeIdle(mailbox, null);
       // The readers go on in this turn of the loop, and find the state as it is now.
       return void setImmediate(() => this.settled(mailbox));
     }
     if (mailbox.busy) return;
-    if (mailbox.disowned) return this.dismiss(mailbox, DISOWNED);
+    if (mailbox.disowned || this.abandoned) return this.dismiss(mailbox, mailbox.disowned ? DISOWNED : STOPPED);
     const { state } = mailbox;
     if (mailbox.queue.length > 0 || mailbox.more) return this.drain(mailbox);
     if (this.shared !== null && (mailbox.asked !== null || mailbox.metRevision > (state?.revision ?? -1)))

@@ -30,7 +30,10 @@ export type CancelReply =
   | { readonly status: 'rejected'; readonly rejection: Rejection }
   | { readonly status: 'unavailable'; readonly cause: unknown };
 
-/** What the API asks of the engine. Reads are always current: of the run's mailbox, or folded from its stream. */
+/**
+ * What the API asks of the engine. Reads are always current: of the run's mailbox, or folded from its stream. When the log does
+ * not answer for 5 s whoever asked is told `unavailable`; what may be in the log already is settled behind it all the same.
+ */
 export abstract class Runs {
   /** The plan must be stored already. Calls `settle` once, after the commit. A callback: this is the hottest path. */
   abstract start(
@@ -41,8 +44,11 @@ export abstract class Runs {
     settle: (reply: StartReply) => void,
   ): void;
   abstract cancel(runId: RunId, reason: string | null, origin: Origin): Promise<CancelReply>;
-  /** The state is good until the caller's turn of the event loop ends: read it at once, keep nothing of it. */
-  abstract load(runId: RunId): Promise<LoadedRun | null>;
+  /**
+   * The state is good until the caller's turn of the event loop ends: read it at once, keep nothing of it. Fails when the log
+   * does not answer within that time (5 s).
+   */
+  abstract load(runId: RunId, withinMs?: number): Promise<LoadedRun | null>;
   /** Calls back once when the run has ended (at once when it already has, `null` when there is no such run); returns how to stop waiting. */
   abstract whenEnded(runId: RunId, call: (loaded: LoadedRun | null) => void): () => void;
 }

@@ -4,7 +4,8 @@ import type { ChurnMap, Clock, Log } from '#runtime';
 import { EndWatch } from './end-watch.js';
 import type { EngineCounts } from './engine-counts.js';
 import { foldCommit, type PlanSource } from './load-run.js';
-import { DISOWNED, loadedOf, whenIdle, type Mailbox, type Queued } from './mailbox.js';
+import { DISOWNED, loadedOf, type Mailbox, type Queued } from './mailbox.js';
+import { answeredNext, answerReaders, whenIdle } from './readers.js';
 import type { LoadedRun, RunId } from './runs.js';
 
 const READS_AT_ONCE = 64;
@@ -53,29 +54,29 @@ export class SharedLog {
   }
 
   /** Calls back with the run as the log has it: by a read that begins after this call. */
-  ask(mailbox: Mailbox, call: (fault: Error | null) => void): void {
-    (mailbox.asked ??= []).push(call);
+  ask(mailbox: Mailbox, call: (fault: Error | null) => void, answerByMs = Infinity): void {
+    (mailbox.asked ??= []).push({ call, answerByMs });
     if (!mailbox.busy) void this.refresh(mailbox);
   }
 
-  load(runId: RunId): Promise<LoadedRun | null> {
+  load(runId: RunId, answerByMs: number): Promise<LoadedRun | null> {
     const mailbox = this.inside.mailboxOf(runId);
-    return new Promise((resolve, reject) =>
-      this.ask(mailbox, (fault) => {
+    return new Promise((resolve, reject) => {
+      const call = (fault: Error | null): void => {
         if (fault !== null) return reject(fault);
         this.inside.hold(mailbox);
         resolve(loadedOf(mailbox));
-      }),
-    );
+      };
+      this.ask(mailbox, call, answerByMs);
+    });
   }
 
   /** Answers what was asked so far, and sees to what was met meanwhile. */
   async refresh(mailbox: Mailbox): Promise<void> {
-    const { asked } = mailbox;
-    mailbox.asked = null;
+    answeredNext(mailbox);
     const fault = await this.inside.read(mailbox);
     // What was asked of a run that went meanwhile must not bring it back.
-    if (asked !== null) for (const call of asked) call(mailbox.disowned ? DISOWNED : fault);
+    answerReaders(mailbox, mailbox.disowned ? DISOWNED : fault);
     if (fault === null) this.goOn(mailbox);
   }
 

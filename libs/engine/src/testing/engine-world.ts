@@ -1,6 +1,6 @@
 import { DEFAULT_RETRY, DEFAULT_RUN_LIMITS, type JsonText, type Plan, type StartRun, type Step } from '#domain';
 import { MemoryEventStore, runStream, type Append, type AppendOutcome, type EventStore } from '#event-store';
-import { sha256Base32, silentLog, systemClock, systemEntropy, type Clock } from '#runtime';
+import { sha256Base32, silentLog, systemClock, systemEntropy, type Clock, type Log } from '#runtime';
 import { RunEngine, type Committed, type Owner, type RunId, type RunNews, type StartReply } from '../index.js';
 
 export const NOBODY = { actor: null, traceparent: null };
@@ -96,19 +96,21 @@ export const stopEngines = async (): Promise<void> => {
   for (const engine of engines.splice(0)) await engine.stop();
 };
 
-/** For an engine that can come to no end. */
-export const abandonEngine = (engine: RunEngine): void => {
-  engines.splice(engines.indexOf(engine), 1);
+type WorldOptions = {
+  readonly clock?: Clock;
+  readonly plan?: Plan;
+  readonly log?: Log;
+  readonly sharedLog?: boolean;
 };
 
 export const newEngine = async (
   owner: Owner | null,
   store: EventStore = new TwistedStore(),
-  { clock = systemClock, plan = TWO_STEPS }: { readonly clock?: Clock; readonly plan?: Plan } = {},
+  { clock = systemClock, plan = TWO_STEPS, log = silentLog, sharedLog = false }: WorldOptions = {},
 ) => {
   await store.start();
   const plans = { cachedPlan: () => plan, plan: () => Promise.resolve(plan) };
-  const engine = new RunEngine(store, plans, clock, systemEntropy, silentLog, { limits: DEFAULT_RUN_LIMITS });
+  const engine = new RunEngine(store, plans, clock, systemEntropy, log, { limits: DEFAULT_RUN_LIMITS, sharedLog });
   if (owner !== null) engine.ownedBy(owner);
   engines.push(engine);
   const begin = (key: string, change?: Partial<StartRun>) =>

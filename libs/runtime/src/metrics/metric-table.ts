@@ -46,8 +46,9 @@ export const METRICS = {
   stepwell_append_seconds: histogram("From handing an append of a run's events to the event store until its outcome."),
   stepwell_appends_total: counterBy(
     { outcome: '`appended`, `conflict`, `unknown`' },
-    "Appends of runs' events, by outcome; an unknown one is repeated.",
+    "Appends of runs' events, by outcome. An unknown one is repeated, and counted again once it has another outcome.",
   ),
+  stepwell_appends_held: gauge('Appends that wait for a log that does not answer; they are sent when it does.'),
   stepwell_append_conflicts_total: counter('Appends that found their stream elsewhere and were decided anew.'),
   stepwell_projector_leads: gauge('1 in the one process that writes the views, 0 in those that stand by.'),
   stepwell_view_lag_events: gauge('Events of runs read from the log, not yet in the views; 0 where it stands by.'),

@@ -1,0 +1,40 @@
+/** Somebody who waits for the state of a run, and who is told by then, whatever the log does. */
+export type Reader = { readonly call: (fault: Error | null) => void; readonly answerByMs: number };
+
+/** Who waits to see a run. */
+export type Readers = {
+  /** Called when the mailbox is not busy any more. */
+  idle: Reader[];
+  /** On a shared log: asked since what is under way began, so that its outcome does not tell. */
+  asked: Reader[] | null;
+  /** Asked before that: answered by the read, or by the append, which says as well that nothing else came before it. */
+  answering: Reader[] | null;
+};
+
+/** What was asked so far is answered by what begins now. */
+export const answeredNext = (readers: Readers): void => {
+  const { asked, answering } = readers;
+  if (asked === null) return;
+  readers.answering = answering === null ? asked : [...answering, ...asked];
+  readers.asked = null;
+};
+
+/** They look at the state in this turn of the event loop. */
+export const answerReaders = (readers: Readers, fault: Error | null): void => {
+  const { answering } = readers;
+  if (answering === null) return;
+  readers.answering = null;
+  for (const { call } of answering) call(fault);
+};
+
+/** Tells everyone who waits until the mailbox is not busy. */
+export const wakeIdle = (readers: Readers, fault: Error | null): void => {
+  const { idle } = readers;
+  if (idle.length === 0) return;
+  readers.idle = [];
+  for (const { call } of idle) call(fault);
+};
+
+/** Resolves when the mailbox is not busy any more, or with the fault that keeps it from being read. */
+export const whenIdle = (readers: Readers, answerByMs = Infinity): Promise<Error | null> =>
+  new Promise((call) => readers.idle.push({ call, answerByMs }));
