@@ -15,9 +15,10 @@ export const readBody = (answer: Answer): JsonText | { readonly detail: string }
   return isJson(contentType) ? readJson(body) : readText(body, contentType);
 };
 
+/** Of an answer and of a request alike. */
 export const isJson = (contentType: string): boolean => JSON_TYPE.test(contentType);
 
-const JSON_TYPE = /^application\/(?:json|[\w.+-]+\+json)\s*(?:;|$)/i;
+const JSON_TYPE = /^application\/(?:json|[\w.+!#$&^-]+\+json)\s*(?:;|$)/i;
 
 /** Nothing is null, but that a text may be empty. */
 const emptyBody = ({ status, contentType }: Answer): JsonText =>

@@ -175,11 +175,24 @@ describe('Dispatcher', () => {
     expect(run.error).toMatchObject({ name: 'Stepwell.InvalidAnswer' });
   });
 
-  it('sends a string under another content type as the body itself', async () => {
-    const { app, url } = await application();
-    await (await world(stepPlan(`${url}/`, { contentType: 'text/csv' }))).run('a', 'a;"b"\n1;2\n');
-    expect(app.requests[0]).toMatchObject({ body: 'a;"b"\n1;2\n', headers: { 'content-type': 'text/csv' } });
-  });
+  it.each([
+    ['text/csv', 'a;"b"\n1;2\n', 'a;"b"\n1;2\n'],
+    ['application/json-seq', '\u001e{"a":1}\n', '\u001e{"a":1}\n'],
+    ['text/plain; charset=utf-8', '', ''],
+    ['text/plain', null, ''],
+    ['TEXT/plain', null, ''],
+    ['text/plain', 7, '7'],
+    ['application/json', null, 'null'],
+    ['application/vnd.x+json; charset=utf-8', 'a', '"a"'],
+    ['application/x-ndjson', null, 'null'],
+  ])(
+    'sends a string under a type that is not JSON as the body itself, null as no text: %s',
+    async (contentType, input, body) => {
+      const { app, url } = await application();
+      await (await world(stepPlan(`${url}/`, { contentType }))).run('a', input);
+      expect(app.requests[0]).toMatchObject({ body, headers: { 'content-type': contentType } });
+    },
+  );
 
   it('knows that nothing was executed when nobody listens', async () => {
     const { app, url } = await application();

@@ -1,6 +1,7 @@
-import type { Run, Step } from '#domain';
+import { NULL_TEXT, type Run, type Step } from '#domain';
 import type { RunId } from '#engine';
 import { base32ToHex, stepIdempotencyKey, type Entropy, type Span } from '#runtime';
+import { isJson } from './answer-body.js';
 import type { ExchangeRequest } from './undici/undici-exchange.js';
 
 export type Target = { readonly url: string; readonly origin: string; readonly path: string };
@@ -80,8 +81,9 @@ export const parentOf = (traceparent: string | null, runId: RunId): string => {
 /** Text of a caller as a header value: what is not visible ASCII is percent-encoded. */
 const headerText = (text: string): string => (/^[\x21-\x7e][\x20-\x7e]*$/.test(text) ? text : encodeURIComponent(text));
 
-/** JSON as it is stored; under another content type a string is the body itself, byte for byte. */
+/** JSON as it is stored; under another content type a string is the body itself, byte for byte, and null is no text. */
 const bodyOf = (input: string, contentType: string): string => {
-  if (/^application\/(?:json|[\w.+-]+\+json)\b/i.test(contentType) || !input.startsWith('"')) return input;
-  return String(JSON.parse(input));
+  if (isJson(contentType)) return input;
+  if (input === NULL_TEXT) return /^text\//i.test(contentType) ? '' : input;
+  return input.startsWith('"') ? String(JSON.parse(input)) : input;
 };
