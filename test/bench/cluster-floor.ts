@@ -29,7 +29,7 @@ const appendsOf = async (model: string): Promise<readonly NewEvent[][]> => {
   for (const { causation, type, v, data } of await store.readStream(runStream(model))) {
     if (causation !== command) found.push([]);
     command = causation;
-    found.at(-1)!.push({ type, v, data: JSON.stringify(data) });
+    found.at(-1)!.push({ type, v, data });
   }
   return found;
 };

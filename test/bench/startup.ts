@@ -151,7 +151,7 @@ const copyRuns = async (folder: string, kinds: readonly Copies[]): Promise<void>
   let inFlight = 0;
   let resume: (() => void) | null = null;
   for (const { name, events, count } of kinds) {
-    const [started, ...rest] = events.map(({ type, v, data }): NewEvent => ({ type, v, data: JSON.stringify(data) }));
+    const [started, ...rest] = events.map(({ type, v, data }): NewEvent => ({ type, v, data }));
     // What a run is called is in its first event alone.
     const first = JSON.parse(started!.data) as Record<string, unknown>;
     for (let index = 0; index < count; index++) {

@@ -124,9 +124,9 @@ class OpenRunScan {
   }
 
   /** Exact for the common case, one step open that waits for its retry; everything else is due now, and folded then. */
-  private apply(seen: Seen, type: string, data: unknown): void {
+  private apply(seen: Seen, type: string, data: string): void {
     // Only these members are read, each checked; what does not fit leaves the run due now.
-    const fact = data as { kind?: unknown; retryAt?: unknown; deadlineAt?: unknown; timeoutAt?: unknown };
+    const fact = JSON.parse(data) as { kind?: unknown; retryAt?: unknown; deadlineAt?: unknown; timeoutAt?: unknown };
     seen.dueMs = 0;
     if (type === 'RunStarted' || type === 'StepEntered') {
       const limit = type === 'RunStarted' ? fact.timeoutAt : fact.deadlineAt;

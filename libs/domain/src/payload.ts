@@ -1,19 +1,19 @@
 import { missing } from './unreachable.js';
 
 /**
- * A payload as normalised JSON text: what `JSON.stringify(JSON.parse(text))` leaves unchanged. The domain passes it on
- * and never looks inside, so that a payload is parsed once, where it enters, and the bytes sent are the same after a restart.
+ * A payload as the JSON text that came in, checked, without space between its tokens. The domain passes it on and never looks
+ * inside, so that a payload is parsed once, where it enters, no number of it changes, and the bytes sent are the same after a restart.
  */
 export type JsonText = string & { readonly __brand: 'JsonText' };
 
-const isNormalised = (_text: string): _text is JsonText => true;
+const isPayload = (_text: string): _text is JsonText => true;
 
-const normalised = (text: string): JsonText => (isNormalised(text) ? text : missing('the payload'));
+const payload = (text: string): JsonText => (isPayload(text) ? text : missing('the payload'));
 
-export const NULL_TEXT: JsonText = normalised('null');
+export const NULL_TEXT: JsonText = payload('null');
 
-/** The array of the given payloads: normalised, as its parts are. */
-export const arrayText = (texts: readonly JsonText[]): JsonText => normalised(`[${texts.join(',')}]`);
+/** The array of the given payloads: compact, as its parts are. */
+export const arrayText = (texts: readonly JsonText[]): JsonText => payload(`[${texts.join(',')}]`);
 
 /** How many bytes of UTF-8 the array of the given payloads takes, without making it. */
 export const arrayBytes = (texts: readonly JsonText[]): number =>
@@ -25,7 +25,7 @@ export const isLongerThan = (text: string, maxBytes: number): boolean => {
   return text.length * 3 > maxBytes && byteLength(text) > maxBytes;
 };
 
-/** By code units: half a surrogate pair takes two of the pair's four bytes; normalised text holds no lone one. */
+/** By code units: half a surrogate pair takes two of the pair's four bytes; a payload holds no lone one. */
 const byteLength = (text: string): number => {
   let bytes = text.length;
   for (let index = 0; index < text.length; index++) {

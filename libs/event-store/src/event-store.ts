@@ -60,7 +60,8 @@ export type RecordedEvent = {
   readonly actor: string | null;
   readonly causation: string;
   readonly traceparent: string | null;
-  readonly data: unknown;
+  /** JSON text, as it was appended: whoever parses it to write it again may change its numbers. */
+  readonly data: string;
 };
 
 /** One append as it stands in the log. `packed` crosses threads as it is; `unpack` gives its events. */

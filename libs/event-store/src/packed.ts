@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { endOfValue, memberTexts, parseAsWritten } from '#runtime';
 import type {
   Append,
   Commit,
@@ -11,10 +12,8 @@ import type {
 } from './event-store.js';
 import { APPEND_BYTES_MAX, APPEND_EVENTS_MAX, AppendRefused } from './event-store.js';
 
-type Packed = {
-  readonly envelope: Envelope;
-  readonly events: readonly { readonly type: string; readonly v: number; readonly data: unknown }[];
-};
+/** An event as it is stored: what was appended. */
+export type StoredEvent = NewEvent;
 
 /** Names of events live in this UUID namespace; fixed for ever. */
 const EVENT_NAMESPACE = Buffer.from('6f5b1d0ce0a94c3f9d8e27c4b1a63f52', 'hex');
@@ -64,19 +63,17 @@ const refuseTooLarge = (packed: string): void => {
 
 /** The events of an append as it stands in the log. Ids are SHA-1 and cost more than the rest, so each is computed when asked for. */
 export const unpack = (commit: Commit): readonly RecordedEvent[] => {
-  // What `pack` made; the log guards it by checksums.
-  const { envelope, events } = JSON.parse(commit.packed) as Packed;
   const { stream, firstRevision } = commit;
-  const { commandId, recordedAt, actor, traceparent } = envelope;
+  const { commandId, recordedAt, actor, traceparent } = envelopeOf(commit.packed);
   const firstPosition = commit.position - commit.count + 1;
-  return events.map((event, ordinal) => {
+  return storedEvents(commit).map(({ type, v, data }, ordinal) => {
     let id: string | null = null;
     return {
       get id() {
         return (id ??= eventId(stream, firstRevision - 1, commandId, ordinal));
       },
-      type: event.type,
-      v: event.v,
+      type,
+      v,
       stream,
       // Brands: both count on from the commit's own.
       revision: (firstRevision + ordinal) as Revision,
@@ -85,7 +82,7 @@ export const unpack = (commit: Commit): readonly RecordedEvent[] => {
       actor,
       causation: commandId,
       traceparent,
-      data: event.data,
+      data,
     };
   });
 };
@@ -94,12 +91,10 @@ export const unpack = (commit: Commit): readonly RecordedEvent[] => {
 export type FoldedEvent = Pick<RecordedEvent, 'type' | 'v' | 'position' | 'recordedAt' | 'traceparent' | 'data'>;
 
 /** As `unpack`, for a fold: the ids that it does not ask for would cost as much as the rest. */
-export const unpackForFold = ({ packed, position, count }: Commit): readonly FoldedEvent[] => {
-  // What `pack` made.
-  const { envelope, events } = JSON.parse(packed) as Packed;
-  const { recordedAt, traceparent } = envelope;
-  const firstPosition = position - count + 1;
-  return events.map(({ type, v, data }, ordinal) => ({
+export const unpackForFold = (commit: Commit): readonly FoldedEvent[] => {
+  const { recordedAt, traceparent } = envelopeOf(commit.packed);
+  const firstPosition = commit.position - commit.count + 1;
+  return storedEvents(commit).map(({ type, v, data }, ordinal) => ({
     type,
     v,
     position: (firstPosition + ordinal) as Position, // counted on from the commit's own
@@ -109,23 +104,6 @@ export const unpackForFold = ({ packed, position, count }: Commit): readonly Fol
   }));
 };
 
-/** An event as it is stored; its data is parsed when asked for. */
-export class StoredEvent {
-  readonly type: string;
-  readonly v: number;
-  readonly #text: string;
-
-  constructor(type: string, v: number, text: string) {
-    this.type = type;
-    this.v = v;
-    this.#text = text;
-  }
-
-  get data(): unknown {
-    return JSON.parse(this.#text);
-  }
-}
-
 const EVENTS = ',"events":[{"type":"';
 const NEXT_EVENT = '},{"type":"';
 const VERSION = '","v":';
@@ -133,12 +111,11 @@ const DATA = ',"data":';
 const END = '}]}';
 
 /**
- * The events of an append for readers that look into few of them: 5 µs for the four appends of a small run, against 29
- * when all of it is parsed. Cuts where `pack` has put its separators. None of them can stand inside a string, where
- * quotes are escaped; a payload with the same text in an array of objects is noticed by the count, and all is parsed.
+ * The events of an append, each with its data as the text that was appended: nothing of it is parsed, which most readers do not
+ * ask for, and so no number of a payload is changed. Cuts where `pack` has put its separators. None of them can stand inside a
+ * string, where quotes are escaped; a payload with the same text in an array of objects is noticed by the count, and the text is walked.
  */
-export const storedEvents = (commit: Commit): readonly StoredEvent[] => {
-  const { packed, count } = commit;
+export const storedEvents = ({ packed, count }: Commit): readonly StoredEvent[] => {
   const events: StoredEvent[] = [];
   let from = packed.indexOf(EVENTS) + EVENTS.length;
   for (let more = true; more && events.length <= count;) {
@@ -148,14 +125,28 @@ export const storedEvents = (commit: Commit): readonly StoredEvent[] => {
     const version = packed.indexOf(VERSION, from);
     const data = packed.indexOf(DATA, version);
     const v = Number(packed.slice(version + VERSION.length, data));
-    events.push(new StoredEvent(packed.slice(from, version), v, packed.slice(data + DATA.length, until)));
+    events.push({ type: packed.slice(from, version), v, data: packed.slice(data + DATA.length, until) });
     from = next + NEXT_EVENT.length;
   }
-  if (events.length === count) return events;
-  // What `pack` made.
-  const whole = JSON.parse(packed) as Packed;
-  return whole.events.map(({ type, v, data }) => new StoredEvent(type, v, JSON.stringify(data)));
+  return events.length === count ? events : walkedEvents(packed);
 };
+
+const walkedEvents = (packed: string): readonly StoredEvent[] => {
+  const events: StoredEvent[] = [];
+  for (let at = packed.indexOf(EVENTS) + EVENTS.length - FIRST.length; packed[at] === '{'; at++) {
+    const end = endOfValue(packed, at);
+    const members = memberTexts(packed.slice(at, end));
+    events.push({
+      // What `pack` made has these three.
+      type: members.get('type')!.slice(1, -1),
+      v: Number(members.get('v')),
+      data: members.get('data')!,
+    });
+    at = end;
+  }
+  return events;
+};
+const FIRST = '{"type":"';
 
 /**
  * The text as `pack` has made it, of one that went through hands that write JSON anew; `null` for what is no append. The
@@ -165,15 +156,19 @@ export const repack = (text: string): string | null => {
   if (text.startsWith('{"envelope":{') && text.includes(EVENTS)) return text;
   let parsed: unknown;
   try {
-    parsed = JSON.parse(text);
+    parsed = parseAsWritten(text);
   } catch {
     return null;
   }
-  const { envelope, events } = Object(parsed) as Partial<Packed>; // of an object, anything may be asked
+  const { envelope, events } = Object(parsed) as Partial<{ envelope: Envelope; events: unknown }>; // of an object, anything may be asked
   if (typeof envelope?.commandId !== 'string' || !Array.isArray(events)) return null;
   return packedText(
     JSON.stringify(envelope),
-    (events as Packed['events']).map(({ type, v, data }) => ({ type, v, data: JSON.stringify(data) })),
+    (events as { type: string; v: number; data: unknown }[]).map(({ type, v, data }) => ({
+      type,
+      v,
+      data: JSON.stringify(data),
+    })),
   );
 };
 
@@ -184,14 +179,13 @@ export const firstTypeOf = ({ packed }: Commit): string => {
 };
 
 /** When an append was recorded. */
-export const recordedAtOf = ({ packed }: Commit): string =>
-  // What `pack` made.
-  (JSON.parse(`${packed.slice(0, packed.indexOf(EVENTS))}}`) as Pick<Packed, 'envelope'>).envelope.recordedAt;
+export const recordedAtOf = ({ packed }: Commit): string => envelopeOf(packed).recordedAt;
 
 /** The envelope of an append, with the members that this version does not know. */
 export const envelopeOf = (packed: string): Envelope & Readonly<Record<string, unknown>> =>
   // What `pack` made.
-  (JSON.parse(packed) as { envelope: Envelope & Readonly<Record<string, unknown>> }).envelope;
+  JSON.parse(packed.slice(ENVELOPE.length, packed.indexOf(EVENTS))) as Envelope & Readonly<Record<string, unknown>>;
+const ENVELOPE = '{"envelope":';
 
 /** UUIDv5 of stream, expected revision, command id and ordinal: a repeated append names its events alike. */
 export const eventId = (stream: StreamName, expected: number, commandId: string, ordinal: number): string => {

@@ -1,4 +1,5 @@
-import type { JsonText, PayloadRef, RunEvent, StepCompleted } from '#domain';
+import type { PayloadRef, RunEvent, StepCompleted } from '#domain';
+import { endOfValue, memberTexts } from '#runtime';
 import type { NewEvent } from './event-store.js';
 
 /** The log holds an event that this version does not know, or a shape of it that has no upcaster. */
@@ -22,12 +23,14 @@ const VERSION = 1;
  */
 export const encodeRunEvent = (event: RunEvent): NewEvent => ({ type: event.type, v: VERSION, data: encoded(event) });
 
-/** An event of a run from its stored form. The doorway where upcasters stand: `v` picks the reader. */
-export const decodeRunEvent = (type: string, v: number, data: unknown): RunEvent => {
+/**
+ * An event of a run from its stored form. The doorway where upcasters stand: `v` picks the reader. Payloads are cut out as the
+ * texts that they are.
+ */
+export const decodeRunEvent = (type: string, v: number, data: string): RunEvent => {
   const reader = v === VERSION ? READERS.get(type) : undefined;
   if (reader === undefined) throw new UnknownEvent(type, v);
-  // What `encodeRunEvent` made: shapes are for ever, and nothing else writes to a run's stream.
-  return reader(data as Stored);
+  return reader(data);
 };
 
 /** Plain members are JSON; only what is or may be a payload is put together by hand, on the hot path all of it. */
@@ -106,45 +109,70 @@ const text = (value: string | null): string => JSON.stringify(value);
 const name = (value: string | null): string => (value === null ? 'null' : `"${value}"`);
 const ref = (source: PayloadRef): string => `{"revision":${source.revision},"pointer":"${source.pointer}"}`;
 
-type Stored = Readonly<Record<string, unknown>>;
-type Reader = (stored: Stored) => RunEvent;
+/** What `encodeRunEvent` made: shapes are for ever, and nothing else writes to a run's stream. */
+type Stored = Record<string, unknown>;
+type Reader = (data: string) => RunEvent;
 
-/** Payloads are normalised JSON, so that parsing and writing them gives the text that was stored. */
-const payloadText = (value: unknown): JsonText => JSON.stringify(value) as JsonText;
+const parsed = (data: string): Stored => JSON.parse(data) as Stored;
 
 /** Members that the stored form holds as the event does. */
 const plain =
   (type: RunEvent['type']): Reader =>
-  (stored) =>
+  (data) =>
     // The compiler cannot follow stored JSON; the golden file and the property hold the two together.
-    ({ type, ...stored }) as RunEvent;
+    ({ type, ...parsed(data) }) as RunEvent;
+
+/** The members, those that are payloads as their texts. We write these last, so that the rest is parsed at once. */
+const withPayloads = (data: string, payloads: readonly string[]): Stored => {
+  let at = data.indexOf(`,"${payloads[0]}":`);
+  const rest = `${data.slice(0, at)}}`;
+  const texts: string[] = [];
+  for (const name of payloads) {
+    const mark = `,"${name}":`;
+    // Not there, of another member that holds one of this name, or not last: others have written the JSON anew.
+    if (!data.startsWith(mark, at)) return rewritten(data, payloads);
+    const end = endOfValue(data, at + mark.length);
+    texts.push(data.slice(at + mark.length, end));
+    at = end;
+  }
+  if (at !== data.length - 1) return rewritten(data, payloads);
+  const members = parsed(rest);
+  for (let index = 0; index < payloads.length; index++) members[payloads[index]!] = texts[index];
+  return members;
+};
+
+const rewritten = (data: string, payloads: readonly string[]): Stored => {
+  const members: Stored = {};
+  for (const [name, text] of memberTexts(data)) members[name] = payloads.includes(name) ? text : JSON.parse(text);
+  return members;
+};
 
 const READERS_BY_TYPE: Readonly<Record<RunEvent['type'], Reader>> = {
-  RunStarted: (stored) =>
-    ({
-      type: 'RunStarted',
-      ...stored,
-      variables: payloadText(stored['variables']),
-      input: payloadText(stored['input']),
-      // As in `plain`.
-    }) as RunEvent,
-  RunCompleted: ({ outputRef }) => ({ type: 'RunCompleted', output: outputRef }) as RunEvent,
+  // As in `plain`.
+  RunStarted: (data) => ({ type: 'RunStarted', ...withPayloads(data, ['variables', 'input']) }) as RunEvent,
+  RunCompleted: (data) => ({ type: 'RunCompleted', output: parsed(data)['outputRef'] }) as RunEvent,
   RunFailed: plain('RunFailed'),
   RunCancelled: plain('RunCancelled'),
   RunTimedOut: plain('RunTimedOut'),
   DuplicateStartsSeen: plain('DuplicateStartsSeen'),
-  StepEntered: ({ input, inputRef, ...stored }) =>
-    ({ type: 'StepEntered', ...stored, input: inputRef ?? { constant: payloadText(input) } }) as RunEvent,
-  StepCompleted: ({ output, outputRef, outputRefs, ...stored }) => {
+  StepEntered: (data) => {
+    // Most are given what flows in, and name it.
+    const isConstant = data.includes('"input":');
+    const { input, inputRef, ...stored } = isConstant ? withPayloads(data, ['input']) : parsed(data);
+    return { type: 'StepEntered', ...stored, input: inputRef ?? { constant: input } } as RunEvent;
+  },
+  StepCompleted: (data) => {
+    // As above: most name the answer.
+    const isValue = data.includes('"output":');
+    const { output, outputRef, outputRefs, ...stored } = isValue ? withPayloads(data, ['output']) : parsed(data);
     const elsewhere = outputRefs === undefined ? outputRef : { all: outputRefs };
-    return { type: 'StepCompleted', ...stored, output: elsewhere ?? { value: payloadText(output) } } as RunEvent;
+    return { type: 'StepCompleted', ...stored, output: elsewhere ?? { value: output } } as RunEvent;
   },
   StepFailed: plain('StepFailed'),
   StepCancelled: plain('StepCancelled'),
   StepSkipped: plain('StepSkipped'),
   AttemptStarted: plain('AttemptStarted'),
-  AttemptSucceeded: (stored) =>
-    ({ type: 'AttemptSucceeded', ...stored, output: payloadText(stored['output']) }) as RunEvent,
+  AttemptSucceeded: (data) => ({ type: 'AttemptSucceeded', ...withPayloads(data, ['output']) }) as RunEvent,
   AttemptFailed: plain('AttemptFailed'),
   AttemptOutcomeUnknown: plain('AttemptOutcomeUnknown'),
   RunArchived: plain('RunArchived'),

@@ -8,6 +8,7 @@ import type {
   Filter,
   NewEvent,
   Position,
+  RecordedEvent,
   Revision,
   StreamName,
   SubscriptionMessage,
@@ -64,14 +65,14 @@ export const known = async (store: EventStore, append: Append): Promise<AppendOu
 };
 
 /** The texts of the test in commits, in order. */
-export const textsOf = (commits: readonly Commit[]): readonly string[] =>
-  ours(commits)
-    .flatMap(unpack)
-    .map((event) => (event.data as { text: string }).text);
+export const textsOf = (commits: readonly Commit[]): readonly string[] => ours(commits).flatMap(unpack).map(textOf);
+
+/** The text of an event that `noted` made. */
+export const textOf = ({ data }: RecordedEvent): string => (JSON.parse(data) as { text: string }).text;
 
 /** The texts in a stream, in order. */
 export const textsIn = async (store: EventStore, name: string, options?: { from?: Revision; limit?: number }) =>
-  (await store.readStream(stream(name), options)).map((event) => (event.data as { text: string }).text);
+  (await store.readStream(stream(name), options)).map(textOf);
 
 /** Collects what a subscription gives until it has ended. */
 export const follow = (store: EventStore, after: Position, filter: Filter = {}, gatherMs = (): number => 0) => {

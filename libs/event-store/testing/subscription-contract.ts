@@ -5,7 +5,7 @@ import { NO_STREAM } from '../src/event-store.js';
 import { unpack } from '../src/packed.js';
 import { runStream } from '../src/stream-names.js';
 import type { Case } from './contract-cases.js';
-import { appendOf, follow, ours, settled, stream, textsOf } from './contract-cases.js';
+import { appendOf, follow, ours, settled, stream, textOf, textsOf } from './contract-cases.js';
 
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz234567';
 /** What a run id may end in, after its first letter. */
@@ -148,7 +148,7 @@ export const subscribing = (cases: Case): void => {
       reader.messages
         .flatMap((message) => (message.type === 'commits' ? message.commits : []))
         .filter((commit) => commit.stream === name)
-        .map((commit) => (unpack(commit)[0]!.data as { text: string }).text);
+        .map((commit) => textOf(unpack(commit)[0]!));
     for (const reader of [...readers, narrow]) await reader.until(() => seen(reader, one!).includes('undefined 4'));
     const owners = ['owner -1', 'undefined 1', 'owner 2', 'undefined 4'];
     const everything = ['owner -1', 'waiting 0', 'undefined 1', 'owner 2', 'waiting 3', 'undefined 4'];

@@ -269,7 +269,10 @@ export class Relay {
 
   #eventsOf(commit: Commit): readonly RecordedEvent[] {
     try {
-      return unpack(commit).filter(({ type }) => this.#chosen(type));
+      const chosen = unpack(commit).filter(({ type }) => this.#chosen(type));
+      // It goes out as the text that it is: what is no JSON would stop whoever reads the topic.
+      for (const { data } of chosen) JSON.parse(data);
+      return chosen;
     } catch (err) {
       this.#parked++;
       const { stream, position } = commit;

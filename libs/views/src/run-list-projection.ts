@@ -255,8 +255,8 @@ const attemptedStep = (stored: StoredEvent): StepKey | null => {
 
 const startedRow = ({ type, v, data }: StoredEvent, place: Place, seq: number): RunRow => {
   if (type !== 'RunStarted') throw new Error(`${type} before the run has started`);
-  // Lists show no payload, and turning one into text would cost more than all the rest.
-  const event = decodeRunEvent(type, v, { ...(data as object), variables: null, input: null }) as RunStarted;
+  // The codec says so of the type.
+  const event = decodeRunEvent(type, v, data) as RunStarted;
   return {
     seq,
     runId: runIdIn(place.commit.stream),

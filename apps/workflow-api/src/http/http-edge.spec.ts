@@ -53,7 +53,7 @@ describe('the HTTP edge', () => {
       400,
       'invalid-encoding',
     ],
-    ['a byte order mark', bodied(START, 'application/json', `\ufeff${BODY}`), 400, 'invalid-encoding'],
+    ['two byte order marks', bodied(START, 'application/json', `\ufeff\ufeff${BODY}`), 400, 'malformed-json'],
     ['bytes of UTF-16', bodied(START, 'application/json', Buffer.from(BODY, 'utf16le')), 400, 'invalid-encoding'],
     [
       'a key sent twice',

@@ -7,7 +7,7 @@ import { validationProblem } from './validation.js';
 type ParsedJson = Extract<StrictJson, { status: 'parsed' }>;
 
 /**
- * The body as a value and as normalised text. Throws the problem to answer. A `definition` in it may be as deep and as
+ * The body as a value and as the text that it came as. Throws the problem to answer. A `definition` in it may be as deep and as
  * wide as one that is a body of its own.
  */
 export const parseJsonText = (body: Uint8Array): ParsedJson => {

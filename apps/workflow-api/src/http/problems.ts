@@ -14,10 +14,10 @@ export const PROBLEMS = {
   ],
   'number-out-of-range': [
     400,
-    'A number cannot be kept exactly',
-    'Send it as a string: JavaScript and many others would change it.',
+    'A number is too long or too large',
+    'Numbers are kept as they are written, up to 1,000 characters and an exponent of ±1,000; send it as a string.',
   ],
-  'invalid-encoding': [400, 'The body is not UTF-8', 'Encode it as UTF-8 without a byte order mark.'],
+  'invalid-encoding': [400, 'The body is not UTF-8', 'Encode it as UTF-8.'],
   'invalid-string': [
     400,
     'A string holds NUL or half a surrogate pair',

@@ -55,7 +55,7 @@ describe('streamEvents', () => {
       type: 'StepEntered',
       revision: 0,
       position: 1,
-      data: { text: 'x'.repeat(100_000) },
+      data: JSON.stringify({ text: 'x'.repeat(100_000) }),
     } as unknown as RecordedEvent;
     let reads = 0;
     const endless = {

@@ -55,7 +55,7 @@ export class RunStarts {
     if (this.#closing.aborted) throw new HttpProblem(STOPPING);
     const start = parseStart(request.headers, request.body, this.#limits.payloadMaxBytes);
     request.runId = start.runId;
-    const found = toStartable(start.request, this.#plans);
+    const found = toStartable(start, this.#plans);
     const startable =
       found instanceof Promise
         ? await found.catch((refusal: unknown) => replayable(this.#runs, start, refusal))

@@ -95,6 +95,23 @@ describe('POST /v1/runs', () => {
     expect(types.filter((type) => type === 'RunStarted')).toHaveLength(1);
   });
 
+  it('takes a number that no double holds for the number that it is', async () => {
+    const id = '{"workflow":"welcome","input":{"id":9007199254740993}}';
+    const key = { 'idempotency-key': freshKey() };
+    const first = await start(id, key);
+    const same = await start(id.replace('993', '993.0'), key);
+    expect([first.status, same.status, same.text]).toEqual([201, 201, first.text]);
+    expect((await start(id.replace('993', '992'), key)).status).toBe(422);
+    const text = await (await fetch(`${api.url}/v1/runs/${first.json.id}`)).text();
+    expect(text).toContain('"input":{"id":9007199254740993}');
+  });
+
+  it('takes an array of 20,000 small objects, and a byte order mark before a body', async () => {
+    const input = Array.from({ length: 20_000 }, () => ({ a: 1 }));
+    const { status } = await start(`\ufeff${JSON.stringify({ workflow: 'welcome', input })}`);
+    expect(status).toBe(201);
+  });
+
   it('refuses another payload under the same key and names both fingerprints', async () => {
     const key = freshKey();
     await start({ workflow: 'welcome', input: 1 }, { 'idempotency-key': key });
@@ -293,18 +310,13 @@ describe('POST /v1/runs', () => {
     ['a member named twice', '{"workflow":"welcome","workflow":"welcome"}', 'duplicate-key'],
     ['__proto__', '{"workflow":"welcome","input":{"__proto__":{"a":1}}}', 'forbidden-key'],
     ['constructor.prototype', '{"workflow":"welcome","input":{"constructor":{"prototype":{}}}}', 'forbidden-key'],
-    ['1e999', '{"workflow":"welcome","input":1e999}', 'number-out-of-range'],
-    ['an integer of 20 digits', '{"workflow":"welcome","input":12345678901234567890}', 'number-out-of-range'],
+    ['1e1001', '{"workflow":"welcome","input":1e1001}', 'number-out-of-range'],
+    ['a number of 1,001 digits', `{"workflow":"welcome","input":${'7'.repeat(1_001)}}`, 'number-out-of-range'],
     ['NaN', '{"workflow":"welcome","input":NaN}', 'malformed-json'],
     ['NUL', '{"workflow":"welcome","input":"a\\u0000b"}', 'invalid-string'],
     ['half a surrogate pair', '{"workflow":"welcome","input":"\\ud800"}', 'invalid-string'],
     ['65 levels', `{"workflow":"welcome","input":${'['.repeat(65)}${']'.repeat(65)}}`, 'too-deep'],
     ['100,000 levels', '['.repeat(100_000), 'too-deep'],
-    [
-      '10,001 members',
-      `{"workflow":"welcome","input":{${Array.from({ length: 10_001 }, (_, i) => `"k${i}":1`).join(',')}}}`,
-      'too-many-keys',
-    ],
     ['an unknown member', '{"workflow":"welcome","inputs":1}', 'validation-failed'],
     ['a number for a name', '{"workflow":1}', 'validation-failed'],
     ['an array', '[]', 'validation-failed'],
@@ -318,11 +330,6 @@ describe('POST /v1/runs', () => {
     ['a tag that no list could be asked for', '{"workflow":"welcome","tags":{"a=b":""}}', 'validation-failed'],
     ['a tag with too long a name', `{"workflow":"welcome","tags":{"${'x'.repeat(65)}":""}}`, 'validation-failed'],
     ['65 levels beside a definition', `{"definition":{},"input":${'['.repeat(64)}${']'.repeat(64)}}`, 'too-deep'],
-    [
-      '10,001 members beside a definition',
-      `{"definition":{},"input":{${Array.from({ length: 10_001 }, (_, i) => `"k${i}":1`).join(',')}}}`,
-      'too-many-keys',
-    ],
     ['130 levels of a definition', `{"definition":${'{"a":'.repeat(130)}1${'}'.repeat(130)}}`, 'too-deep'],
     ['a negative timeout', '{"workflow":"welcome","timeoutMs":-1}', 'validation-failed'],
     ['a control character in a label', '{"workflow":"welcome","requestor":"a\\nb"}', 'validation-failed'],

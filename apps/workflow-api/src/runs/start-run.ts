@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { JsonText, StartRun } from '#domain';
 import type { Origin, RunId, Runs } from '#engine';
-import { canonicalJson, sha256Hex, type Log } from '#runtime';
+import { canonicalText, memberTexts, sha256Hex, type Log } from '#runtime';
 import { parseIdempotencyKey } from '../http/idempotency-key.js';
 import { parseJsonText, parseValue } from '../http/json-body.js';
 import { parsePreferWait } from '../http/prefer.js';
@@ -24,6 +24,8 @@ export type StartParts = {
 /** A request for a start, parsed: everything but the plan, which may have to be looked up. */
 export type Start = {
   readonly request: StartRequest;
+  /** Of a definition in the body; `{}` when there is none. */
+  readonly definitionText: string;
   readonly runId: RunId;
   readonly key: string;
   readonly fingerprint: string;
@@ -59,22 +61,20 @@ export const parseStartBody = (
   waitSeconds: number | null,
   origin: Origin,
 ): Start => {
-  const { value } = parseJsonText(body);
-  const request = parseValue(StartRequest, value);
+  const parsed = parseJsonText(body);
+  const request = parseValue(StartRequest, parsed.value);
+  const members = memberTexts(parsed.text);
+  // A reason for the cast: members of a checked text are checked texts.
+  const payload = (name: 'input' | 'variables', absent: JsonText): JsonText =>
+    requireWithin(payloadMaxBytes, `/${name}`, (members.get(name) as JsonText | undefined) ?? absent);
   return {
     request,
+    definitionText: members.get('definition') ?? '{}',
     runId: startRunId(kind, request.namespace ?? 'default', request.workflow ?? null, key),
     key,
-    fingerprint: sha256Hex(canonicalJson(value)),
-    // A reason for the casts: what `JSON.stringify` makes of a parsed value is normalised.
-    input:
-      request.input === undefined
-        ? NULL
-        : requireWithin(payloadMaxBytes, '/input', JSON.stringify(request.input) as JsonText),
-    variables:
-      request.variables === undefined
-        ? EMPTY_OBJECT
-        : requireWithin(payloadMaxBytes, '/variables', JSON.stringify(request.variables) as JsonText),
+    fingerprint: sha256Hex(canonicalText(parsed)),
+    input: payload('input', NULL),
+    variables: payload('variables', EMPTY_OBJECT),
     waitSeconds,
     origin,
   };

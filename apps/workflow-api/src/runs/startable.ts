@@ -1,5 +1,5 @@
 import type { Plan } from '#domain';
-import type { StartRequest } from './start-request.js';
+import type { Start } from './start-run.js';
 
 /** What a run is started with, out of the catalogue. */
 export type Startable = {
@@ -17,11 +17,14 @@ export interface StartablePlans {
   cached(workflow: string, version: number | 'draft' | null): Startable | null;
   find(workflow: string, version: number | 'draft' | null): Promise<Startable>;
   /** Compiles and stores an inline definition, of which nothing but the plan is kept. */
-  inline(definition: Readonly<Record<string, unknown>>): Promise<Startable>;
+  inline(definition: unknown, text: string): Promise<Startable>;
 }
 
-export const toStartable = (request: StartRequest, plans: StartablePlans): Startable | Promise<Startable> => {
+export const toStartable = (
+  { request, definitionText }: Start,
+  plans: StartablePlans,
+): Startable | Promise<Startable> => {
   const { workflow, version = null, definition } = request;
-  if (workflow === undefined) return plans.inline(definition ?? {});
+  if (workflow === undefined) return plans.inline(definition, definitionText);
   return plans.cached(workflow, version) ?? plans.find(workflow, version);
 };

@@ -42,7 +42,12 @@ describe('TriggeredRunStarts', () => {
     if (outcome.status !== 'started') throw new Error(JSON.stringify(outcome));
     const event = await startEvent(outcome.id);
     expect(event).toMatchObject({ type: 'RunStarted', traceparent: TRACEPARENT });
-    expect(event!.data).toMatchObject({ id: outcome.id, key: 'orders-0-17', workflow: 'welcome', input: { a: 1 } });
+    expect(JSON.parse(event!.data)).toMatchObject({
+      id: outcome.id,
+      key: 'orders-0-17',
+      workflow: 'welcome',
+      input: { a: 1 },
+    });
     const response = await fetch(`${api.url}/v1/runs`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'idempotency-key': 'orders-0-17' },

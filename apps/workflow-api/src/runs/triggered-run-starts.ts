@@ -47,7 +47,7 @@ export class TriggeredRunStarts extends StartRuns {
 
   async #startable(start: Start): Promise<Startable> {
     try {
-      return await toStartable(start.request, this.#parts.plans);
+      return await toStartable(start, this.#parts.plans);
     } catch (refusal) {
       return replayable(this.#parts.runs, start, refusal);
     }

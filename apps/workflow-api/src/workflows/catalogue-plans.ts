@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Catalogue, compileDefinition, type PlanReply, type WantedVersion } from '#engine';
-import type { Config } from '#runtime';
+import { parseAsWritten, type Config } from '#runtime';
 import { CONFIG } from '../../../modules/src/tokens.js';
 import { HttpProblem } from '../http/problems.js';
 import { didYouMean } from '../http/validation.js';
@@ -28,9 +28,9 @@ export class CataloguePlans implements StartablePlans {
     return reply;
   }
 
-  async inline(definition: Readonly<Record<string, unknown>>): Promise<Startable> {
-    const text = JSON.stringify(definition);
-    const compiled = compileDefinition({ document: definition, text, format: 'json' }, this.#limits);
+  async inline(document: unknown, text: string): Promise<Startable> {
+    const body = { document, written: parseAsWritten(text), text, format: 'json' } as const;
+    const compiled = compileDefinition(body, this.#limits);
     if (compiled.status === 'invalid') throw invalidDefinition(compiled.findings, { below: '/definition' });
     return {
       plan: compiled.plan,

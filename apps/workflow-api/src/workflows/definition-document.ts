@@ -1,6 +1,6 @@
 import type { DefinitionFormat } from '#domain';
 import type { DefinitionBody } from '#engine';
-import { encodingFault, parseStrictJson, placeInText } from '#runtime';
+import { parseAsWritten, parseStrictJson, placeInText, unicodeText } from '#runtime';
 import { DEFINITION_LIMITS, type DefinitionFault } from './definition-fault.js';
 import { jsonPlaces } from './json-places.js';
 import { parseYaml } from './yaml-document.js';
@@ -20,9 +20,8 @@ export const parseDefinition = (
   input: Uint8Array | string,
   format: DefinitionFormat,
 ): ParsedDefinition | { readonly status: 'refused'; readonly fault: DefinitionFault } => {
-  const fault = typeof input === 'string' ? null : encodingFault(input);
-  if (fault !== null) return { status: 'refused', fault };
-  const text = typeof input === 'string' ? input : Buffer.from(input).toString('utf8');
+  const text = unicodeText(input);
+  if (typeof text !== 'string') return { status: 'refused', fault: text };
   return format === 'json' ? parseJsonDefinition(text) : parseYamlDefinition(text);
 };
 
@@ -39,16 +38,17 @@ const parseJsonDefinition = (text: string): ReturnType<typeof parseDefinition> =
       if (nearest === '') return null;
     }
   };
-  return { status: 'parsed', body: { document: parsed.value, text, format: 'json' }, placeOf };
+  const body = { document: parsed.value, written: parseAsWritten(text), text, format: 'json' } as const;
+  return { status: 'parsed', body, placeOf };
 };
 
 const parseYamlDefinition = (text: string): ReturnType<typeof parseDefinition> => {
   const parsed = parseYaml(text);
   if (parsed.status === 'refused') return parsed;
-  const { document, find } = parsed;
+  const { document, written, find } = parsed;
   return {
     status: 'parsed',
-    body: { document, text, format: 'yaml' },
+    body: { document, written, text, format: 'yaml' },
     placeOf: (pointer) => placeInText(text, find(pointer)),
   };
 };

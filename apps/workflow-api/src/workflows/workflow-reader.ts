@@ -72,7 +72,7 @@ export class WorkflowReader {
     const parsed = parseDefinition(text, format);
     if (parsed.status === 'refused')
       throw new Error(`the document at revision ${revision} of the catalogue cannot be read`);
-    return { definition: parsed.body.document, source: format === 'json' ? null : text };
+    return { definition: parsed.body.written, source: format === 'json' ? null : text };
   }
 }
 

@@ -1,5 +1,5 @@
 import { isAlias, isMap, isScalar, isSeq, type Document, type Node, type Pair, type Scalar, type YAMLMap } from 'yaml';
-import { placeInText } from '#runtime';
+import { NumberAsWritten, numberFault, placeInText } from '#runtime';
 import { DEFINITION_LIMITS, type DefinitionFault } from './definition-fault.js';
 import { composeYaml, tooDeep, YamlFault } from './yaml-tokens.js';
 
@@ -7,6 +7,8 @@ export type ParsedYaml =
   | {
       readonly status: 'parsed';
       readonly document: unknown;
+      /** The same with numbers as they were written. */
+      readonly written: unknown;
       /** Where in the text a member or an element begins, or the nearest thing around it. */
       readonly find: (pointer: string) => number;
     }
@@ -14,14 +16,18 @@ export type ParsedYaml =
 
 /**
  * Parses YAML 1.2 by its core schema to what JSON can hold, as strictly as JSON is parsed: one document, no directives,
- * tags of its own or merge keys, no member twice, no number that JavaScript cannot hold. Aliases are copies, and count
- * as what they stand for.
+ * tags of its own or merge keys, no member twice, no infinity. Aliases are copies, and count as what they stand for.
  */
 export const parseYaml = (text: string): ParsedYaml => {
   try {
     const composed = composeYaml(text);
-    const document = new Converter().convert(composed);
-    return { status: 'parsed', document, find: (pointer) => findNode(composed, pointer) };
+    const written = new Converter().convert(composed);
+    return {
+      status: 'parsed',
+      document: withDoubles(written),
+      written,
+      find: (pointer) => findNode(composed, pointer),
+    };
   } catch (cause) {
     if (!(cause instanceof YamlFault)) throw cause;
     const { code, message, at } = cause;
@@ -110,12 +116,12 @@ class Converter {
   private scalar(node: Scalar): unknown {
     const { value } = node;
     if (typeof value === 'string') this.checkText(node, value);
-    if (typeof value === 'number' && !isHeld(value, node.source ?? '')) {
-      const detail = `The number ${(node.source ?? '').slice(0, 40)} cannot be held without loss: send it as a string`;
-      throw new YamlFault('number-out-of-range', detail, placeOf(node));
-    }
     // Made by the core schema: text, number, boolean or null.
-    return value;
+    if (typeof value !== 'number') return value;
+    const source = jsonNumber(node.source ?? '');
+    const fault = source === null ? `${node.source} is no number in JSON: send it as a string` : numberFault(source);
+    if (source === null || fault !== null) throw new YamlFault('number-out-of-range', fault!, placeOf(node));
+    return String(value) === source ? value : new NumberAsWritten(source);
   }
 
   private checkText(node: Scalar, text: string): void {
@@ -136,11 +142,21 @@ class Converter {
   }
 }
 
-/** As in JSON: no infinity or NaN, no integer past 2^53, nothing that has become 0. */
-const isHeld = (value: number, source: string): boolean => {
-  if (!Number.isFinite(value)) return false;
-  if (/^[-+]?[0-9]+$|^0[ox]/.test(source)) return Number.isSafeInteger(value);
-  return value !== 0 || !/[1-9]/.test(source.replace(/[eE].*$/, ''));
+/** A number of YAML as JSON writes it, digit by digit; `null` for infinity and what is no number. */
+const jsonNumber = (source: string): string | null => {
+  if (/^0[ox]/.test(source)) return String(BigInt(source));
+  const [, sign, whole = '', fraction = '', exponent = ''] = YAML_NUMBER.exec(source) ?? [];
+  if (sign === undefined) return null;
+  const digits = whole.replace(/^0+(?=[0-9])/, '') || '0';
+  return `${sign === '-' ? sign : ''}${digits}${fraction === '.' ? '' : fraction}${exponent}`;
+};
+const YAML_NUMBER = /^([-+]?)([0-9]*)(\.[0-9]*)?([eE][-+]?[0-9]+)?$/;
+
+const withDoubles = (written: unknown): unknown => {
+  if (typeof written !== 'object' || written === null) return written;
+  if (written instanceof NumberAsWritten) return Number(written.source);
+  if (Array.isArray(written)) return written.map(withDoubles);
+  return Object.fromEntries(Object.entries(written).map(([name, value]) => [name, withDoubles(value)]));
 };
 
 const fault = (node: Node, detail: string): YamlFault => new YamlFault('malformed-yaml', detail, placeOf(node));

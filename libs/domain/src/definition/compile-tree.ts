@@ -26,11 +26,17 @@ const OPEN_STEPS_BYTES_MAX = 640 * 1024;
 
 /**
  * Compiles a definition in the tree format. Total: whatever the document is, all findings come at once, each with its
- * place, and a plan when none of them is an error. The same document gives the same plan.
+ * place, and a plan when none of them is an error. The same document gives the same plan. `written` is the document once more, with
+ * numbers that `JSON.stringify` writes as they stand in the definition: they are what constants are made of.
  */
-export const compileTree = (document: unknown, limits: CompileLimits = DEFAULT_COMPILE_LIMITS): Compilation => {
+export const compileTree = (
+  document: unknown,
+  limits: CompileLimits = DEFAULT_COMPILE_LIMITS,
+  written: unknown = document,
+): Compilation => {
   const findings = new Findings();
-  const reader = MemberReader.of(document, { pointer: '', label: 'This', findings, limits }, DEFINITION_MEMBERS);
+  const place = { pointer: '', label: 'This', findings, limits, written };
+  const reader = MemberReader.of(document, place, DEFINITION_MEMBERS);
   if (reader === undefined || isOfLaterFormat(reader)) return failed(findings);
   reader.check(LATER_MEMBERS);
   // What is no known format is most likely a misspelt tree: the rest is read as one.
@@ -43,6 +49,7 @@ export const compileTree = (document: unknown, limits: CompileLimits = DEFAULT_C
   const root = readRoot(reader, {
     findings,
     limits,
+    written,
     target: readBase(reader),
     retry: retry === undefined ? DEFAULT_RETRY : readRetry(retry, DEFAULT_RETRY),
     timeouts: timeouts === undefined ? DEFAULT_TIMEOUTS : readTimeouts(timeouts, DEFAULT_TIMEOUTS),

@@ -12,6 +12,8 @@ export type Place = {
   readonly label: string;
   readonly findings: Findings;
   readonly limits: CompileLimits;
+  /** The whole document once more, its numbers as they were written. */
+  readonly written: unknown;
 };
 
 /** What a member may hold, said twice from the same bounds: as the reader takes it, and as a schema. */

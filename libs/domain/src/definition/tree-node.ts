@@ -50,6 +50,8 @@ export type OwnFields =
 export type TreeReading = {
   readonly findings: Findings;
   readonly limits: CompileLimits;
+  /** The document once more, its numbers as they were written. */
+  readonly written: unknown;
   /** `null`: none is given; `undefined`: it is wrong, so that relative urls are not to blame. */
   readonly target: string | null | undefined;
   readonly retry: RetryPolicy;
@@ -63,7 +65,7 @@ export const readNode = (
   { pointer, depth }: { readonly pointer: string; readonly depth: number },
   reading: TreeReading,
 ): TreeNode | null => {
-  const { findings, limits } = reading;
+  const { findings, limits, written } = reading;
   reading.nodes += 1;
   if (reading.nodes > limits.planNodesMax) {
     // Said once: the rest is not read.
@@ -75,7 +77,7 @@ export const readNode = (
     findings.error(pointer, `Nodes are nested more than ${limits.nestingMax} levels deep`);
     return null;
   }
-  const place = { pointer, label: 'This', findings, limits };
+  const place = { pointer, label: 'This', findings, limits, written };
   if (!isRecord(value)) {
     refuse(place, `This must be an object, not ${kindOf(value)}`);
     return null;

@@ -3,7 +3,7 @@ import type { OnError, Plan, PlanNode, Reduce, Scope, ScopeId, StepTimeouts } fr
 import { DEFAULT_RETRY, type RetryPolicy } from '../retry-policy.js';
 
 // `as`: the text comes from JSON.stringify, which is what the brand says.
-/** A value as the normalised JSON text that events carry. */
+/** A value as the JSON text that events carry. */
 export const json = (value: unknown): JsonText => JSON.stringify(value) as JsonText;
 
 type Shaped = { readonly name?: string; readonly input?: unknown; readonly output?: unknown };

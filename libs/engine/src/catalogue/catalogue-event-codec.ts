@@ -17,7 +17,7 @@ export const encodeCatalogueEvent = (event: CatalogueEvent): NewEvent => {
 export const decodeCatalogueEvent = ({ type, v, data }: RecordedEvent): CatalogueEvent => {
   if (v !== VERSION || !TYPES.includes(type)) throw new UnknownEvent(type, v);
   // What `encodeCatalogueEvent` made: shapes are for ever, and nothing else writes to this stream.
-  return { type, ...(data as object) } as CatalogueEvent;
+  return { type, ...JSON.parse(data) } as CatalogueEvent;
 };
 
 /** The one event of a plan's stream; the plan goes in as the text that its hash is of. */
@@ -30,5 +30,5 @@ export const encodePlan = (canonicalPlan: string): NewEvent => ({
 export const decodePlan = ({ type, v, data }: RecordedEvent): Plan => {
   if (v !== VERSION || type !== 'PlanStored') throw new UnknownEvent(type, v);
   // What `encodePlan` made.
-  return (data as { plan: Plan }).plan;
+  return (JSON.parse(data) as { plan: Plan }).plan;
 };

@@ -13,7 +13,13 @@ import { canonicalJson, sha256Hex } from '#runtime';
 const EVENT_SLACK_BYTES = 64 * 1024;
 
 /** A definition's body: parsed once, at the edge; the text is kept as it came. */
-export type DefinitionBody = { readonly document: unknown; readonly text: string; readonly format: DefinitionFormat };
+export type DefinitionBody = {
+  readonly document: unknown;
+  /** The document once more, with a `NumberAsWritten` where JavaScript would write a number in another way. Absent: there is none. */
+  readonly written?: unknown;
+  readonly text: string;
+  readonly format: DefinitionFormat;
+};
 
 export type CompiledDefinition =
   | {
@@ -27,12 +33,12 @@ export type CompiledDefinition =
 
 /** Compiles a definition into what is stored of it. Total: what cannot be stored is a finding too. */
 export const compileDefinition = (body: DefinitionBody, limits: CompileLimits): CompiledDefinition => {
-  const { document, text, format } = body;
+  const { document, written = document, text, format } = body;
   const tooLarge = sizeFinding(text, limits);
   if (tooLarge !== null) return { status: 'invalid', findings: [tooLarge] };
-  const { plan, tags, description, findings } = compileTree(document, limits);
+  const { plan, tags, description, findings } = compileTree(document, limits, written);
   if (plan === null) return { status: 'invalid', findings };
-  const contentHash = sha256Hex(canonicalJson(document));
+  const contentHash = sha256Hex(canonicalJson(written));
   return { status: 'compiled', plan, source: { contentHash, format, document: text, description, tags }, findings };
 };
 

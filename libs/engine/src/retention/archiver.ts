@@ -196,7 +196,7 @@ export class Archiver {
   /** A stop came between the stub and the hiding of what is before it: the very same archive, asked for again. */
   async #hideHistory({ stream, revision, type, v, data, causation, ...envelope }: RecordedEvent): Promise<void> {
     const { recordedAt, actor, traceparent } = envelope;
-    const stub = { type, v, data: JSON.stringify(data) };
+    const stub = { type, v, data };
     const before = (revision - 1) as Revision; // the one that it was appended after
     await this.#replaceSurely(stream, before, stub, { commandId: causation, recordedAt, actor, traceparent });
   }

@@ -41,7 +41,7 @@ describe('the SQLite log on a full disk', () => {
       store.append({ stream, expected: expected as Revision, events, envelope }, resolve);
     });
   const textsIn = async (store: SqliteEventStore, stream = A) =>
-    (await store.readStream(stream)).map(({ data }) => data);
+    (await store.readStream(stream)).map(({ data }) => JSON.parse(data) as unknown);
   const LARGE = 'x'.repeat(100_000);
 
   /** Appends until there is no room; how many are in the log then. */

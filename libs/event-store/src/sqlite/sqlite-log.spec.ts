@@ -126,7 +126,7 @@ describe('the SQLite log', () => {
     expect(await append(store, 0, 'three')).toMatchObject({ status: 'unknown', cause: expect.any(LogFailed) });
     await store.stop();
     const again = await started();
-    expect((await again.readStream(A)).map((event) => event.data)).toEqual(['one']);
+    expect((await again.readStream(A)).map((event) => event.data)).toEqual(['"one"']);
     expect(fatal).toHaveLength(1);
   });
 

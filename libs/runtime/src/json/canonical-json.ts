@@ -1,7 +1,9 @@
+import { canonicalNumber, NumberAsWritten } from './json-number.js';
+
 /**
  * The canonical form of RFC 8785: members sorted by UTF-16 units, numbers and strings as ECMAScript writes them, no
- * space. Two texts that mean the same have the same one, so its SHA-256 is a fingerprint. For values out of JSON only:
- * what JSON cannot hold is a bug of the caller.
+ * space; a number that no double holds has all its digits. Two texts that mean the same have the same one, so its SHA-256 is
+ * a fingerprint. For values out of JSON only: what JSON cannot hold is a bug of the caller.
  */
 export const canonicalJson = (value: unknown): string => {
   if (typeof value !== 'object' || value === null) return scalar(value);
@@ -10,6 +12,7 @@ export const canonicalJson = (value: unknown): string => {
     for (let index = 0; index < value.length; index++) out += (index === 0 ? '' : ',') + canonicalJson(value[index]);
     return `${out}]`;
   }
+  if (value instanceof NumberAsWritten) return canonicalNumber(value.source);
   let out = '{';
   const keys = Object.keys(value).sort();
   for (let index = 0; index < keys.length; index++) {

@@ -30,7 +30,7 @@ export type JsonLimits = {
   readonly maxKeys: number;
 };
 
-export const JSON_LIMITS: JsonLimits = { maxDepth: 64, maxKeys: 10_000 };
+export const JSON_LIMITS: JsonLimits = { maxDepth: 64, maxKeys: 100_000 };
 
 /** One step of a JSON pointer (RFC 6901), escaped. */
 export const pointerToken = (token: string | number): string => {

@@ -1,3 +1,4 @@
+import { isHeldByDouble, numberFault } from './json-number.js';
 import { placeInText, pointerToken, type JsonFault, type JsonFaultCode, type JsonLimits } from './json-fault.js';
 
 const QUOTE = 0x22;
@@ -11,7 +12,7 @@ const CLOSE_BRACKET = 0x5d;
 const LETTER_U = 0x75;
 
 /** A number that JSON allows, read from the place where the expression is anchored. */
-const NUMBER = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y;
+const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const HEX4 = /^[0-9a-fA-F]{4}$/;
 const SHORT_ESCAPES = '"\\/bfnrt';
 const SHOWN_CHARS = 40;
@@ -27,19 +28,25 @@ class Stop extends Error {
   }
 }
 
+export type ScannedJson =
+  /** `compact`: the text without the space between its tokens. `held`: whether doubles hold all its numbers. */
+  | { readonly status: 'clean'; readonly compact: string; readonly held: boolean }
+  | { readonly status: 'refused'; readonly fault: JsonFault };
+
 /**
- * Reads a text by the grammar of RFC 8259 and our limits, and gives the first fault in it, or `null`. It builds no
+ * Reads a text by the grammar of RFC 8259 and our limits, and gives the first fault in it, if any. It builds no
  * value and is slower than `JSON.parse`: for texts that the quick check of `parseStrictJson` cannot clear.
  */
-export const scanJson = (text: string, limits: JsonLimits): JsonFault | null => {
+export const scanJson = (text: string, limits: JsonLimits): ScannedJson => {
   const scanner = new Scanner(text, limits);
   try {
     scanner.scan();
-    return null;
+    return { status: 'clean', compact: scanner.compact, held: scanner.held };
   } catch (cause) {
     if (!(cause instanceof Stop)) throw cause;
     const pointer = scanner.path.map(pointerToken).join('');
-    return { code: cause.code, detail: cause.detail, pointer, at: cause.at, ...placeInText(text, cause.at) };
+    const fault = { code: cause.code, detail: cause.detail, pointer, at: cause.at, ...placeInText(text, cause.at) };
+    return { status: 'refused', fault };
   }
 };
 
@@ -47,7 +54,12 @@ export const scanJson = (text: string, limits: JsonLimits): JsonFault | null => 
 class Scanner {
   /** The member or element being read, from the root. */
   readonly path: (string | number)[] = [];
+  /** Whether doubles hold all numbers so far. */
+  held = true;
   private at = 0;
+  /** What stands before `keptFrom`, without space. */
+  private kept = '';
+  private keptFrom = 0;
   private depth = 0;
   private keys = 0;
 
@@ -56,10 +68,12 @@ class Scanner {
     private readonly limits: JsonLimits,
   ) {}
 
+  /** The text without space between its tokens, once it was scanned. */
+  get compact(): string {
+    return this.keptFrom === 0 ? this.text : this.kept + this.text.slice(this.keptFrom);
+  }
+
   scan(): void {
-    if (this.text.charCodeAt(0) === 0xfeff) {
-      throw new Stop('invalid-encoding', 'The text begins with a byte order mark: send UTF-8 without one', 0);
-    }
     this.skipSpace();
     if (this.at === this.text.length)
       throw new Stop('malformed-json', 'The text is empty: a JSON value is needed', this.at);
@@ -198,17 +212,12 @@ class Scanner {
 
   private number(): void {
     NUMBER.lastIndex = this.at;
-    const match = NUMBER.exec(this.text);
-    if (match === null) throw this.unexpected('a digit', this.at + 1);
-    const [digits, fraction, exponent] = match;
-    const value = Number(digits);
-    const whole = fraction === undefined && exponent === undefined;
-    const held = whole ? Number.isSafeInteger(value) : Number.isFinite(value) && (value !== 0 || isZero(digits));
-    if (!held) {
-      const detail = `The number ${shown(digits, '')} cannot be held without loss: send it as a string`;
-      throw new Stop('number-out-of-range', detail, this.at);
-    }
-    this.at += digits.length;
+    const source = NUMBER.exec(this.text)?.[0];
+    if (source === undefined) throw this.unexpected('a digit', this.at + 1);
+    const fault = numberFault(source);
+    if (fault !== null) throw new Stop('number-out-of-range', fault, this.at);
+    this.held &&= isHeldByDouble(source);
+    this.at += source.length;
   }
 
   private word(word: string): void {
@@ -217,11 +226,14 @@ class Scanner {
   }
 
   private skipSpace(): void {
-    for (;;) {
+    const from = this.at;
+    for (; ; this.at++) {
       const code = this.text.charCodeAt(this.at);
-      if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return;
-      this.at += 1;
+      if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) break;
     }
+    if (this.at === from) return;
+    this.kept += this.text.slice(this.keptFrom, from);
+    this.keptFrom = this.at;
   }
 
   private unexpected(wanted: string, at = this.at): Stop {
@@ -232,9 +244,6 @@ class Scanner {
     return new Stop('malformed-json', `Unexpected ${shown(char)}: ${wanted} was expected`, at);
   }
 }
-
-/** Whether the digits say zero: what else becomes 0 has been lost (`1e-999`). */
-const isZero = (digits: string): boolean => !/[1-9]/.test(digits.replace(/[eE].*$/, ''));
 
 const loneSurrogate = (at: number): Stop =>
   new Stop('invalid-string', 'A string holds half a surrogate pair, which is no character', at);

@@ -1,37 +1,44 @@
 import { isUtf8 } from 'node:buffer';
 import { JSON_LIMITS, type JsonFault, type JsonLimits } from './json-fault.js';
+import { canonicalJson } from './canonical-json.js';
+import { parseAsWritten } from './json-number.js';
 import { scanJson } from './scan-json.js';
 
-/** What `JSON.stringify(JSON.parse(text))` leaves unchanged. The same brand as the domain's `JsonText`. */
-export type NormalisedJson = string & { readonly __brand: 'JsonText' };
+/** A payload's text as it came, but for the space between its tokens. The same brand as the domain's `JsonText`. */
+export type CompactJson = string & { readonly __brand: 'JsonText' };
 
 export type StrictJson =
-  | { readonly status: 'parsed'; readonly value: unknown; readonly text: NormalisedJson }
+  | {
+      readonly status: 'parsed';
+      /** Its numbers are doubles: near to what was sent, and no more, where `held` is false. */
+      readonly value: unknown;
+      readonly text: CompactJson;
+      /** Whether each number of `value` is the number of the text. */
+      readonly held: boolean;
+    }
   | { readonly status: 'refused'; readonly fault: JsonFault };
 
 /** A text this long or shorter cannot hold `maxKeys` members: one takes 5 characters at least (`"":1,`). */
 const MEMBER_CHARS_MIN = 5;
 
 /**
- * Parses JSON that means one thing to every reader: UTF-8 without a mark, no member twice, no number that JavaScript
- * cannot hold, no NUL or half a character, bounded depth and members. The normalised text comes with the value, so that
- * nobody stringifies it again.
+ * Parses JSON that means one thing to every reader: UTF-8, no member twice, no NUL or half a character, bounded depth, members
+ * and numbers. The text comes with the value, since that is what goes on: a number travels as it was written, also where
+ * JavaScript cannot hold it. A byte order mark is skipped.
  *
  * Two stages, since this stands before every start and every answer. First `JSON.parse`: when `JSON.stringify` gives
  * back the same text but for space, then no member stood twice and no number was lost, and a few searches clear the
  * rest. All other texts are scanned (four times as slow), for their exact fault or for none.
  */
 export const parseStrictJson = (input: Uint8Array | string, limits: JsonLimits = JSON_LIMITS): StrictJson => {
-  let text: string;
-  if (typeof input === 'string') {
-    text = input;
-  } else {
-    const fault = encodingFault(input);
-    if (fault !== null) return { status: 'refused', fault };
-    text = asBuffer(input).toString('utf8');
-  }
-  return parseAtOnce(text, limits) ?? parseScanned(text, limits);
+  const read = unicodeText(input);
+  if (typeof read !== 'string') return { status: 'refused', fault: read };
+  return parseAtOnce(read, limits) ?? parseScanned(read, limits);
 };
+
+/** The canonical form (RFC 8785) of what was parsed: of its digits, where a double does not hold a number. */
+export const canonicalText = ({ value, text, held }: StrictJson & { status: 'parsed' }): string =>
+  canonicalJson(held ? value : parseAsWritten(text));
 
 /** The quick stage; `null` says nothing but that the text must be scanned. */
 const parseAtOnce = (text: string, limits: JsonLimits): StrictJson | null => {
@@ -44,7 +51,7 @@ const parseAtOnce = (text: string, limits: JsonLimits): StrictJson | null => {
   }
   const again = JSON.stringify(value);
   // A reason for the `as`: this is the definition of the brand.
-  return isSameButSpace(text, again) ? { status: 'parsed', value, text: again as NormalisedJson } : null;
+  return isSameButSpace(text, again) ? { status: 'parsed', value, text: again as CompactJson, held: true } : null;
 };
 
 /** Whether two texts differ in nothing but the space between tokens, which `compact` has none of. */
@@ -72,18 +79,14 @@ const isSameButSpace = (text: string, compact: string): boolean => {
 
 /**
  * Whether the text can hold nothing that equality does not show: an escape (NUL, half a character, a spelt-out name),
- * a forbidden name, an integer that reads back alike though its neighbours do too, too many levels or members.
+ * a forbidden name, too many levels or members.
  */
 const isPlain = (text: string, limits: JsonLimits): boolean =>
   !text.includes('\\u') &&
   !text.includes('__proto__') &&
   !text.includes('constructor') &&
-  !LONG_INTEGER.test(text) &&
   (text.length <= 2 * limits.maxDepth || isShallow(text, limits.maxDepth)) &&
   (text.length <= MEMBER_CHARS_MIN * limits.maxKeys || count(text, ':', limits.maxKeys) <= limits.maxKeys);
-
-/** The first integers past `Number.MAX_SAFE_INTEGER` have 16 digits. */
-const LONG_INTEGER = /[0-9]{16}/;
 
 /** True when there are no more opening characters than levels, or else by walking. Strings only make it say no too often. */
 const isShallow = (text: string, maxDepth: number): boolean => {
@@ -121,20 +124,30 @@ const count = (text: string, char: string, most: number): number => {
 };
 
 const parseScanned = (text: string, limits: JsonLimits): StrictJson => {
-  const fault = scanJson(text, limits);
-  if (fault !== null) return { status: 'refused', fault };
-  const value: unknown = JSON.parse(text);
+  const scanned = scanJson(text, limits);
+  if (scanned.status === 'refused') return scanned;
+  const { compact, held } = scanned;
   // A reason for the `as`: this is the definition of the brand.
-  return { status: 'parsed', value, text: JSON.stringify(value) as NormalisedJson };
+  return { status: 'parsed', value: JSON.parse(compact), text: compact as CompactJson, held };
 };
 
-/** Why bytes are no UTF-8 text as we take it; `null`: they are one. */
-export const encodingFault = (bytes: Uint8Array): JsonFault | null => {
+const BYTE_ORDER_MARK = 0xfeff;
+
+/** The text of what was sent, past a byte order mark; the fault when the bytes are no UTF-8. */
+export const unicodeText = (input: Uint8Array | string): string | JsonFault => {
+  let text = input;
+  if (typeof text !== 'string') {
+    const fault = encodingFault(text);
+    if (fault !== null) return fault;
+    text = asBuffer(text).toString('utf8');
+  }
+  return text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text;
+};
+
+/** Why bytes are no UTF-8 text; `null`: they are one. */
+const encodingFault = (bytes: Uint8Array): JsonFault | null => {
   if (bytes.length > 1 && (bytes[0] === 0 || bytes[1] === 0))
     return refusedEncoding(bytes, 0, 'The text looks like UTF-16 or UTF-32: send UTF-8');
-  if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
-    return refusedEncoding(bytes, 0, 'The text begins with a byte order mark: send UTF-8 without one');
-  }
   if (isUtf8(bytes)) return null;
   return refusedEncoding(bytes, firstInvalid(bytes), 'The text is not UTF-8 from here on');
 };
