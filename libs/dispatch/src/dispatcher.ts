@@ -1,6 +1,6 @@
 import type { Grant, Plan, Run, RunCommand, Step, StepKey } from '#domain';
 import type { Committed, Owner, RunEngine, RunId, RunNews, StartedAttempt } from '#engine';
-import { LogFull, type EventStore, type Position } from '#event-store';
+import { LogFull, shardOf, type EventStore, type Position, type Shard } from '#event-store';
 import { Bag, type Clock, type DispatchConfig, type Entropy, type Log, type Span, type Tracer } from '#runtime';
 import { AttemptCounts } from './attempt-counts.js';
 import { attemptSpan, endAttemptSpan } from './attempt-span.js';
@@ -11,7 +11,7 @@ import type { Claim, Gate } from './flow/gate.js';
 import { wholeLimits, type LimitShares } from './flow/limit-shares.js';
 import type { OpenRuns } from './open-runs/open-runs.js';
 import { RunDues } from './run-dues.js';
-import { OwnedShards, type Flights } from './shards/owned-shards.js';
+import { OwnedShards, type Flights, type ReleaseTimes } from './shards/owned-shards.js';
 import type { ShardOwnership } from './shards/shard-ownership.js';
 import { StalledRuns } from './stalled-runs.js';
 import { parentOf, stepRequest, targetOf } from './step-request.js';
@@ -25,6 +25,7 @@ export type DispatcherOptions = DispatchConfig & {
   readonly graceMs: number;
   /** `null` or absent: attempts are not traced. */
   readonly tracer?: Tracer | null;
+  readonly releaseTimes?: ReleaseTimes;
 };
 
 type OutcomeCommand = RunCommand & { readonly type: 'CompleteAttempt' | 'FailAttempt' | 'InterruptAttempt' };
@@ -37,6 +38,8 @@ type Flight = {
   /** Of all breakers, when the attempt began. */
   readonly epoch: number;
   readonly span: Span | null;
+  /** By the monotonic clock: it is over by then. */
+  readonly untilMs: number;
   exchange: Exchange | null;
   connected: boolean;
   deadline: Timer | null;
@@ -61,6 +64,8 @@ export class Dispatcher implements Owner, Flights {
   private readonly shards: OwnedShards;
   private readonly stalledRuns: StalledRuns;
   private readonly flights = new Bag<Flight>();
+  /** Over, but the log has not taken the outcome. */
+  private readonly unrecorded = new Set<Flight>();
   private started = false;
   private draining: Promise<void> | null = null;
   private stopping: Promise<void> | null = null;
@@ -93,7 +98,16 @@ export class Dispatcher implements Owner, Flights {
     const { dues } = this;
     this.stalledRuns = new StalledRuns(clock, (runId) => dues.wakeSoon(runId));
     this.shards = new OwnedShards(
-      { store, engine, openRuns, ownership, dues, flights: this, name: options.name },
+      {
+        store,
+        engine,
+        openRuns,
+        ownership,
+        dues,
+        flights: this,
+        name: options.name,
+        releaseTimes: options.releaseTimes,
+      },
       clock,
       entropy,
       log,
@@ -112,7 +126,7 @@ export class Dispatcher implements Owner, Flights {
 
   /** Starts no attempt any more, waits for those in flight, hands in what remains as interrupted. Idempotent. */
   drain(): Promise<void> {
-    return (this.draining ??= this.land(() => true, this.options.graceMs));
+    return (this.draining ??= this.land(this.options.graceMs));
   }
 
   /** Drains, waits until everything is recorded, lets go of the runs. Idempotent. */
@@ -193,23 +207,32 @@ export class Dispatcher implements Owner, Flights {
     this.cutOff(news.runId, news.run);
   }
 
-  async land(isOurs: (runId: RunId) => boolean, graceMs: number): Promise<void> {
-    const mine = this.flights.items().filter(({ runId }) => isOurs(runId));
-    if (mine.length === 0) return;
+  busyUntil(): ReadonlyMap<Shard, number> {
+    const until = new Map<Shard, number>();
+    for (const { runId, untilMs } of this.flights.items()) {
+      const shard = shardOf(runId);
+      until.set(shard, Math.max(untilMs, until.get(shard) ?? untilMs));
+    }
+    for (const { runId } of this.unrecorded) until.set(shardOf(runId), Infinity);
+    return until;
+  }
+
+  /** Waits for those in flight, a while, then hands them in as interrupted. */
+  private async land(graceMs: number): Promise<void> {
+    const flights = this.flights.items();
+    let left = flights.length;
+    if (left === 0) return;
     await new Promise<void>((resolve) => {
-      let left = mine.length;
       const cancel = this.clock.after(graceMs, resolve);
-      for (const flight of mine) {
-        const { landed } = flight;
+      for (const flight of flights) {
         flight.landed = () => {
-          landed?.();
           if (--left > 0) return;
           cancel();
           resolve();
         };
       }
     });
-    for (const flight of this.flights.items()) if (isOurs(flight.runId)) this.interrupt(flight);
+    for (const flight of this.flights.items()) this.interrupt(flight);
   }
 
   abandon(isOurs: (runId: RunId) => boolean): void {
@@ -259,6 +282,7 @@ export class Dispatcher implements Owner, Flights {
       claim,
       epoch: this.flow.epoch,
       span,
+      untilMs: this.clock.monotonicMs() + timeouts.answerMs,
       exchange: null,
       connected: false,
       deadline: null,
@@ -266,7 +290,7 @@ export class Dispatcher implements Owner, Flights {
       place: -1,
     };
     this.flights.add(flight);
-    // Its start was on its way to the log when the stop, or the release of its shard, began, or the share of a limit was lost.
+    // Its start was on its way to the log when the stop began, or the share of a limit was lost.
     const mayBegin = this.draining === null && this.shards.mayBegin(runId) && this.flow.mayBegin(claim);
     if (!mayBegin) return this.interrupt(flight);
     flight.deadline = this.wheel.after(timeouts.answerMs, () => {
@@ -302,13 +326,16 @@ export class Dispatcher implements Owner, Flights {
   /** Hands an outcome to its run, until the run takes or refuses it: what came back is not thrown away. */
   private record(flight: Flight, command: OutcomeCommand, runId: RunId): void {
     this.engine.submit(runId, command, NOBODY, (result) => {
+      this.unrecorded.delete(flight);
       if (result.status === 'rejected') this.superseded += 1;
       if (result.status !== 'unavailable' || !this.shards.holds(runId)) return;
       const { step, attempt } = flight;
       // Of a full disk the engine has told.
       if (!(result.cause instanceof LogFull))
         this.log.error('an outcome could not be recorded; trying again', { runId, step, attempt, err: result.cause });
-      if (this.stopping === null) this.wheel.after(RECORD_AGAIN_MS, () => this.record(flight, command, runId));
+      if (this.stopping !== null) return;
+      this.unrecorded.add(flight);
+      this.wheel.after(RECORD_AGAIN_MS, () => this.record(flight, command, runId));
     });
   }
 

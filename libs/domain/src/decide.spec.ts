@@ -211,15 +211,20 @@ describe('attempts without an outcome', () => {
   it('makes an interrupted attempt again at once, and does not count it against the budget', () => {
     const once = planOf(step('charge', { retry: { maxAttempts: 2, jitter: 'none' } }));
     const history = [started(), entering(once)('charge'), attemptStarted('charge', 1)];
-    const interrupted = attemptFailed('charge', 1, null, {
-      class: 'not-executed',
-      status: null,
-      interrupted: true,
-      error: {
-        name: 'Stepwell.Interrupted',
-        cause: 'the dispatcher stopped before the answer came; the attempt is made again',
-      },
-    });
+    const interruptedAs = (failureClass: 'not-executed' | 'may-have-executed', cause: string) =>
+      attemptFailed('charge', 1, null, {
+        class: failureClass,
+        status: null,
+        interrupted: true,
+        error: { name: 'Stepwell.Interrupted', cause },
+      });
+    const sent = 'the dispatcher stopped before the answer came; the attempt is made again';
+    onPlan(once)
+      .given(...history)
+      .when({ type: 'InterruptAttempt', step: 'charge', attempt: 1, class: 'may-have-executed' })
+      .thenEvents(interruptedAs('may-have-executed', sent));
+    const unsent = 'the dispatcher gave the attempt back before anything of it was sent; it is made again';
+    const interrupted = interruptedAs('not-executed', unsent);
     onPlan(once)
       .given(...history)
       .when({ type: 'InterruptAttempt', step: 'charge', attempt: 1, class: 'not-executed' })

@@ -235,7 +235,10 @@ const interruptAttempt = (command: RunCommand & { type: 'InterruptAttempt' }, ru
     status: null,
     error: {
       name: 'Stepwell.Interrupted',
-      cause: 'the dispatcher stopped before the answer came; the attempt is made again',
+      cause:
+        command.class === 'not-executed'
+          ? 'the dispatcher gave the attempt back before anything of it was sent; it is made again'
+          : 'the dispatcher stopped before the answer came; the attempt is made again',
     },
     body: null,
     retryAt: null,

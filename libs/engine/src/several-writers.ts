@@ -5,7 +5,7 @@ import { EndWatch } from './end-watch.js';
 import type { EngineCounts } from './engine-counts.js';
 import { foldCommit, type PlanSource } from './load-run.js';
 import { DISOWNED, loadedOf, type Mailbox, type Queued } from './mailbox.js';
-import { answeredNext, answerReaders, whenIdle } from './readers.js';
+import { answeredNext, answerReaders } from './readers.js';
 import type { LoadedRun, RunId } from './runs.js';
 
 const READS_AT_ONCE = 64;
@@ -98,12 +98,10 @@ export class SharedLog {
     }
   }
 
-  /** Resolves when nothing is under way, nor waits, for such runs. */
-  async settle(isOurs: (runId: RunId) => boolean): Promise<void> {
-    for (const mailbox of this.inside.mailboxes.values()) {
-      if (!isOurs(mailbox.runId)) continue;
-      while (!mailbox.disowned && (mailbox.busy || mailbox.queue.length > 0)) await whenIdle(mailbox);
-    }
+  /** The runs for which something is under way to or from the log, or waits for that. */
+  underWay(): readonly RunId[] {
+    const some = this.inside.mailboxes.values().filter((mailbox) => mailbox.busy || mailbox.queue.length > 0);
+    return some.map(({ runId }) => runId);
   }
 
   /** A commit that may be news here. Folded when it follows what is known, else the tail is read. */

@@ -23,8 +23,15 @@ const MAY_START_CHECK_MS = 1_000;
  * shard, or we have lost it and do not know yet. By then we do: who has not shown for so long that he lives starts nothing.
  */
 const DOUBT_MS = 10_000;
-/** Attempts in flight may end in so long before their shard goes to another, who waits for it. */
-const RELEASE_GRACE_MS = 2_000;
+/** How often a shard that is to go is looked at: whether its attempts have ended. */
+const RELEASE_LOOK_MS = 50;
+
+/**
+ * How long new attempts of a shard wait at most for the end of those in flight, so that it can go; and for how long it is
+ * not asked again when that was too short.
+ */
+export type ReleaseTimes = { readonly waitMs: number; readonly againMs: number };
+const RELEASE_TIMES: ReleaseTimes = { waitMs: 30_000, againMs: 60_000 };
 
 /** A shard that is ours. What it is to us goes with this object: gained again it is another. */
 type Owned = {
@@ -35,16 +42,24 @@ type Owned = {
   head: Position | null;
   /** Commits up to here are known, whatever the subscription says again. */
   followed: Position;
+  /** To go to another: its runs are given no new attempts. */
   releasing: boolean;
+  /** Runs that were refused an attempt meanwhile. */
+  readonly held: Set<RunId>;
+  /** By the monotonic clock: not asked to go before. */
+  movableMs: number;
 };
 
 /** About the start of an attempt: whether its maker or we are the owner. */
 type Doubt = { readonly startedAt: Position; over: boolean; cancel: () => void };
 
-/** What the dispatcher does with the attempts of shards that go. */
+/** The attempts of shards that go. */
 export interface Flights {
-  /** Waits for those in flight, a while, then hands them in as interrupted. */
-  land(isOurs: (runId: RunId) => boolean, graceMs: number): Promise<void>;
+  /**
+   * The shards that have attempts in flight, or outcomes that are not recorded yet; and until when, by the monotonic clock, the
+   * last of them may take.
+   */
+  busyUntil(): ReadonlyMap<Shard, number>;
   /** Cuts them off; nobody records what comes of them. */
   abandon(isOurs: (runId: RunId) => boolean): void;
 }
@@ -58,6 +73,7 @@ export type OwnedShardsParts = {
   readonly flights: Flights;
   /** Of this dispatcher, in its grants. */
   readonly name: string;
+  readonly releaseTimes?: ReleaseTimes | undefined;
 };
 
 /**
@@ -75,6 +91,7 @@ export class OwnedShards implements ShardHolder {
   private takingOver: Promise<unknown> = Promise.resolve();
   private started = false;
   private stopped = false;
+  private leaving = false;
 
   constructor(
     private readonly parts: OwnedShardsParts,
@@ -98,8 +115,9 @@ export class OwnedShards implements ShardHolder {
     await this.follower?.stop();
   }
 
-  /** Gives all back, rows and checkpoints written. */
+  /** Gives all back, rows and checkpoints written. Nothing is in flight any more. */
   stop(): Promise<void> {
+    this.leaving = true;
     return this.parts.ownership.stop();
   }
 
@@ -112,7 +130,8 @@ export class OwnedShards implements ShardHolder {
   gained(shards: readonly Shard[]): void {
     const gained = shards.map((shard): Owned => {
       const granted = { dispatcher: this.parts.name, boot: this.entropy.hex(8) };
-      return { shard, granted, head: null, followed: -1 as Position, releasing: false };
+      const unasked = { releasing: false, held: new Set<RunId>(), movableMs: -Infinity };
+      return { shard, granted, head: null, followed: -1 as Position, ...unasked };
     });
     for (const own of gained) this.owned[own.shard] = own;
     this.takingOver = Promise.all([this.takingOver, this.takeOver(gained)]);
@@ -120,15 +139,33 @@ export class OwnedShards implements ShardHolder {
     if (this.started) this.takingOver.catch(() => undefined);
   }
 
-  async release(shards: readonly Shard[]): Promise<void> {
-    const going = this.ownedOf(shards);
+  movable(shards: readonly Shard[]): readonly Shard[] {
+    const nowMs = this.clock.monotonicMs();
+    const busyUntil = this.parts.flights.busyUntil();
+    const untilMs = (shard: Shard): number => busyUntil.get(shard) ?? -Infinity;
+    return this.ownedOf(shards)
+      .filter(({ movableMs }) => movableMs <= nowMs)
+      .map(({ shard }) => shard)
+      .sort((a, b) => (untilMs(a) < untilMs(b) ? -1 : 1));
+  }
+
+  async release(shards: readonly Shard[], gone: (shards: readonly Shard[]) => void): Promise<void> {
+    const untilMs = this.clock.monotonicMs() + this.times.waitMs;
+    let going = this.ownedOf(shards);
     for (const own of going) own.releasing = true;
-    const isOurs = inOneOf(new Set(going.map(({ shard }) => shard)));
-    await this.parts.flights.land(isOurs, RELEASE_GRACE_MS);
-    // A store that does not answer holds nothing up: what is under way then is fenced, like a zombie's.
-    await this.atMost(RELEASE_GRACE_MS, this.parts.engine.shared?.settle(isOurs));
-    await this.parts.dues.flush();
-    this.letGo(going.filter((own) => this.owned[own.shard] === own));
+    for (;;) {
+      const idle = this.atRest(going);
+      if (idle.length > 0) {
+        await this.parts.dues.flush();
+        const still = idle.filter((own) => this.isOwned(own));
+        this.letGo(still);
+        gone(still.map(({ shard }) => shard));
+      }
+      const isLate = this.clock.monotonicMs() >= untilMs;
+      going = going.filter((own) => this.isOwned(own) && !(isLate && this.keeps(own)));
+      if (going.length === 0) return;
+      await new Promise<void>((resolve) => this.clock.after(RELEASE_LOOK_MS, resolve));
+    }
   }
 
   lost(shards: readonly Shard[]): void {
@@ -148,6 +185,7 @@ export class OwnedShards implements ShardHolder {
   /** The grant under which attempts of the run are made now; `null` when none may be. */
   grantFor(runId: RunId): Grant | null {
     const own = this.ownOf(runId);
+    if (own?.releasing === true) own.held.add(runId);
     if (own === null || !isActing(own)) return null;
     if (this.doubts.size > 0 && this.doubts.get(runId)?.over === false) return null;
     return this.mayStart(runId) ? own.granted : null;
@@ -156,9 +194,10 @@ export class OwnedShards implements ShardHolder {
   /**
    * Whether the first byte of an attempt may leave now. Asked again after its start was committed, since that and a
    * connection take their time: a process that was stopped meanwhile wakes with both, before it hears that others act for the run.
+   * A shard that is to go waits for it.
    */
   mayBegin(runId: RunId): boolean {
-    return this.bootOf(runId) !== null && this.parts.ownership.mayStart;
+    return (this.ownOf(runId)?.head ?? null) !== null && this.parts.ownership.mayStart;
   }
 
   inherits(runId: RunId, startedAt: Position): boolean {
@@ -221,9 +260,39 @@ export class OwnedShards implements ShardHolder {
     for (const runId of refused) if (this.holds(runId)) this.parts.dues.wakeSoon(runId);
   }
 
+  /**
+   * Those of which nothing is in flight, nor under way to the log, which may begin an attempt. At a stop all: the engine has
+   * stopped before, and nothing comes of what the log has not taken by then.
+   */
+  private atRest(going: readonly Owned[]): readonly Owned[] {
+    if (this.leaving) return going;
+    const busy = new Set(this.parts.flights.busyUntil().keys());
+    for (const runId of this.parts.engine.shared?.underWay() ?? []) busy.add(shardOf(runId));
+    return going.filter(({ shard }) => !busy.has(shard));
+  }
+
+  /** Gives a release up. Not of what is not taken over yet: nobody would do that any more. */
+  private keeps(own: Owned): boolean {
+    if (own.head === null || this.leaving) return false;
+    own.releasing = false;
+    own.movableMs = this.clock.monotonicMs() + this.times.againMs;
+    for (const runId of own.held) this.parts.dues.wakeSoon(runId);
+    own.held.clear();
+    this.log.info('a shard stays: attempts of its runs take long', { shard: own.shard });
+    return true;
+  }
+
+  private isOwned(own: Owned): boolean {
+    return this.owned[own.shard] === own;
+  }
+
+  private get times(): ReleaseTimes {
+    return this.parts.releaseTimes ?? RELEASE_TIMES;
+  }
+
   private async takeOver(gained: readonly Owned[]): Promise<void> {
     for (;;) {
-      const ours = gained.filter((own) => this.owned[own.shard] === own && !own.releasing);
+      const ours = gained.filter((own) => this.isOwned(own) && !own.releasing);
       if (ours.length === 0 || this.stopped) return;
       try {
         const head = await takeOver(
@@ -255,7 +324,7 @@ export class OwnedShards implements ShardHolder {
 
   /** The table tells of everything up to the head: from here on the log is followed, and the runs are acted for. */
   private act(taken: readonly Owned[], head: Position): void {
-    const ours = taken.filter((own) => this.owned[own.shard] === own && !own.releasing);
+    const ours = taken.filter((own) => this.isOwned(own) && !own.releasing);
     if (ours.length === 0 || this.stopped) return;
     for (const own of ours) {
       own.head = head;
@@ -304,16 +373,6 @@ export class OwnedShards implements ShardHolder {
       this.parts.engine.shared?.met(runId, commit);
     }
     this.parts.dues.reached(position);
-  }
-
-  private atMost(ms: number, work: Promise<void> | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.clock.after(ms, resolve);
-      void (work ?? Promise.resolve()).then(() => {
-        cancel();
-        resolve();
-      });
-    });
   }
 
   /** Nothing of them is ours any more, from this very turn on. */

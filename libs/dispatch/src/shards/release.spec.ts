@@ -42,6 +42,8 @@ const until = async (holds: () => Promise<boolean> | boolean): Promise<void> => 
 
 const attemptsOf = (run: Run) => [...run.steps.values()].flatMap(({ attempts }) => attempts);
 const shard = (key: string): Shard => shardOf(runIdOf(key));
+/** A run of the same shard as `x`. */
+const LIKE_X = Array.from({ length: 1_000 }, (_, index) => `x${index}`).find((key) => shard(key) === shard('x'))!;
 
 describe('a dispatcher that releases a shard', () => {
   it('lets what is in flight end first', async () => {
@@ -59,10 +61,12 @@ describe('a dispatcher that releases a shard', () => {
     expect([run.status, ...attemptsOf(run).map(({ outcome }) => outcome)]).toEqual(['completed', 'succeeded']);
   });
 
-  it('hands over what does not, as interrupted, and starts nothing more', async () => {
+  it('waits for what takes long, starts nothing meanwhile, and has nothing made twice', async () => {
+    let answer = (): void => undefined;
     const { app, url } = await application((made) =>
       made.on('/one', (_request, response) => {
-        if (app.requests.length > 2) json(response, 200, 'heir');
+        if (app.requests.length === 1) answer = () => json(response, 200, 'old');
+        else json(response, 200, 'heir');
       }),
     );
     const world = worldOf(threeSteps(url));
@@ -70,17 +74,107 @@ describe('a dispatcher that releases a shard', () => {
     const old = await world.dispatcher('old', ALL_SHARDS);
     await api.startRun('x');
     await until(() => app.requests.length === 1);
-    const released = old.ownership.release(ALL_SHARDS);
-    await api.startRun('y');
+    let isReleased = false;
+    const released = old.ownership.release(ALL_SHARDS).then(() => (isReleased = true));
+    await until(() => old.ownership.status().shards.length === 1);
+    await api.startRun(LIKE_X);
+    await until(() => old.client.given.length === 2);
+    // Longer than a release waited once.
+    await sleep(300);
+    expect([app.requests.length, isReleased]).toEqual([1, false]);
+    answer();
     await released;
-    expect(app.requests).toHaveLength(1);
-    const { run } = (await api.engine.load(runIdOf('x')))!;
-    expect(attemptsOf(run)).toMatchObject([{ outcome: 'may-have-executed', interrupted: true, dispatcher: 'old' }]);
-    expect(await world.openRuns.due(ALL_SHARDS, Infinity, null, 10)).toContainEqual({ runId: runIdOf('x'), dueMs: 0 });
+    expect(old.dispatcher.shardCounts).toEqual({ owned: 0, acting: 0 });
+    const due = await world.openRuns.due(ALL_SHARDS, Infinity, null, 10);
+    for (const key of ['x', LIKE_X]) expect(due).toContainEqual({ runId: runIdOf(key), dueMs: 0 });
     const appended = old.client.appends;
     await world.dispatcher('heir', ALL_SHARDS);
-    await until(() => app.requests.length >= 3);
+    for (const key of ['x', LIKE_X]) {
+      const { run } = (await api.ended(key))!;
+      const [first, ...later] = attemptsOf(run).map(({ outcome, dispatcher }) => [outcome, dispatcher]);
+      expect(first).toEqual(['succeeded', key === 'x' ? 'old' : 'heir']);
+      expect(later).toEqual([
+        ['succeeded', 'heir'],
+        ['succeeded', 'heir'],
+      ]);
+    }
+    expect(app.requests).toHaveLength(6);
     expect(old.client.appends).toBe(appended);
+  });
+
+  it('waits for an attempt whose start is on its way to the log, and has it made', async () => {
+    const { app, url } = await application();
+    const world = worldOf(stepPlan(`${url}/`));
+    const api = world.api();
+    const old = await world.dispatcher('old', ALL_SHARDS);
+    let arrive = (): void => undefined;
+    old.client.afterAppend = () => new Promise((resolve) => (arrive = resolve));
+    await api.startRun('x');
+    await until(() => old.client.appends === 1);
+    const released = old.ownership.release(ALL_SHARDS);
+    await until(() => old.ownership.status().shards.length <= 1);
+    old.client.afterAppend = null;
+    arrive();
+    await released;
+    const { run } = (await api.ended('x'))!;
+    expect([run.status, attemptsOf(run).map(({ outcome }) => outcome)]).toEqual(['completed', ['succeeded']]);
+    expect(app.requests).toHaveLength(1);
+  });
+
+  it('waits until what came of an attempt is recorded', async () => {
+    let answer = (): void => undefined;
+    const { app, url } = await application((made) =>
+      made.on('/', (_request, response) => (answer = () => json(response, 200, 1))),
+    );
+    const world = worldOf(stepPlan(`${url}/`));
+    const api = world.api();
+    const old = await world.dispatcher('old', ALL_SHARDS);
+    await api.startRun('x');
+    await until(() => app.requests.length === 1);
+    // The stream is said to have moved on, and cannot be read.
+    const { client } = old;
+    let refused = false;
+    client.append = (append, settle) => queueMicrotask(() => settle({ status: 'conflict', actual: append.expected }));
+    client.readStream = () => ((refused = true), Promise.reject(new Error('away')));
+    answer();
+    await until(() => refused);
+    for (const method of ['append', 'readStream'] as const) Reflect.deleteProperty(client, method);
+    await old.ownership.release(ALL_SHARDS);
+    expect(await api.status('x')).toBe('completed');
+    await world.dispatcher('heir', ALL_SHARDS);
+    const { run } = (await api.ended('x'))!;
+    expect(attemptsOf(run).map(({ outcome }) => outcome)).toEqual(['succeeded']);
+    expect(app.requests).toHaveLength(1);
+  });
+
+  it('keeps one whose attempts take too long, makes those that waited, and is not asked again at once', async () => {
+    const answers: (() => void)[] = [];
+    const { app, url } = await application((made) =>
+      made.on('/', (_request, response) => answers.push(() => json(response, 200, 1))),
+    );
+    const world = worldOf(stepPlan(`${url}/`));
+    const api = world.api();
+    const { ownership, dispatcher } = await world.dispatcher('d', ALL_SHARDS, {
+      releaseTimes: { waitMs: 300, againMs: 500 },
+    });
+    await api.startRun('x');
+    await until(() => app.requests.length === 1);
+    expect(ownership.holder!.movable(ALL_SHARDS).at(-1)).toBe(shard('x'));
+    const released = ownership.release(ALL_SHARDS);
+    await api.startRun(LIKE_X);
+    await released;
+    expect(ownership.status().shards).toEqual([shard('x')]);
+    expect(dispatcher.shardCounts).toEqual({ owned: 1, acting: 1 });
+    expect(ownership.holder!.movable(ALL_SHARDS)).toEqual([]);
+    await until(() => app.requests.length === 2);
+    for (const answer of answers) answer();
+    for (const key of ['x', LIKE_X]) {
+      const { run } = (await api.ended(key))!;
+      expect([run.status, attemptsOf(run).map(({ outcome }) => outcome)]).toEqual(['completed', ['succeeded']]);
+    }
+    await until(() => ownership.holder!.movable(ALL_SHARDS).length === 1);
+    await ownership.release(ALL_SHARDS);
+    expect(dispatcher.shardCounts).toEqual({ owned: 0, acting: 0 });
   });
 
   it('moves no checkpoint of a shard that is not its own any more', async () => {

@@ -4,8 +4,13 @@ import type { Shard } from '#event-store';
 export interface ShardHolder {
   /** They are this process's from now on: it takes their runs over, and acts when it has. */
   gained(shards: readonly Shard[]): void;
-  /** They are to go to another: lets go of their runs in good order, and resolves when it acts for them no more. */
-  release(shards: readonly Shard[]): Promise<void>;
+  /** Which of these may be asked to go now, the easiest first. */
+  movable(shards: readonly Shard[]): readonly Shard[];
+  /**
+   * They are to go to another. Lets go of each in good order, when no attempt of its runs is in flight, and then calls `gone`: it
+   * acts for it no more. Resolves when that is so of all; one of which the attempts take too long stays, and is acted for as before.
+   */
+  release(shards: readonly Shard[], gone: (shards: readonly Shard[]) => void): Promise<void>;
   /** They were taken away: another may act for them already. */
   lost(shards: readonly Shard[]): void;
 }
@@ -13,7 +18,7 @@ export interface ShardHolder {
 /** Which shards this process owns. A shard has one owner at a time; a zombie is fenced by the revisions of the log. */
 export interface ShardOwnership {
   start(holder: ShardHolder): Promise<void>;
-  /** Releases all, so that another may take them at once. Idempotent. */
+  /** Releases all, so that another may take them at once; what is in flight has ended before. Idempotent. */
   stop(): Promise<void>;
   /** False when this process has not shown for a while that it lives: it starts nothing until it has. */
   readonly mayStart: boolean;

@@ -19,6 +19,6 @@ export class SingleOwner implements ShardOwnership {
   async stop(): Promise<void> {
     const { holder } = this;
     this.holder = null;
-    await holder?.release(ALL_SHARDS);
+    await holder?.release(ALL_SHARDS, () => undefined);
   }
 }

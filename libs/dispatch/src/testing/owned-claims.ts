@@ -8,7 +8,8 @@ export const soleOwner = async (connectionString: string, name = 'sole'): Promis
   const gained: Shard[] = [];
   await owner.start({
     gained: (shards) => void gained.push(...shards),
-    release: () => Promise.resolve(),
+    movable: (shards) => shards,
+    release: (shards, gone) => Promise.resolve(gone(shards)),
     lost: () => undefined,
   });
   if (gained.length !== ALL_SHARDS.length) throw new Error(`${name} owns ${gained.length} shards`);

@@ -39,9 +39,11 @@ await ownership.start({
     for (const shard of shards) mine.add(shard);
     tell('gained', shards);
   },
-  release: (shards) => {
+  movable: (shards) => shards,
+  release: (shards, gone) => {
     for (const shard of shards) mine.delete(shard);
     tell('release', shards);
+    gone(shards);
     return Promise.resolve();
   },
   lost: (shards) => {

@@ -19,6 +19,8 @@ export class ShardOwner implements ShardHolder {
   readonly ownership: PostgresShardOwnership;
   /** What a release waits for. */
   releasing: Promise<void> = Promise.resolve();
+  /** Shards whose attempts take too long: they stay. */
+  staying: (shard: Shard) => boolean = () => false;
   mayStartWhenLost: boolean | null = null;
 
   constructor(
@@ -34,10 +36,16 @@ export class ShardOwner implements ShardHolder {
     for (const shard of shards) this.shards.add(shard);
   }
 
-  async release(shards: readonly Shard[]): Promise<void> {
+  movable(shards: readonly Shard[]): readonly Shard[] {
+    return shards;
+  }
+
+  async release(shards: readonly Shard[], gone: (shards: readonly Shard[]) => void): Promise<void> {
     this.heard.push(`release ${shards.length}`);
     await this.releasing;
-    for (const shard of shards) this.shards.delete(shard);
+    const going = shards.filter((shard) => !this.staying(shard));
+    for (const shard of going) this.shards.delete(shard);
+    gone(going);
   }
 
   lost(shards: readonly Shard[]): void {

@@ -19,7 +19,7 @@ import {
   type SubscriptionMessage,
 } from '#event-store';
 import { silentLog, systemClock, systemEntropy, type Clock } from '#runtime';
-import { Dispatcher } from '../dispatcher.js';
+import { Dispatcher, type DispatcherOptions } from '../dispatcher.js';
 import { MemoryOpenRuns, type OpenRuns } from '../open-runs/open-runs.js';
 import { noneTaken, type OwnershipStatus, type ShardHolder, type ShardOwnership } from '../shards/shard-ownership.js';
 import { NOBODY, runIdOf, startCommand } from './dispatch-world.js';
@@ -116,8 +116,9 @@ export class TestOwnership implements ShardOwnership {
   }
 
   async release(shards: readonly Shard[]): Promise<void> {
-    await this.holder?.release(shards);
-    for (const shard of shards) this.held.delete(shard);
+    await this.holder?.release(shards, (gone) => {
+      for (const shard of gone) this.held.delete(shard);
+    });
   }
 
   lose(shards: readonly Shard[]): void {
@@ -181,10 +182,11 @@ export class Api {
   }
 }
 
-export type ProcessOptions = {
+export type ProcessOptions = Partial<DispatcherOptions> & {
   readonly plans?: PlanSource;
-  readonly attemptsPerOriginMax?: number;
   readonly clock?: Clock;
+  /** In the place of one that the test moves shards with. */
+  readonly shared?: ShardOwnership;
 };
 
 /** What a dispatcher process is of. */
@@ -195,7 +197,7 @@ export class DispatcherProcess {
   readonly dispatcher: Dispatcher;
 
   constructor(world: SplitWorld, name: string, shards: readonly Shard[], options: ProcessOptions = {}) {
-    const { plans = plansOf(world.plan), attemptsPerOriginMax = 512, clock = hastyClock } = options;
+    const { plans = plansOf(world.plan), clock = hastyClock, shared, ...change } = options;
     this.client = new LogClient(world.log);
     this.ownership = new TestOwnership(shards);
     this.engine = new RunEngine(this.client, plans, clock, systemEntropy, silentLog, ENGINE);
@@ -203,7 +205,7 @@ export class DispatcherProcess {
       this.client,
       this.engine,
       world.openRuns,
-      this.ownership,
+      shared ?? this.ownership,
       clock,
       systemEntropy,
       silentLog,
@@ -211,11 +213,12 @@ export class DispatcherProcess {
         attemptsMax: 1_024,
         limits: [],
         breaker: { faults: 5, openMs: 1_000, openMaxMs: 60_000 },
-        attemptsPerOriginMax,
+        attemptsPerOriginMax: 512,
         connectionsPerOriginMax: 128,
         payloadMaxBytes: 64 * 1024,
         graceMs: 200,
         name,
+        ...change,
       },
     );
   }

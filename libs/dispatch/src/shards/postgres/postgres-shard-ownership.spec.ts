@@ -126,6 +126,22 @@ describe('PostgresShardOwnership', () => {
     expect(await world.moves()).toEqual({ 'null → a, joined': 64, 'a → b, joined': 32 });
   });
 
+  it('keeps shards that stay, and asks for others, or for them again, until all have their share', async () => {
+    await share(FAST);
+    const a = await world.add('a');
+    a.staying = (shard) => shard % 2 === 0;
+    const b = await world.add('b');
+    await eventually('what does not stay', async () => (b.shards.size > 0 ? true : null));
+    expect(a.shards.size + b.shards.size).toBe(64);
+    a.staying = () => false;
+    await world.fair(a, b);
+    expect(a.heard.filter((heard) => heard.startsWith('release')).length).toBeGreaterThan(1);
+    a.staying = () => true;
+    // Nothing stays at a stop.
+    await a.ownership.stop();
+    await world.fair(b);
+  });
+
   it('takes shards away from who fails to let go of them', async () => {
     await share(FAST);
     const a = await world.add('a');

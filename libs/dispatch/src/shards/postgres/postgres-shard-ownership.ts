@@ -151,9 +151,9 @@ export class PostgresShardOwnership implements ShardOwnership {
   private async balance(session: OwnershipSession, { members, free }: Survey): Promise<void> {
     const alive = members.filter(({ silent, gone }) => !silent && !gone);
     this.dispatchers = alive.length;
-    const kept = [...this.held].filter(([, { releasing }]) => !releasing).map(([shard]) => shard);
+    const kept = this.kept();
     const missing = fairShare(alive, session.id, SHARDS) - kept.length;
-    if (missing < 0) this.letGo(session, kept.slice(missing), 'joined');
+    if (missing < 0) this.letGo(session, this.holder!.movable(kept).slice(0, -missing), 'joined');
     if (missing <= 0 || free.length === 0) return;
     // Each begins at another place, so that those who take at the same time seldom want the same.
     const rank = alive.findIndex(({ id }) => id === session.id);
@@ -170,8 +170,14 @@ export class PostgresShardOwnership implements ShardOwnership {
     this.holder!.gained(shards);
   }
 
+  /** Those that are not on their way to another. */
+  private kept(): Shard[] {
+    return [...this.held].filter(([, { releasing }]) => !releasing).map(([shard]) => shard);
+  }
+
   /** Beats go on meanwhile: letting go in good order takes its time. */
   private letGo(session: OwnershipSession, shards: readonly Shard[], reason: 'joined' | 'left'): void {
+    if (shards.length === 0) return;
     for (const shard of shards) this.held.get(shard)!.releasing = true;
     const release = this.release(session, shards, reason)
       .catch((error: unknown) => this.drop(session, error))
@@ -180,16 +186,29 @@ export class PostgresShardOwnership implements ShardOwnership {
   }
 
   private async release(session: OwnershipSession, shards: readonly Shard[], reason: 'joined' | 'left'): Promise<void> {
+    const left = new Set(shards);
+    const freeing: Promise<void>[] = [];
+    const free = (gone: readonly Shard[]): void => {
+      // Lost in the meantime, and perhaps gained anew.
+      if (this.session !== session || gone.length === 0) return;
+      for (const shard of gone) {
+        left.delete(shard);
+        this.held.delete(shard);
+      }
+      freeing.push(session.free(gone, reason));
+    };
     try {
-      await this.holder!.release(shards);
+      await this.holder!.release(shards, free);
     } catch (error) {
-      this.log.error('shards were not released in good order', { shards, err: error });
-      if (this.session === session) this.holder!.lost(shards);
+      const stuck = [...left];
+      this.log.error('shards were not released in good order', { shards: stuck, err: error });
+      if (this.session === session) this.holder!.lost(stuck);
+      free(stuck);
     }
-    // Lost in the meantime, and perhaps gained anew.
-    if (this.session !== session) return;
-    for (const shard of shards) this.held.delete(shard);
-    await session.free(shards, reason);
+    // Nothing stays at a stop, though it was asked to go before.
+    if (this.stopping !== null) free([...left]);
+    else if (this.session === session) for (const shard of left) this.held.get(shard)!.releasing = false;
+    await Promise.all(freeing);
   }
 
   private drop(session: OwnershipSession, cause: unknown): void {
@@ -224,8 +243,7 @@ export class PostgresShardOwnership implements ShardOwnership {
     await this.turning;
     const { session } = this;
     if (session === null) return;
-    const kept = [...this.held].filter(([, { releasing }]) => !releasing).map(([shard]) => shard);
-    if (kept.length > 0) this.letGo(session, kept, 'left');
+    this.letGo(session, this.kept(), 'left');
     await Promise.all(this.releases);
     if (this.session !== session) return;
     this.session = null;
