@@ -1,16 +1,17 @@
-import type { Grant, Plan, Run, RunCommand, Step, StepKey } from '#domain';
+import type { Grant, Plan, Run, Step, StepKey } from '#domain';
 import type { Committed, Owner, RunEngine, RunId, RunNews, StartedAttempt } from '#engine';
 import { LogFull, shardOf, type EventStore, type Position, type Shard } from '#event-store';
 import { Bag, type Clock, type DispatchConfig, type Entropy, type Log, type Span, type Tracer } from '#runtime';
 import { AttemptCounts } from './attempt-counts.js';
 import { attemptSpan, endAttemptSpan } from './attempt-span.js';
-import { classifyAnswer, classifyFault, type Verdict } from './classify.js';
+import { classifyAnswer, classifyFault } from './classify.js';
 import type { Breakers } from './flow/breakers.js';
 import { FlowControl } from './flow/flow-control.js';
 import type { Claim, Gate } from './flow/gate.js';
 import { wholeLimits, type LimitShares } from './flow/limit-shares.js';
 import type { OpenRuns } from './open-runs/open-runs.js';
 import { RunDues } from './run-dues.js';
+import { commandOf, type OutcomeCommand } from './outcome-command.js';
 import { OwnedShards, type Flights, type ReleaseTimes } from './shards/owned-shards.js';
 import type { ShardOwnership } from './shards/shard-ownership.js';
 import { StalledRuns } from './stalled-runs.js';
@@ -27,8 +28,6 @@ export type DispatcherOptions = DispatchConfig & {
   readonly tracer?: Tracer | null;
   readonly releaseTimes?: ReleaseTimes;
 };
-
-type OutcomeCommand = RunCommand & { readonly type: 'CompleteAttempt' | 'FailAttempt' | 'InterruptAttempt' };
 
 type Flight = {
   readonly runId: RunId;
@@ -395,19 +394,3 @@ const timeoutsOf = (plan: Plan, step: Step) => {
   const node = plan.nodes[step.node];
   return node?.type === 'step' ? node.timeouts : null;
 };
-
-const commandOf = (step: StepKey, attempt: number, verdict: Verdict, entropy: Entropy): OutcomeCommand =>
-  verdict.succeeded
-    ? ({ type: 'CompleteAttempt', step, attempt, status: verdict.status, output: verdict.output } as const)
-    : ({
-        type: 'FailAttempt',
-        step,
-        attempt,
-        class: verdict.class,
-        retryable: verdict.retryable,
-        status: verdict.status,
-        error: verdict.error,
-        body: verdict.body,
-        retryAfterMs: verdict.retryAfterMs,
-        jitter: entropy.jitter(),
-      } as const);

@@ -14,15 +14,11 @@ import type { Clock, Entropy, Log } from '#runtime';
 import { OpenRunsFull, type OpenRuns } from '../open-runs/open-runs.js';
 import type { RunDues } from '../run-dues.js';
 import { takeOver } from '../take-over.js';
+import { Doubts } from './doubts.js';
 import type { ShardHolder, ShardOwnership } from './shard-ownership.js';
 
 const TAKE_OVER_AGAIN_MS = 1_000;
 const MAY_START_CHECK_MS = 1_000;
-/**
- * An attempt that another has started since our take-over: either its maker had an append on the way when it lost the
- * shard, or we have lost it and do not know yet. By then we do: who has not shown for so long that he lives starts nothing.
- */
-const DOUBT_MS = 10_000;
 /** How often a shard that is to go is looked at: whether its attempts have ended. */
 const RELEASE_LOOK_MS = 50;
 
@@ -49,9 +45,6 @@ type Owned = {
   /** By the monotonic clock: not asked to go before. */
   movableMs: number;
 };
-
-/** About the start of an attempt: whether its maker or we are the owner. */
-type Doubt = { readonly startedAt: Position; over: boolean; cancel: () => void };
 
 /** The attempts of shards that go. */
 export interface Flights {
@@ -84,7 +77,7 @@ export class OwnedShards implements ShardHolder {
   /** By shard. */
   private readonly owned: (Owned | null)[] = ALL_SHARDS.map(() => null);
   private follower: LogFollower | null = null;
-  private readonly doubts = new Map<RunId, Doubt>();
+  private readonly doubts: Doubts;
   /** Refused an attempt because we have not shown of late that we live. */
   private readonly refused = new Set<RunId>();
   private cancelCheck: (() => void) | null = null;
@@ -98,7 +91,9 @@ export class OwnedShards implements ShardHolder {
     private readonly clock: Clock,
     private readonly entropy: Entropy,
     private readonly log: Log,
-  ) {}
+  ) {
+    this.doubts = new Doubts(clock, log, (runId) => parts.dues.wakeSoon(runId));
+  }
 
   /** Resolves when the shards that were to be had at once are taken over; fails when they cannot be. */
   async start(): Promise<void> {
@@ -111,7 +106,7 @@ export class OwnedShards implements ShardHolder {
   async unfollow(): Promise<void> {
     this.stopped = true;
     this.cancelCheck?.();
-    for (const { cancel } of this.doubts.values()) cancel();
+    this.doubts.drop(() => true);
     await this.follower?.stop();
   }
 
@@ -187,7 +182,7 @@ export class OwnedShards implements ShardHolder {
     const own = this.ownOf(runId);
     if (own?.releasing === true) own.held.add(runId);
     if (own === null || !isActing(own)) return null;
-    if (this.doubts.size > 0 && this.doubts.get(runId)?.over === false) return null;
+    if (this.doubts.has(runId)) return null;
     return this.mayStart(runId) ? own.granted : null;
   }
 
@@ -203,24 +198,7 @@ export class OwnedShards implements ShardHolder {
   inherits(runId: RunId, startedAt: Position): boolean {
     const head = this.ownOf(runId)?.head ?? null;
     if (head === null || !this.mayStart(runId)) return false;
-    const known = this.doubts.get(runId);
-    if (startedAt <= head || (known?.startedAt === startedAt && known.over)) {
-      known?.cancel();
-      this.doubts.delete(runId);
-      return true;
-    }
-    if (known?.startedAt === startedAt) return false;
-    this.log.warn('another dispatcher has started an attempt of a run of ours; waiting until it is sure whose it is', {
-      runId,
-    });
-    known?.cancel();
-    const doubt: Doubt = { startedAt, over: false, cancel: () => undefined };
-    this.doubts.set(runId, doubt);
-    doubt.cancel = this.clock.after(DOUBT_MS, () => {
-      doubt.over = true;
-      if (this.doubts.get(runId) === doubt) this.parts.dues.wakeSoon(runId);
-    });
-    return false;
+    return this.doubts.isSure(runId, startedAt, head);
   }
 
   /** A commit of our own making. */
@@ -384,11 +362,7 @@ export class OwnedShards implements ShardHolder {
     this.parts.flights.abandon(isOurs);
     this.parts.engine.shared?.disown(isOurs);
     this.parts.dues.drop(shards);
-    for (const [runId, { cancel }] of this.doubts) {
-      if (!isOurs(runId)) continue;
-      cancel();
-      this.doubts.delete(runId);
-    }
+    this.doubts.drop(isOurs);
     for (const runId of this.refused) if (isOurs(runId)) this.refused.delete(runId);
     this.follow(null, []);
   }
