@@ -57,6 +57,12 @@ export class InstantOwner implements Owner {
 
   stalled(): void {}
 
+  isUnsent(): boolean {
+    return false;
+  }
+
+  withhold(): void {}
+
   inherits(): boolean {
     return true;
   }

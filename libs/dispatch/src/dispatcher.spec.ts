@@ -285,7 +285,8 @@ describe('Dispatcher', () => {
     const { run, plan, position } = await made.run('a');
     expect(made.dispatcher.grant(runIdOf('a'), run.steps.get('only')!, run)).not.toBeNull();
     const attempts = [{ step: 'only', attempt: 1 }];
-    made.dispatcher.committed({ runId: runIdOf('a'), run, plan, position, traceparent: null, fresh: false, attempts });
+    const commit = { runId: runIdOf('a'), run, plan, position, traceparent: null, fresh: false };
+    made.dispatcher.committed({ ...commit, attempts, abandoned: [] });
     expect(made.dispatcher.load.inFlight).toBe(0);
     await made.run('b');
     expect(app.requests).toHaveLength(2);

@@ -184,7 +184,7 @@ describe('a parallel', () => {
     const { run } = onPlan(plan).given(started());
     expect(run).not.toBeNull();
     if (run === null) return;
-    const settled = settle(run, { plan, atMs: T0, limits: DEFAULT_RUN_LIMITS });
+    const settled = settle(run, { plan, atMs: T0, limits: DEFAULT_RUN_LIMITS, isUnsent: () => false });
     expect(settled.events).toHaveLength(1 + 2 * 1_000 + 2);
     expect(settled.largestDecision).toBe(1);
     expect(settled.run.output).toBe(json(branches.map(() => ({ order: 7 }))));

@@ -145,7 +145,7 @@ const join = (run: Run, step: Step, node: ParallelNode, plan: Plan, payloadMaxBy
 /** The token goes on from a step that ended: to the next node, out of its container, or to the end of the run. */
 const leave = (run: Run, step: Step, context: Context): RunEvent[] => {
   const { plan } = context;
-  if (step.status === 'failed') return propagate(run, step, plan);
+  if (step.status === 'failed') return propagate(run, step, context);
   const node = nodeOf(plan, step.node);
   const output = step.outputRef ?? step.inputRef;
   if (node.next !== null && !endsBySucceed(run, step, plan)) {
@@ -157,12 +157,12 @@ const leave = (run: Run, step: Step, context: Context): RunEvent[] => {
 };
 
 /** A failure looks outward: every token below the container it ends is cancelled in the same append. */
-const propagate = (run: Run, step: Step, plan: Plan): RunEvent[] => {
+const propagate = (run: Run, step: Step, { plan, isUnsent }: Context): RunEvent[] => {
   const error = step.error ?? { name: 'Stepwell.Failed', cause: null };
   const container = step.parent === null ? undefined : run.steps.get(step.parent);
   if (container === undefined) return [{ type: 'RunFailed', step: step.key, error }];
   return [
-    ...cancelOpenSteps(run, container.key, `step ${step.key} failed: ${error.name}`),
+    ...cancelOpenSteps(run, { below: container.key, reason: `step ${step.key} failed: ${error.name}` }, isUnsent),
     failStep(container, error, plan),
   ];
 };

@@ -1,4 +1,5 @@
-import type { ErrorInfo, RunEvent, StepFailed, StepKey } from './events.js';
+import type { IsUnsent } from './commands.js';
+import type { ErrorInfo, FailureClass, RunEvent, StepFailed, StepKey } from './events.js';
 import type { Plan } from './plan.js';
 import { isStepEnded, type Run, type Step } from './run.js';
 
@@ -16,24 +17,24 @@ const goesOn = (step: Step, plan: Plan): boolean => {
   return node?.type === 'parallel' && node.onError === 'continue';
 };
 
-/**
- * Ends every open step below a container (`null`: of the whole run), attempts in flight included; `spared` is ended by an
- * event of its own. At most one event.
- */
-export const cancelOpenSteps = (
-  run: Run,
-  below: StepKey | null,
-  reason: string,
-  spared: StepKey | null = null,
-): RunEvent[] => {
-  const steps: { step: StepKey; attempt: number | null }[] = [];
+/** Which steps are ended: all below a container, or of the whole run; `spared` is ended by an event of its own. */
+export type Ended = { readonly below: StepKey | null; readonly spared?: StepKey; readonly reason: string };
+
+/** Ends every such step that is open, attempts in flight included. At most one event. */
+export const cancelOpenSteps = (run: Run, { below, spared, reason }: Ended, isUnsent: IsUnsent): RunEvent[] => {
+  const steps: { step: StepKey; attempt: number | null; class: FailureClass | null }[] = [];
   for (const step of run.steps.values()) {
     if (isStepEnded(step) || step.key === spared || !isBelow(run, step, below)) continue;
     const last = step.attempts.at(-1);
-    steps.push({ step: step.key, attempt: last?.outcome === 'running' ? last.number : null });
+    const attempt = last?.outcome === 'running' ? last.number : null;
+    steps.push({ step: step.key, attempt, class: attempt === null ? null : classOf(step.key, attempt, isUnsent) });
   }
   return steps.length === 0 ? [] : [{ type: 'StepCancelled', reason, steps }];
 };
+
+/** Of an attempt that is ended by something else than what came of it. */
+export const classOf = (step: StepKey, attempt: number, isUnsent: IsUnsent): FailureClass =>
+  isUnsent(step, attempt) ? 'not-executed' : 'may-have-executed';
 
 const isBelow = (run: Run, step: Step, container: StepKey | null): boolean => {
   if (container === null) return true;

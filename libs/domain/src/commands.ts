@@ -56,8 +56,13 @@ export type FailAttempt = {
 /** An owner's permission for one attempt. */
 export type Grant = { readonly dispatcher: string; readonly boot: string };
 
+/** Whether it is certain of an attempt in flight that no byte of it has left, nor will once this decision has ended it. */
+export type IsUnsent = (step: StepKey, attempt: number) => boolean;
+
 export type Context = {
   readonly plan: Plan;
+  /** Known where attempts are made; elsewhere each may have executed. */
+  readonly isUnsent: IsUnsent;
   /** Milliseconds since the epoch. */
   readonly atMs: number;
   readonly limits: RunLimits;

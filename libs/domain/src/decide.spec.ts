@@ -373,7 +373,8 @@ describe('NoteDuplicateStarts', () => {
 describe('a plan and a history that do not belong together', () => {
   it('is a bug, not a guess', () => {
     const run = given(...charging).run;
-    const context = { plan: { ...plan, nodes: [] }, atMs: T0, limits: DEFAULT_RUN_LIMITS };
+    const limits = DEFAULT_RUN_LIMITS;
+    const context = { plan: { ...plan, nodes: [] }, atMs: T0, limits, isUnsent: () => false };
     expect(() => decide(failAttempt('charge', 1), run, context)).toThrow('bug: step node 0 of the plan is missing');
   });
 });

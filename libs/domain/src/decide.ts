@@ -1,6 +1,6 @@
 import { advance } from './advance.js';
-import { cancelOpenSteps, failStep } from './closing.js';
-import type { Context, FailAttempt, RunCommand, Rejection, StartRun } from './commands.js';
+import { cancelOpenSteps, classOf, failStep } from './closing.js';
+import type { Context, FailAttempt, IsUnsent, RunCommand, Rejection, StartRun } from './commands.js';
 import type { ErrorInfo, RunArchived, RunEvent, StepKey } from './events.js';
 import { toInstant, toMs } from './instant.js';
 import type { Plan, StepNode } from './plan.js';
@@ -48,13 +48,15 @@ export const decide = (command: RunCommand, run: Run | null, context: Context): 
     case 'WakeUp':
       return wakeUp(run, context);
     case 'CancelRun':
-      return accept(...cancelOpenSteps(run, null, command.reason ?? 'the run was cancelled'), {
-        type: 'RunCancelled',
-        reason: command.reason,
-      });
+      return cancelRun(command.reason, run, context);
     default:
       return unreachable(command);
   }
+};
+
+const cancelRun = (reason: string | null, run: Run, { isUnsent }: Context): Decision => {
+  const open = { below: null, reason: reason ?? 'the run was cancelled' };
+  return accept(...cancelOpenSteps(run, open, isUnsent), { type: 'RunCancelled', reason });
 };
 
 const startRun = (command: StartRun, run: Run | null, { plan, atMs }: Context): Decision => {
@@ -136,10 +138,10 @@ const startAttempt = (command: RunCommand & { type: 'StartAttempt' }, run: Run, 
  * Ends the run, past every `onError: continue`: what goes on after this error would go on past the limit. Every way to ever
  * more events leads through a new attempt; all else is bounded by the nodes of the plan.
  */
-const tooManyEvents = (step: Step, run: Run, { plan, limits }: Context): Decision => {
+const tooManyEvents = (step: Step, run: Run, { plan, limits, isUnsent }: Context): Decision => {
   const cause = `the run has ${run.revision + 1} events, the limit is ${limits.eventsMax}`;
   const error = { name: 'Stepwell.TooManyEvents', cause };
-  const others = cancelOpenSteps(run, null, cause, step.key);
+  const others = cancelOpenSteps(run, { below: null, spared: step.key, reason: cause }, isUnsent);
   return accept(failStep(step, error, plan), ...others, { type: 'RunFailed', step: step.key, error });
 };
 
@@ -266,11 +268,14 @@ const unknownOutcome = (attempt: number) => ({
 });
 
 const wakeUp = (run: Run, context: Context): Decision => {
-  const { plan, atMs } = context;
+  const { plan, atMs, isUnsent } = context;
   const { timeoutAt, deadlines, ready, retries } = run.obligations;
   if (timeoutAt !== null && toMs(timeoutAt) <= atMs) {
     const error = { name: 'Stepwell.RunTimeout', cause: `the run did not end by ${timeoutAt}` };
-    return accept(...cancelOpenSteps(run, null, error.cause), { type: 'RunTimedOut', error });
+    return accept(...cancelOpenSteps(run, { below: null, reason: error.cause }, isUnsent), {
+      type: 'RunTimedOut',
+      error,
+    });
   }
   for (const [key, deadlineAt] of deadlines) {
     const step = run.steps.get(key);
@@ -279,7 +284,7 @@ const wakeUp = (run: Run, context: Context): Decision => {
     const attempt = step.attempts.at(-1);
     // One failure a decision: it may close the very steps that are next in line.
     return attempt?.outcome === 'running'
-      ? accept({ ...abandoned(key, attempt.number), error }, failStep(step, error, plan))
+      ? accept({ ...abandoned(key, attempt.number, isUnsent), error }, failStep(step, error, plan))
       : accept(failStep(step, error, plan));
   }
   for (const keys of [ready, retries.keys()]) {
@@ -294,12 +299,12 @@ const wakeUp = (run: Run, context: Context): Decision => {
   return NOTHING;
 };
 
-const abandoned = (step: StepKey, attempt: number) =>
+const abandoned = (step: StepKey, attempt: number, isUnsent: IsUnsent) =>
   ({
     type: 'AttemptFailed',
     step,
     attempt,
-    class: 'may-have-executed',
+    class: classOf(step, attempt, isUnsent),
     status: null,
     body: null,
     retryAt: null,

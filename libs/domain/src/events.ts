@@ -110,8 +110,12 @@ export type StepFailed = {
 export type StepCancelled = {
   readonly type: 'StepCancelled';
   readonly reason: string;
-  /** `attempt`: the one that was in flight; it closes as `may-have-executed`, abandoned. `null`: none was. */
-  readonly steps: readonly { readonly step: StepKey; readonly attempt: number | null }[];
+  /** `attempt`: the one that was in flight; it closes with this class, abandoned. `null`: none was. */
+  readonly steps: readonly {
+    readonly step: StepKey;
+    readonly attempt: number | null;
+    readonly class: FailureClass | null;
+  }[];
 };
 
 export type AttemptStarted = {

@@ -255,9 +255,9 @@ const completeStep = (run: RunState, event: StepCompleted, at: string): void => 
 };
 
 const cancelSteps = (run: RunState, event: StepCancelled, at: string): void => {
-  for (const { step, attempt } of event.steps) {
+  for (const { step, attempt, class: outcome } of event.steps) {
     const error = { name: 'Stepwell.Abandoned', cause: event.reason };
-    if (attempt !== null) endAttempt(run, step, 'may-have-executed', { error }, at);
+    if (attempt !== null) endAttempt(run, step, outcome ?? 'may-have-executed', { error }, at);
     endStep(run, step, 'cancelled', false, at);
   }
 };

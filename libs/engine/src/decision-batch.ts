@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { decide, evolve, isEnded, type RunEvent, type RunLimits } from '#domain';
+import { decide, evolve, isEnded, type IsUnsent, type RunEvent, type RunLimits, type StepKey } from '#domain';
 import { APPEND_BYTES_MAX, APPEND_EVENTS_MAX, encodeRunEvent, LOG_START } from '#event-store';
 import type { LogFull, NewEvent } from '#event-store';
 import type { Rejection, RunCommand } from '#domain';
@@ -18,6 +18,8 @@ export type DecisionBatch = {
   readonly events: NewEvent[];
   readonly answers: Answer[];
   readonly attempts: StartedAttempt[];
+  /** In flight until now, and ended by something else than what came of them. */
+  readonly abandoned: StartedAttempt[];
   /** Commands that did not fit; they go first next time. */
   left: Queued[];
   /** True when the append is full and more is owed at once. */
@@ -32,12 +34,23 @@ export type BatchContext = {
   readonly owner: Owner | null;
 };
 
+type Deciding = BatchContext & { readonly isUnsent: IsUnsent };
+
 /**
  * Decides the waiting commands in order, folds each decision into the mailbox's state, lets tokens move and starts the
  * attempts that have grants: together one append. What does not fit stays owed and follows.
  */
-export const decideBatch = (mailbox: Mailbox, queue: readonly Queued[], context: BatchContext): DecisionBatch => {
-  const batch: DecisionBatch = { events: [], answers: [], attempts: [], left: [], more: false, bytes: ENVELOPE_BYTES };
+export const decideBatch = (mailbox: Mailbox, queue: readonly Queued[], given: BatchContext): DecisionBatch => {
+  const batch: DecisionBatch = {
+    events: [],
+    answers: [],
+    attempts: [],
+    abandoned: [],
+    left: [],
+    more: false,
+    bytes: ENVELOPE_BYTES,
+  };
+  const context = { ...given, isUnsent: isUnsentOf(mailbox, batch, given.owner) };
   if (!moveTokens(mailbox, batch, context)) return { ...batch, left: [...queue], more: true };
   for (let index = 0; index < queue.length; index++) {
     const queued = queue[index]!;
@@ -55,6 +68,13 @@ export const decideBatch = (mailbox: Mailbox, queue: readonly Queued[], context:
   return batch;
 };
 
+/** What was started by this very batch has not been sent either. */
+const isUnsentOf =
+  ({ runId }: Mailbox, { attempts }: DecisionBatch, owner: Owner | null): IsUnsent =>
+  (step, attempt) =>
+    owner?.isUnsent(runId, step, attempt) === true ||
+    attempts.some((started) => started.step === step && started.attempt === attempt);
+
 type Outcome = { readonly rejection: Rejection | null; readonly changed: boolean };
 const UNCHANGED: Outcome = { rejection: null, changed: false };
 const CHANGED: Outcome = { rejection: null, changed: true };
@@ -63,14 +83,35 @@ const decideOne = (
   mailbox: Mailbox,
   batch: DecisionBatch,
   command: RunCommand,
-  context: BatchContext,
+  context: Deciding,
 ): Outcome | 'full' => {
   const { plan } = mailbox;
   if (plan === null) return { rejection: { code: 'run-not-found' }, changed: false };
-  const decision = decide(command, mailbox.state, { plan, atMs: context.atMs, limits: context.limits });
+  const { atMs, limits, isUnsent } = context;
+  const decision = decide(command, mailbox.state, { plan, atMs, limits, isUnsent });
   if (!decision.accepted) return { rejection: decision.rejection, changed: false };
   if (decision.events.length === 0) return UNCHANGED;
-  return take(mailbox, batch, decision.events, context.at) ? CHANGED : 'full';
+  if (!take(mailbox, batch, decision.events, context.at)) return 'full';
+  for (const event of decision.events) {
+    if (event.type === 'StepCancelled') noteAbandoned(mailbox, batch, event.steps, context.owner);
+    else if (event.type === 'AttemptFailed' && command.type === 'WakeUp')
+      noteAbandoned(mailbox, batch, [event], context.owner);
+  }
+  return CHANGED;
+};
+
+/** What this decision ends while it is in flight: nothing more of it is sent, and once it is committed it is cut off. */
+const noteAbandoned = (
+  { runId }: Mailbox,
+  batch: DecisionBatch,
+  steps: readonly { readonly step: StepKey; readonly attempt: number | null }[],
+  owner: Owner | null,
+): void => {
+  for (const { step, attempt } of steps) {
+    if (attempt === null) continue;
+    owner?.withhold(runId, step, attempt);
+    batch.abandoned.push({ step, attempt });
+  }
 };
 
 /** Folds the events and adds them to the batch, if they fit. */
@@ -93,7 +134,7 @@ const bytesOf = (event: NewEvent): number =>
 const ADVANCE: RunCommand = { type: 'Advance' };
 
 /** False when the append is full and tokens still can move. */
-const moveTokens = (mailbox: Mailbox, batch: DecisionBatch, context: BatchContext): boolean => {
+const moveTokens = (mailbox: Mailbox, batch: DecisionBatch, context: Deciding): boolean => {
   while (mailbox.state !== null && mailbox.state.obligations.moves.size > 0) {
     const moved = decideOne(mailbox, batch, ADVANCE, context);
     if (moved === 'full') return false;
@@ -103,7 +144,7 @@ const moveTokens = (mailbox: Mailbox, batch: DecisionBatch, context: BatchContex
 };
 
 /** Starts what is owed now, while slots and room last; false when room is what ended it. Without a grant a step stays owed. */
-const startAttempts = (mailbox: Mailbox, batch: DecisionBatch, context: BatchContext): boolean => {
+const startAttempts = (mailbox: Mailbox, batch: DecisionBatch, context: Deciding): boolean => {
   const { state } = mailbox;
   const { owner } = context;
   if (owner === null || state === null || isEnded(state)) return true;

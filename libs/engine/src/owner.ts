@@ -17,7 +17,11 @@ export type RunNews = {
 };
 
 /** News of our own making, told after each commit. */
-export type Committed = RunNews & { readonly attempts: readonly StartedAttempt[] };
+export type Committed = RunNews & {
+  readonly attempts: readonly StartedAttempt[];
+  /** In flight until this commit, which has ended them by something else than what came of them. */
+  readonly abandoned: readonly StartedAttempt[];
+};
 
 /**
  * Who holds the run's shard: gives grants, performs attempts, keeps time. The dispatcher is one; an engine without an
@@ -39,6 +43,10 @@ export interface Owner {
   stalled(runId: RunId): void;
   /** Gives back a slot whose attempt was not committed. */
   refund(step: Step, run: Run): void;
+  /** Whether no byte of an attempt in flight has left, and none will once it is withheld. */
+  isUnsent(runId: RunId, step: StepKey, attempt: number): boolean;
+  /** What is being appended ends the attempt: if nothing of it was sent, nothing may be sent any more. */
+  withhold(runId: RunId, step: StepKey, attempt: number): void;
   committed(commit: Committed): void;
   /** The run as its stream has it now: on a shared log others may have appended to it. */
   met(news: RunNews): void;

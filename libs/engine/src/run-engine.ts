@@ -287,10 +287,10 @@ export class RunEngine extends Runs {
     answer(batch, loadedOf(mailbox));
     answerReaders(mailbox, null);
     const { runId, state, plan, traceparent, position } = mailbox;
+    const { attempts, abandoned } = batch;
     if (mailbox.disowned) refundAttempts(this.owner, mailbox, batch);
-    else if (this.owner !== null && state !== null && plan !== null) {
-      this.owner.committed({ runId, run: state, plan, traceparent, position, fresh, attempts: batch.attempts });
-    }
+    else if (this.owner !== null && state !== null && plan !== null)
+      this.owner.committed({ runId, run: state, plan, traceparent, position, fresh, attempts, abandoned });
     this.release(mailbox);
   }
 

@@ -71,7 +71,10 @@ const EVENTS: Arbitraries = {
     output: fc.oneof(ref, record({ value: payload }), record({ all: fc.array(orNull(ref)) })),
   }),
   StepFailed: record({ step: key, error, endsBranch: fc.boolean() }),
-  StepCancelled: record({ reason: name, steps: fc.array(record({ step: key, attempt: orNull(count) })) }),
+  StepCancelled: record({
+    reason: name,
+    steps: fc.array(record({ step: key, attempt: orNull(count), class: orNull(failureClass) })),
+  }),
   StepSkipped: record({ step: key, node: count, name, kind, parent: orNull(name), branch: orNull(count) }),
   AttemptStarted: record({ ...attempt, dispatcher: name, boot: key }),
   AttemptSucceeded: record({ ...attempt, status: count, output: payload }),

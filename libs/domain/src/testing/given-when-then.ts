@@ -1,5 +1,12 @@
 import { expect } from '@jest/globals';
-import { DEFAULT_RUN_LIMITS, type Context, type Rejection, type RunCommand, type RunLimits } from '../commands.js';
+import {
+  DEFAULT_RUN_LIMITS,
+  type Context,
+  type IsUnsent,
+  type Rejection,
+  type RunCommand,
+  type RunLimits,
+} from '../commands.js';
 import { decide } from '../decide.js';
 import type { RunEvent } from '../events.js';
 import { evolve, type RunState } from '../evolve.js';
@@ -29,7 +36,7 @@ type Given = {
 };
 
 /** Given a history of whole events, when a command comes, then exactly these events in this order, or this rejection. */
-export const onPlan = (plan: Plan, limits: Partial<RunLimits> = {}) => ({
+export const onPlan = (plan: Plan, limits: Partial<RunLimits> = {}, isUnsent: IsUnsent = () => false) => ({
   given: (...history: readonly (RunEvent | Pause)[]): Given => {
     let atMs = T0;
     let run: RunState | null = null;
@@ -37,7 +44,7 @@ export const onPlan = (plan: Plan, limits: Partial<RunLimits> = {}) => ({
       if ('pauseMs' in item) atMs += item.pauseMs;
       else run = evolve(run, item, toInstant(atMs));
     }
-    const context: Context = { plan, atMs, limits: { ...DEFAULT_RUN_LIMITS, ...limits } };
+    const context: Context = { plan, atMs, limits: { ...DEFAULT_RUN_LIMITS, ...limits }, isUnsent };
     return {
       run,
       when: (command) => outcomeOf(command, run, context, false),

@@ -1,5 +1,14 @@
 import type { FailAttempt, Grant, RunCommand, StartRun } from '../commands.js';
-import type { AttemptFailed, ErrorInfo, RunEvent, RunStarted, StepCompleted, StepEntered, StepKey } from '../events.js';
+import type {
+  AttemptFailed,
+  ErrorInfo,
+  FailureClass,
+  RunEvent,
+  RunStarted,
+  StepCompleted,
+  StepEntered,
+  StepKey,
+} from '../events.js';
 import { toInstant } from '../instant.js';
 import type { PayloadRef } from '../payload.js';
 import type { Plan } from '../plan.js';
@@ -155,11 +164,18 @@ export const failed = (step: StepKey, error: ErrorInfo, endsBranch = false): Run
   error,
   endsBranch,
 });
-/** `steps`: `[key]`, or `[key, attempt in flight]`. */
-export const cancelled = (reason: string, ...steps: readonly (readonly [StepKey, number?])[]): RunEvent => ({
+/** `steps`: `[key]`, or `[key, attempt in flight]`, which may have executed unless a class is given. */
+export const cancelled = (
+  reason: string,
+  ...steps: readonly (readonly [StepKey, number?, FailureClass?])[]
+): RunEvent => ({
   type: 'StepCancelled',
   reason,
-  steps: steps.map(([step, attempt]) => ({ step, attempt: attempt ?? null })),
+  steps: steps.map(([step, attempt, failureClass = 'may-have-executed']) => ({
+    step,
+    attempt: attempt ?? null,
+    class: attempt === undefined ? null : failureClass,
+  })),
 });
 export const runCompleted = (output: PayloadRef): RunEvent => ({ type: 'RunCompleted', output });
 export const runFailed = (step: StepKey, error: ErrorInfo): RunEvent => ({ type: 'RunFailed', step, error });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { DEFAULT_RUN_LIMITS, type FailAttempt, type RunCommand, type RunLimits, type StartRun } from '../commands.js';
+import { DEFAULT_RUN_LIMITS, type FailAttempt, type IsUnsent, type RunCommand } from '../commands.js';
+import type { RunLimits, StartRun } from '../commands.js';
 import { decide, type Decision } from '../decide.js';
 import type { FailureClass, RunEvent, StepKey } from '../events.js';
 import { evolve, type RunState } from '../evolve.js';
@@ -246,7 +247,8 @@ export class SimulatedWorld {
   }
 
   private decideTwice(command: RunCommand): Decision {
-    const context = { plan: this.plan, atMs: this.atMs, limits: this.limits };
+    const isUnsent: IsUnsent = (step, attempt) => (step.length + attempt) % 2 === 0;
+    const context = { plan: this.plan, atMs: this.atMs, limits: this.limits, isUnsent };
     const decision = decide(command, this.run, context);
     const again = JSON.stringify(decide(command, this.run, context));
     this.require(JSON.stringify(decision) === again, `${command.type} was decided in two ways`);

@@ -1,4 +1,12 @@
-import { DEFAULT_RETRY, DEFAULT_RUN_LIMITS, type JsonText, type Plan, type StartRun, type Step } from '#domain';
+import {
+  DEFAULT_RETRY,
+  DEFAULT_RUN_LIMITS,
+  type JsonText,
+  type Plan,
+  type StartRun,
+  type Step,
+  type StepKey,
+} from '#domain';
 import { MemoryEventStore, runStream, type Append, type AppendOutcome, type EventStore } from '#event-store';
 import { sha256Base32, silentLog, systemClock, systemEntropy, type Clock, type Log } from '#runtime';
 import { RunEngine, type Committed, type Owner, type RunId, type RunNews, type StartReply } from '../index.js';
@@ -61,11 +69,20 @@ export class Recorder implements Owner {
     return request === null ? null : new URL(request.url).origin;
   }
   readonly stalls: RunId[] = [];
+  /** Steps whose attempts wait for their connection. */
+  readonly unsent = new Set<StepKey>();
+  readonly withheld: StepKey[] = [];
   refund() {
     this.refunds += 1;
   }
   stalled(runId: RunId) {
     this.stalls.push(runId);
+  }
+  isUnsent(_runId: RunId, step: StepKey): boolean {
+    return this.unsent.has(step);
+  }
+  withhold(_runId: RunId, step: StepKey) {
+    this.withheld.push(step);
   }
   committed(commit: Committed) {
     this.commits.push(commit);

@@ -100,7 +100,7 @@ export const stepFailed = (step: string): RunEvent => ({
 export const stepCancelled = (step: string, attempt: number | null): RunEvent => ({
   type: 'StepCancelled',
   reason: 'step x failed',
-  steps: [{ step, attempt }],
+  steps: [{ step, attempt, class: attempt === null ? null : 'may-have-executed' }],
 });
 
 export const stepSkipped = (step: string): RunEvent => ({

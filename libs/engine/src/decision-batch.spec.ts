@@ -1,0 +1,53 @@
+import { describe, expect, it } from '@jest/globals';
+import { DEFAULT_RUN_LIMITS, type Plan, type RunCommand, type StepKey } from '#domain';
+import { runStream } from '#event-store';
+import { parallel, planOf, step } from '../../domain/src/testing/tree-plans.js';
+import { startRun } from '../../domain/src/testing/run-facts.js';
+import { decideBatch } from './decision-batch.js';
+import { newMailbox, NOBODY, type Queued } from './mailbox.js';
+import { Recorder, runIdOf } from './testing/engine-world.js';
+
+const runId = runIdOf('a');
+const plan = planOf(parallel({ name: 'all' }, step('a'), step('b')));
+const atMs = 1_000;
+
+const queued = (command: RunCommand, its: Plan | null = null): Queued => ({
+  command,
+  plan: its,
+  origin: NOBODY,
+  answerByMs: Infinity,
+  done: null,
+});
+
+/** A run whose two attempts are in flight, and how it goes on. */
+const inFlight = (unsent: readonly StepKey[], eventsMax = 1_000) => {
+  const owner = new Recorder();
+  for (const key of unsent) owner.unsent.add(key);
+  const mailbox = newMailbox(runId, runStream(runId));
+  const limits = { ...DEFAULT_RUN_LIMITS, eventsMax };
+  const context = { atMs, at: new Date(atMs).toISOString(), limits, owner };
+  const batch = decideBatch(mailbox, [queued(startRun(), plan)], context);
+  return { owner, mailbox, context, batch };
+};
+const outcomes = ({ mailbox }: ReturnType<typeof inFlight>) =>
+  ['all.a', 'all.b'].map((key) => mailbox.state?.steps.get(key)?.attempts.at(-1)?.outcome);
+
+describe('decideBatch', () => {
+  it('closes as not executed what has not been sent, withholds all that it closes, and says what that is', () => {
+    const run = inFlight(['all.a']);
+    expect(run.batch.abandoned).toEqual([]);
+    const batch = decideBatch(run.mailbox, [queued({ type: 'CancelRun', reason: null })], run.context);
+    expect(outcomes(run)).toEqual(['not-executed', 'may-have-executed']);
+    expect(batch.abandoned).toEqual([
+      { step: 'all.a', attempt: 1 },
+      { step: 'all.b', attempt: 1 },
+    ]);
+    expect(run.owner.withheld).toEqual(['all.a', 'all.b']);
+  });
+
+  it('closes as not executed what the very same batch has started', () => {
+    const run = inFlight([], 5);
+    expect(run.mailbox.state).toMatchObject({ status: 'failed', error: { name: 'Stepwell.TooManyEvents' } });
+    expect(outcomes(run)).toEqual(['not-executed', undefined]);
+  });
+});
