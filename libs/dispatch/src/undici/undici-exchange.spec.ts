@@ -316,6 +316,15 @@ describe('a connection that is not to be had', () => {
     expect(tookMs).toBeLessThan(350);
   });
 
+  it('is not one that was there in time, when the process stood still and saw it late', async () => {
+    const { origin } = await serve((socket) => void socket.write(http(['HTTP/1.1 204 No Content'])));
+    // From here on timers come before sockets.
+    await new Promise((resolve) => setImmediate(resolve));
+    const outcome = outcomeOf(exchangesOf(), origin, 50);
+    for (const began = performance.now(); performance.now() - began < 100;);
+    expect(verdictOf(await outcome)).toMatchObject({ succeeded: true });
+  });
+
   it('is waited for no longer once the exchanges stop', async () => {
     const { origin } = await serve(() => undefined);
     const exchanges = new HttpExchanges(systemClock, { answerMaxBytes: LIMIT, connectionsPerOriginMax: 1 });
