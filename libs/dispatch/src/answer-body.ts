@@ -32,16 +32,10 @@ export const encodingOf = ({ contentEncoding }: Answer): string | null => {
 };
 
 const readJson = (body: Buffer): JsonText | { readonly detail: string } => {
-  const bare = withoutMark(body);
-  if (bare.length === 0) return NULL_TEXT;
-  const parsed = parseStrictJson(bare);
+  const parsed = parseStrictJson(body);
   if (parsed.status === 'parsed') return parsed.text;
   return { detail: `the answer is not the JSON it says it is: ${parsed.fault.detail}` };
 };
-
-/** JSON in UTF-8 has no byte order mark; some write one all the same, and RFC 8259 lets a reader pass over it. */
-export const withoutMark = (body: Buffer): Buffer =>
-  body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? body.subarray(3) : body;
 
 const readText = (body: Buffer, contentType: string): JsonText | { readonly detail: string } => {
   const charset = charsetOf(contentType);

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { ErrorInfo } from '#domain';
-import { parseStrictJson } from '#runtime';
-import { bodyStart, encodingOf, isJson, withoutMark } from './answer-body.js';
+import { memberTexts, parseStrictJson } from '#runtime';
+import { bodyStart, encodingOf, isJson } from './answer-body.js';
 import type { Answer } from './classify.js';
 
 const CAUSE_MAX = 4_096;
@@ -24,29 +24,31 @@ const said = (answer: Answer): Said => {
   const encoding = encodingOf(answer);
   if (encoding !== null) return { name: null, cause: `${inWords(answer.status)}, encoded as ${encoding}` };
   if (!isJson(answer.contentType)) return { name: null, cause: lineOf(answer) };
-  const parsed = parseStrictJson(withoutMark(answer.body));
-  return parsed.status === 'parsed' ? saidInJson(parsed.value) : NOTHING;
+  const parsed = parseStrictJson(answer.body);
+  return parsed.status === 'parsed' ? saidInJson(parsed.value, parsed.text) : NOTHING;
 };
 
-const saidInJson = (value: unknown): Said => {
+const saidInJson = (value: unknown, text: string): Said => {
   if (typeof value === 'string') return { name: null, cause: textOf(value) };
   if (!isObject(value)) return NOTHING;
-  if (isObject(value['error']))
-    return { name: null, cause: reasonIn(value['error']) ?? JSON.stringify(value['error']) };
+  if (isObject(value['error'])) return { name: null, cause: reasonIn(value['error']) ?? asSent(text, 'error') };
   const error = textOf(value['error']);
-  const cause = causeOf(value);
+  const cause = causeOf(value, text);
   if (error === null) return { name: null, cause };
   if (NAME.test(error)) return { name: error, cause };
   // What is no name may still be the reason.
   return { name: null, cause: cause === null ? error : `${error}: ${cause}` };
 };
 
-/** `cause` of an error of ours is JSON of the application as it stands, where it is no text. */
-const causeOf = (value: Members): string | null => {
+/** A text as it is, and the JSON of everything else; without one the reason that the answer gives in another way. */
+const causeOf = (value: Members, text: string): string | null => {
   const { cause } = value;
-  if (cause === undefined || cause === null) return reasonIn(value);
-  return typeof cause === 'string' ? cause : JSON.stringify(cause);
+  if (cause === undefined || cause === null || cause === '') return reasonIn(value);
+  return typeof cause === 'string' ? cause : asSent(text, 'cause');
 };
+
+/** A member of an object by its text, since a value does not hold every number. */
+const asSent = (object: string, member: string): string | null => memberTexts(object).get(member) ?? null;
 
 /** Of a problem (RFC 9457) its title and detail, else the message. */
 const reasonIn = ({ title, detail, message }: Members): string | null => {
