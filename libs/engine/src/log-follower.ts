@@ -1,5 +1,5 @@
 import type { Commit, EventStore, Filter, Position } from '#event-store';
-import type { Clock, Log } from '#runtime';
+import { pause, type Clock, type Log } from '#runtime';
 
 const FOLLOW_AGAIN_AFTER_MS = 1_000;
 
@@ -69,15 +69,3 @@ export class LogFollower {
     }
   }
 }
-
-const pause = (clock: Clock, ms: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const leave = (): void => {
-      cancel();
-      signal.removeEventListener('abort', leave);
-      resolve();
-    };
-    const cancel = clock.after(ms, leave);
-    signal.addEventListener('abort', leave, { once: true });
-  });

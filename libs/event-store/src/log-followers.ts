@@ -1,3 +1,4 @@
+import { firstIndex } from '#runtime';
 import type { Commit, Filter, Position, StreamName, SubscriptionMessage } from './event-store.js';
 
 /** What a store has read of its log: commits in order, and how far it has looked. */
@@ -239,14 +240,9 @@ export class LogFollowers {
 
   /** Commits of the ring after a position; the caller has made sure that the ring reaches back that far. */
   #after(position: Position, filter: Filter): readonly Commit[] {
-    let low = this.#first;
-    let high = this.#ring.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.#ring[middle]!.position <= position) low = middle + 1;
-      else high = middle;
-    }
-    const commits = this.#ring.slice(low);
+    const first = this.#first;
+    const skipped = firstIndex(this.#ring.length - first, (index) => this.#ring[first + index]!.position > position);
+    const commits = this.#ring.slice(first + skipped);
     const letsAll = filter.prefixes === undefined && filter.audience === undefined;
     return letsAll ? commits : commits.filter((commit) => letsCommit(filter, commit));
   }

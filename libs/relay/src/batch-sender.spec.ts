@@ -4,7 +4,7 @@ import { systemClock } from '#runtime';
 import { MemoryPublisher } from '../testing/memory-publisher.js';
 import { anEvent, RunLog, runIdFor } from '../testing/run-log.js';
 import { BATCH_BYTES_MAX, BATCH_EVENTS_MAX, BatchSender } from './batch-sender.js';
-import { BackOff } from './pause.js';
+import { BackOff } from './back-off.js';
 import { messageBytes } from './publisher.js';
 import { runEventMessage } from './run-event-message.js';
 

@@ -1,6 +1,6 @@
 import type { RecordedEvent } from '#event-store';
-import type { Clock } from '#runtime';
-import { pause, type BackOff } from './pause.js';
+import { pause, type Clock } from '#runtime';
+import type { BackOff } from './back-off.js';
 import { messageBytes, type Publisher, type TopicMessage } from './publisher.js';
 import { runEventMessage, withoutData } from './run-event-message.js';
 

@@ -1,9 +1,9 @@
 import { recordedAtOf, unpack, type Commit, type EventStore, type Position, type RecordedEvent } from '#event-store';
-import type { Clock, Entropy, Log } from '#runtime';
+import { pause, type Clock, type Entropy, type Log } from '#runtime';
 import { BATCH_BYTES_MAX, BATCH_EVENTS_MAX, BatchSender } from './batch-sender.js';
 import { chosenTypes, type ChosenEvents } from './chosen-events.js';
 import { CommitQueue } from './commit-queue.js';
-import { BackOff, pause } from './pause.js';
+import { BackOff } from './back-off.js';
 import type { Publisher } from './publisher.js';
 import type { RelayCheckpoint } from './relay-checkpoint.js';
 

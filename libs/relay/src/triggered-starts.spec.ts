@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { silentLog, systemClock } from '#runtime';
 import { MemoryPublisher } from '../testing/memory-publisher.js';
 import { MemoryStartRuns } from '../testing/memory-start-runs.js';
-import { BackOff } from './pause.js';
+import { BackOff } from './back-off.js';
 import type { TriggerMessage } from './trigger-message.js';
 import { STARTS_MAX, TriggeredStarts } from './triggered-starts.js';
 

@@ -1,6 +1,6 @@
-import type { Clock, Log } from '#runtime';
+import { pause, type Clock, type Log } from '#runtime';
 import { deadLetters, type Refusal } from './dead-letter.js';
-import { pause, type BackOff } from './pause.js';
+import type { BackOff } from './back-off.js';
 import type { Publisher } from './publisher.js';
 import type { StartRuns, TriggeredStartOutcome } from './start-runs.js';
 import { parseTrigger, type TriggerForm, type TriggerMessage } from './trigger-message.js';

@@ -20,6 +20,8 @@ export type { FlowLimit } from './flow-limits.js';
 export { commandLine } from './command-line.js';
 export { createLog, silentLog, Log, type LogFields } from './log.js';
 export { armFailpoint, failpoint, failpoints } from './failpoints.js';
+export { firstIndex } from './by-halves.js';
+export { aborted, pause } from './pause.js';
 export { nearestNames } from './nearest-names.js';
 export { onShutdown } from './shutdown.js';
 export { runMain } from './run-main.js';

@@ -1,6 +1,6 @@
 import type { Commit, EventStore, Position } from '#event-store';
 import { LOG_START, OUR_STREAMS } from '#event-store';
-import type { Clock } from '#runtime';
+import { pause, type Clock } from '#runtime';
 import { ViewProjector, type Lag } from './view-projector.js';
 import { ViewsAheadOfLog, type ViewStore } from './view-store.js';
 
@@ -142,6 +142,7 @@ export class Projector extends ViewProjector {
         if (signal.aborted) return;
         if (this.#checkpoint > before) delayMs = RESTART_DELAY_MS_MIN;
         this.#onFault(error, delayMs);
+        // Not cut short by those who wait, unlike the loop's own sleep: a store that keeps failing is not hammered.
         await pause(this.#clock, delayMs, signal);
         delayMs = Math.min(delayMs * 2, RESTART_DELAY_MS_MAX);
       }
@@ -265,16 +266,3 @@ export class Projector extends ViewProjector {
 }
 
 const isOfRun = (commit: Commit): boolean => commit.stream.startsWith('run-');
-
-/** Unlike the loop's own sleep it is not cut short by those who wait: a store that keeps failing is not hammered. */
-const pause = (clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const end = (): void => {
-      takeBack();
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const takeBack = clock.after(delayMs, end);
-    signal.addEventListener('abort', end);
-  });

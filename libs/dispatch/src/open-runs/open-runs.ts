@@ -1,5 +1,6 @@
 import type { RunId } from '#engine';
 import { shardOf, type Position, type Shard } from '#event-store';
+import { firstIndex } from '#runtime';
 
 /** A run that is not ended, and when it next owes something: milliseconds since the epoch, 0 for now. */
 export type OpenRun = { readonly runId: RunId; readonly dueMs: number };
@@ -104,14 +105,7 @@ export class MemoryOpenRuns implements OpenRuns {
   }
 
   private indexAfter(row: OpenRun): number {
-    let low = 0;
-    let high = this.order.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (byDue(this.order[middle]!, row) <= 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return firstIndex(this.order.length, (index) => byDue(this.order[index]!, row) > 0);
   }
 }
 

@@ -8,7 +8,7 @@ import {
   type RecordedEvent,
   type Revision,
 } from '#event-store';
-import type { Clock, Log } from '#runtime';
+import { firstIndex, type Clock, type Log } from '#runtime';
 import { LogFollower } from '../log-follower.js';
 import { decodeCatalogueEvent } from './catalogue-event-codec.js';
 
@@ -134,14 +134,6 @@ export class CatalogueReader {
   }
 }
 
-/** The index of the first name past a given one, by halving. */
-const indexAfter = (names: readonly string[], name: string): number => {
-  let low = 0;
-  let high = names.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (names[middle]! <= name) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-};
+/** The index of the first name past a given one. */
+const indexAfter = (names: readonly string[], name: string): number =>
+  firstIndex(names.length, (index) => names[index]! > name);

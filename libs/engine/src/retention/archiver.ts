@@ -17,7 +17,7 @@ import {
   type Revision,
   type StreamName,
 } from '#event-store';
-import { failpoint, instantOf, type Clock, type Entropy, type Log } from '#runtime';
+import { failpoint, instantOf, pause, type Clock, type Entropy, type Log } from '#runtime';
 import { ArchiveFolder, ArchiveTaken } from './archive-folder.js';
 import { endOf, runLines, surveyRun, type FinishedRun } from './archived-run.js';
 import { replaceFile, textOf } from './durable-file.js';
@@ -99,7 +99,7 @@ export class Archiver {
         // Taking it back would only make the other end.
         if (err instanceof ArchiveTaken) return;
       }
-      await this.#pause(this.options.pollMs ?? POLL_MS, signal);
+      await pause(this.clock, this.options.pollMs ?? POLL_MS, signal);
     }
   }
 
@@ -146,7 +146,7 @@ export class Archiver {
     }
     const atLeastMs = (streams.length / this.options.runsPerSecond) * 1_000;
     const restMs = atLeastMs - (this.clock.monotonicMs() - startMs);
-    if (restMs > 0) await this.#pause(restMs, signal);
+    if (restMs > 0) await pause(this.clock, restMs, signal);
   }
 
   /** Returns the streams that have moved on since they were written. */
@@ -233,19 +233,6 @@ export class Archiver {
 
   #checkpointFile(): string {
     return join(this.options.folder, 'checkpoint.json');
-  }
-
-  #pause(delayMs: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal.aborted) return resolve();
-      const end = (): void => {
-        takeBack();
-        signal.removeEventListener('abort', end);
-        resolve();
-      };
-      const takeBack = this.clock.after(delayMs, end);
-      signal.addEventListener('abort', end);
-    });
   }
 }
 

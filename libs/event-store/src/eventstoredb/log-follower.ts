@@ -1,4 +1,4 @@
-import type { Clock, Log } from '#runtime';
+import { aborted, pause, type Clock, type Log } from '#runtime';
 import type { Commit, Filter, Position, StreamName, SubscriptionMessage } from '../event-store.js';
 import { lets } from '../log-followers.js';
 import { lastPosition } from '../packed.js';
@@ -185,21 +185,3 @@ const given = async function* (
     inflow.close();
   }
 };
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-
-const pause = (clock: Clock, ms: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const end = (): void => {
-      cancel();
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const cancel = clock.after(ms, end);
-    signal.addEventListener('abort', end);
-  });

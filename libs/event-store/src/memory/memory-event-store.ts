@@ -1,3 +1,4 @@
+import { firstIndex } from '#runtime';
 import type {
   Append,
   AppendOutcome,
@@ -134,14 +135,7 @@ export class MemoryEventStore extends EventStore {
   }
 
   #indexAfter(position: Position): number {
-    let low = 0;
-    let high = this.#log.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.#log[middle]!.position <= position) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return firstIndex(this.#log.length, (index) => this.#log[index]!.position > position);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Consumer, EachBatchPayload, KafkaMessage } from 'kafkajs';
-import { failpoint, type Clock, type Entropy, type Log } from '#runtime';
-import { BackOff, pause } from '../pause.js';
+import { aborted, failpoint, pause, type Clock, type Entropy, type Log } from '#runtime';
+import { BackOff } from '../back-off.js';
 import type { Publisher } from '../publisher.js';
 import type { StartRuns } from '../start-runs.js';
 import type { TriggerMessage } from '../trigger-message.js';
@@ -239,12 +239,6 @@ export class KafkaTrigger {
 }
 
 const heartbeatMs = (sessionMs: number): number => Math.floor(sessionMs / HEARTBEATS_A_SESSION);
-
-const aborted = (signal: AbortSignal): Promise<null> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve(null);
-    signal.addEventListener('abort', () => resolve(null), { once: true });
-  });
 
 const toMessage = (topic: string, partition: number, message: KafkaMessage): TriggerMessage => {
   const { key, value, headers = {}, offset: place } = message;

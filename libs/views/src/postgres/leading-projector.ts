@@ -1,6 +1,6 @@
 import type { EventStore, Position } from '#event-store';
 import { LOG_START } from '#event-store';
-import type { Clock } from '#runtime';
+import { aborted, type Clock } from '#runtime';
 import { Projector, type ProjectorOptions } from '../projector.js';
 import { ViewProjector, type Lag } from '../view-projector.js';
 import { PostgresLeaderLock, type Leading, type LeaderLockOptions } from './postgres-leader-lock.js';
@@ -74,9 +74,3 @@ export class LeadingProjector extends ViewProjector {
     }
   }
 }
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });

@@ -1,4 +1,4 @@
-import type { Clock } from '#runtime';
+import { pause, type Clock } from '#runtime';
 import { migrate } from './migrate.js';
 import { PostgresSession } from './session.js';
 import { ROOT_SCHEMA } from './views-schema.js';
@@ -86,7 +86,7 @@ export class PostgresLeaderLock {
         if (!stopped.aborted) this.#onFault(error, this.#beatMs);
       }
       await session?.end();
-      await sleep(this.#clock, this.#beatMs, stopped);
+      await pause(this.#clock, this.#beatMs, stopped);
     }
   }
 
@@ -96,7 +96,7 @@ export class PostgresLeaderLock {
       const term = await this.#take(session);
       if (term !== null) return term;
       await this.#endSilent(session);
-      await sleep(this.#clock, this.#beatMs, stopped);
+      await pause(this.#clock, this.#beatMs, stopped);
     }
     return null;
   }
@@ -161,7 +161,7 @@ export class PostgresLeaderLock {
 
   async #beat(session: PostgresSession, term: number, signal: AbortSignal, onBeat: () => void): Promise<void> {
     for (;;) {
-      await sleep(this.#clock, this.#beatMs, signal);
+      await pause(this.#clock, this.#beatMs, signal);
       if (signal.aborted) return;
       // No answer is a silence too, and the others will take it as such.
       const takeBack = this.#clock.after(this.#silentMs, () => session.cut());
@@ -179,15 +179,3 @@ export class PostgresLeaderLock {
 }
 
 const LOCK_KEY = `hashtextextended('stepwell leader ' || $1, 0)`;
-
-const sleep = (clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const end = (): void => {
-      takeBack();
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const takeBack = clock.after(delayMs, end);
-    signal.addEventListener('abort', end);
-  });
