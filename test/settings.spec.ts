@@ -1,7 +1,8 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { DEFAULT_RUN_LIMITS } from '#domain';
+import fc from 'fast-check';
+import { DEFAULT_RUN_LIMITS, isName, NAME_PATTERN } from '#domain';
 import { loadConfig } from '#runtime';
 
 const REPOSITORY = resolve(import.meta.dirname, '../..');
@@ -19,6 +20,25 @@ const sourcesBelow = (folder: string): readonly string[] =>
 describe('the settings', () => {
   it('have the defaults that the domain has', () => {
     expect(loadConfig({}).limits).toMatchObject(DEFAULT_RUN_LIMITS);
+  });
+
+  it('name a workflow as the domain does, whose pattern they cannot import', () => {
+    const takes = (name: string): boolean => {
+      try {
+        return loadConfig({ STEPWELL_KAFKA_TRIGGER_WORKFLOW: name }).kafka.trigger.workflow === name;
+      } catch {
+        return false;
+      }
+    };
+    const names = fc.oneof(
+      fc.stringMatching(new RegExp(NAME_PATTERN)),
+      fc.string({ minLength: 1, unit: 'binary-ascii' }),
+    );
+    fc.assert(
+      fc.property(fc.oneof(names, fc.constantFrom('n'.repeat(64), 'n'.repeat(65), 'é', '-a')), (name) => {
+        expect({ name, taken: takes(name) }).toEqual({ name, taken: isName(name) });
+      }),
+    );
   });
 
   it('are all read by somebody: one that does nothing is worse than none', () => {

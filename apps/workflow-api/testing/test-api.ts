@@ -2,7 +2,7 @@ import type { DynamicModule, Provider } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DEFAULT_RUN_LIMITS, type JsonText } from '#domain';
-import { Catalogue, RunEngine, Runs, type Committed, type Owner } from '#engine';
+import { Catalogue, NOBODY, RunEngine, Runs, type Committed, type Owner } from '#engine';
 import { EventStore, MemoryEventStore, type Position } from '#event-store';
 import {
   Clock,
@@ -74,12 +74,7 @@ export class InstantOwner implements Owner {
       if (this.held.has(key)) continue;
       const output = '{"ok":true}' as JsonText;
       setImmediate(() =>
-        this.engine?.submit(
-          runId,
-          { type: 'CompleteAttempt', step: key, attempt, status: 200, output },
-          { actor: null, traceparent: null },
-          null,
-        ),
+        this.engine?.submit(runId, { type: 'CompleteAttempt', step: key, attempt, status: 200, output }, NOBODY, null),
       );
     }
   }

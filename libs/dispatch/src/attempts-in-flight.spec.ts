@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Plan, Run } from '#domain';
+import { NOBODY } from '#engine';
 import { MemoryEventStore } from '#event-store';
 import { parallel, planOf, step } from '../../domain/src/testing/tree-plans.js';
 import { eventually } from '../../../test/support/pause.js';
-import { Application, DispatchWorld, json, NOBODY, runIdOf, stepPlan } from './testing/dispatch-world.js';
+import { Application, DispatchWorld, json, runIdOf, stepPlan } from './testing/dispatch-world.js';
 
 const open: { stop(): Promise<void> }[] = [];
 afterEach(async () => {

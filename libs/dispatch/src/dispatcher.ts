@@ -1,5 +1,5 @@
 import type { Grant, Run, Step, StepKey } from '#domain';
-import type { Committed, Owner, RunEngine, RunId, RunNews } from '#engine';
+import { NOBODY, type Committed, type Owner, type RunEngine, type RunId, type RunNews } from '#engine';
 import { LogFull, shardOf, type EventStore, type Position, type Shard } from '#event-store';
 import type { Clock, DispatchConfig, Entropy, Log, Tracer } from '#runtime';
 import { AttemptCounts } from './attempt-counts.js';
@@ -29,7 +29,6 @@ export type DispatcherOptions = DispatchConfig & {
 };
 
 const RECORD_AGAIN_MS = 1_000;
-const NOBODY = { actor: null, traceparent: null };
 const WAKE_UP = { type: 'WakeUp' } as const;
 
 /**

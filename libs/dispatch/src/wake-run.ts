@@ -1,7 +1,5 @@
-import type { CommandResult, LoadedRun, RunEngine, RunId } from '#engine';
+import { NOBODY, type CommandResult, type LoadedRun, type RunEngine, type RunId } from '#engine';
 import type { OwnedShards } from './shards/owned-shards.js';
-
-const NOBODY = { actor: null, traceparent: null };
 
 export type Waking = {
   /** What is known of the run is not to be trusted: it may have been read before it was acted for here. */

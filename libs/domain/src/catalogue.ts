@@ -68,9 +68,6 @@ export type CatalogueRejection =
 export const latestVersion = (workflow: Workflow | undefined): Version | null =>
   workflow === undefined || workflow.archivedAt !== null ? null : (workflow.versions.at(-1) ?? null);
 
-/** A workflow's name: as a step's. */
-export const isWorkflowName = (text: string): boolean => /^[A-Za-z][A-Za-z0-9_-]{0,63}$/.test(text);
-
 /** Decides a command on the catalogue as it stands. Total; changes nothing. */
 export const decideCatalogue = (command: CatalogueCommand, state: CatalogueState): CatalogueDecision => {
   const workflow = state.workflows.get(command.name);

@@ -10,7 +10,8 @@ export type Instant = string;
 export type ErrorInfo = { readonly name: string; readonly cause: string | null };
 
 /** What is known of a failed exchange, apart from whether it is retried. */
-export type FailureClass = 'refused' | 'not-executed' | 'may-have-executed';
+export const FAILURE_CLASSES = ['refused', 'not-executed', 'may-have-executed'] as const;
+export type FailureClass = (typeof FAILURE_CLASSES)[number];
 
 /**
  * The events of a run: facts, enough to fold without the plan. A shape is for ever; new meaning is a new `v` with an
@@ -170,4 +171,5 @@ export type RunArchived = Pick<
 };
 
 /** How a run may end. */
-export type EndStatus = 'completed' | 'failed' | 'cancelled' | 'timed-out';
+export const END_STATUSES = ['completed', 'failed', 'cancelled', 'timed-out'] as const;
+export type EndStatus = (typeof END_STATUSES)[number];

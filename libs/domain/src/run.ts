@@ -1,10 +1,16 @@
 import type { Obligations } from './obligations.js';
-import type { EndStatus, ErrorInfo, Instant, RunArchived, RunStarted, StepEntered, StepKey } from './events.js';
+import { END_STATUSES, FAILURE_CLASSES } from './events.js';
+import type { ErrorInfo, Instant, RunArchived, RunStarted, StepEntered, StepKey } from './events.js';
 import type { NodeId, NodeType } from './plan.js';
 import type { JsonText } from './payload.js';
 
-export type RunStatus = 'running' | EndStatus;
-export type StepStatus = 'scheduled' | 'running' | 'waiting-retry' | 'completed' | 'failed' | 'cancelled' | 'skipped';
+export const RUN_STATUSES = ['running', ...END_STATUSES] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
+
+const OPEN_STEP_STATUSES = ['scheduled', 'running', 'waiting-retry'] as const;
+export const STEP_STATUSES = [...OPEN_STEP_STATUSES, 'completed', 'failed', 'cancelled', 'skipped'] as const;
+export type StepStatus = (typeof STEP_STATUSES)[number];
+const OPEN_STEPS: ReadonlySet<string> = new Set(OPEN_STEP_STATUSES);
 
 /** A run as folded from its events. `evolve` owns it and updates it in place; everyone else sees it read-only. */
 export type Run = {
@@ -75,7 +81,8 @@ export type PayloadSource = {
   readonly text: JsonText;
 };
 
-export type AttemptOutcome = 'running' | 'succeeded' | 'refused' | 'not-executed' | 'may-have-executed' | 'unknown';
+export const ATTEMPT_OUTCOMES = ['running', 'succeeded', ...FAILURE_CLASSES, 'unknown'] as const;
+export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
 
 export type Attempt = {
   readonly number: number;
@@ -93,5 +100,4 @@ export type Attempt = {
 };
 
 export const isEnded = (run: Run): boolean => run.status !== 'running';
-export const isStepEnded = (step: Step): boolean =>
-  step.status === 'completed' || step.status === 'failed' || step.status === 'cancelled' || step.status === 'skipped';
+export const isStepEnded = ({ status }: { readonly status: string }): boolean => !OPEN_STEPS.has(status);

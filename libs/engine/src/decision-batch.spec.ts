@@ -4,7 +4,8 @@ import { runStream } from '#event-store';
 import { parallel, planOf, step } from '../../domain/src/testing/tree-plans.js';
 import { startRun } from '../../domain/src/testing/run-facts.js';
 import { decideBatch } from './decision-batch.js';
-import { newMailbox, NOBODY, type Queued } from './mailbox.js';
+import { newMailbox, type Queued } from './mailbox.js';
+import { NOBODY } from './runs.js';
 import { Recorder, runIdOf } from './testing/engine-world.js';
 
 const runId = runIdOf('a');

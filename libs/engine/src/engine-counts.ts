@@ -1,8 +1,7 @@
-import { isEnded, type Run, type RunStatus } from '#domain';
+import { END_STATUSES, isEnded, type Run, type RunStatus } from '#domain';
 import type { AppendOutcome, NewEvent } from '#event-store';
 import { Histogram, type MetricSources } from '#runtime';
 
-const ENDED = ['completed', 'failed', 'cancelled', 'timed-out'] as const satisfies readonly RunStatus[];
 const ENDS = new Set(['RunCompleted', 'RunFailed', 'RunCancelled', 'RunTimedOut']);
 const OUTCOMES = ['appended', 'conflict', 'refused', 'unknown'] as const satisfies readonly AppendOutcome['status'][];
 /** From half a millisecond, a commit of the embedded log alone, to the time-out of an append. */
@@ -62,7 +61,7 @@ export class EngineCounts {
 
 export const engineMetrics = (counts: EngineCounts): MetricSources => ({
   stepwell_runs_started_total: () => counts.started,
-  stepwell_runs_ended_total: () => ENDED.map((status) => ({ labels: { status }, value: counts.ended[status] })),
+  stepwell_runs_ended_total: () => END_STATUSES.map((status) => ({ labels: { status }, value: counts.ended[status] })),
   stepwell_attempts_unknown_total: () => counts.unknown,
   stepwell_append_seconds: () => counts.appendSeconds,
   stepwell_appends_total: () => OUTCOMES.map((outcome) => ({ labels: { outcome }, value: counts.appends[outcome] })),

@@ -6,10 +6,8 @@ import type { FoldedRun } from './load-run.js';
 import type { Sending } from './log-appends.js';
 import type { Owner } from './owner.js';
 import type { Readers } from './readers.js';
-import type { LoadedRun, Origin, RunId, StartReply } from './runs.js';
+import { NOBODY, type LoadedRun, type Origin, type RunId, type StartReply } from './runs.js';
 import type { Rejection } from '#domain';
-
-export const NOBODY: Origin = { actor: null, traceparent: null };
 
 export const DISOWNED = new Error('the shard of the run is not owned here any more');
 

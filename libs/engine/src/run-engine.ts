@@ -11,12 +11,12 @@ import { loadRun, type PlanSource } from './load-run.js';
 import { LogAppends, wasLeftUnknown } from './log-appends.js';
 import { LogRoom } from './log-room.js';
 import { isPassing } from './log-trouble.js';
-import { DISOWNED, hasWork, inheritAttempts, leftIn, loadedOf, newMailbox, NOBODY } from './mailbox.js';
+import { DISOWNED, hasWork, inheritAttempts, leftIn, loadedOf, newMailbox } from './mailbox.js';
 import { startReplyOf, STOPPED, type CommandResult, type Deciding, type Mailbox, type Queued } from './mailbox.js';
 import type { Owner } from './owner.js';
 import { ANSWER_WITHIN_MS, isOver, isWanted, Patience } from './patience.js';
 import { answeredNext, answerReaders, wakeIdle, whenIdle } from './readers.js';
-import { Runs, type CancelReply, type LoadedRun, type Origin, type RunId, type StartReply } from './runs.js';
+import { NOBODY, Runs, type CancelReply, type LoadedRun, type Origin, type RunId, type StartReply } from './runs.js';
 import { SharedLog, type Inside } from './several-writers.js';
 import { UnderWay } from './under-way.js';
 

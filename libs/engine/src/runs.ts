@@ -6,6 +6,7 @@ export type RunId = string & { readonly __run: true };
 
 /** Who asks, and in which trace. */
 export type Origin = { readonly actor: string | null; readonly traceparent: string | null };
+export const NOBODY: Origin = { actor: null, traceparent: null };
 
 export type LoadedRun = {
   readonly run: Run;

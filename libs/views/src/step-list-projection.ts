@@ -1,10 +1,10 @@
-import type { ErrorInfo, RunEvent } from '#domain';
+import { isStepEnded, type ErrorInfo, type RunEvent } from '#domain';
 import type { Commit, StoredEvent, StreamName } from '#event-store';
 import { decodeRunEvent, recordedAtOf, storedEvents } from '#event-store';
 import { checkedError, checkedText, checkedTextOrNull } from './checked-values.js';
 import type { UnsettledRun } from './run-list-projection.js';
 import type { StepsTable } from './run-list-tables.js';
-import { PLACES_A_RUN, enteredRow, isOpenStep, seqOfStep } from './step-list-rows.js';
+import { PLACES_A_RUN, enteredRow, seqOfStep } from './step-list-rows.js';
 
 /** What a batch of the log changes in the list of steps. */
 export type StepListChanges = {
@@ -60,7 +60,7 @@ export const foldStepList = (
   for (const { rows, ended } of bySeq.values()) {
     for (const row of rows.values()) {
       // By `decide` an end closes all that is open; here nothing open outlives its run in any case.
-      if (ended && isOpenStep(row)) continue;
+      if (ended && !isStepEnded(row)) continue;
       if (!places.delete(row.place)) inserted.push(row);
       else if (changed.has(row)) updated.push(row);
     }

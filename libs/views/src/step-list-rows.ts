@@ -104,9 +104,6 @@ export const rowOfStep = (run: RunOfStep, step: Step, revision: number): StepsTa
   };
 };
 
-const OPEN: ReadonlySet<string> = new Set<StepStatus>(['scheduled', 'running', 'waiting-retry']);
-export const isOpenStep = ({ status }: StepsTable): boolean => OPEN.has(status);
-
 const REMEMBERED_MAX = 4_096;
 const remembered = new Map<string, string | null>();
 

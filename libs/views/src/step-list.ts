@@ -1,10 +1,10 @@
 import type { Run } from '#domain';
-import { evolve } from '#domain';
+import { evolve, isStepEnded } from '#domain';
 import type { EventStore, RecordedEvent } from '#event-store';
 import { decodeRunEvent, runStream } from '#event-store';
 import { encodeCursor } from './run-list-cursor.js';
 import type { StepsTable } from './run-list-tables.js';
-import { PLACES_A_RUN, isOpenStep, isWantedStep, rowOfStep } from './step-list-rows.js';
+import { PLACES_A_RUN, isWantedStep, rowOfStep } from './step-list-rows.js';
 import { stepPage } from './step-list-statements.js';
 import type { StepListAnswer, StepListPage, StepListQuery, StepRun, ViewStore } from './view-store.js';
 
@@ -92,7 +92,7 @@ const stepRows = ({ seq, revision: last }: StepRun, events: readonly RecordedEve
 
 const rowsOf = (run: Run, seq: number, entered: ReadonlyMap<string, number>): readonly StepsTable[] => {
   const rows = [...run.steps.values()].map((step) => rowOfStep({ seq, ...run.started }, step, entered.get(step.key)!));
-  const shown = run.status === 'running' ? rows : rows.filter((row) => !isOpenStep(row));
+  const shown = run.status === 'running' ? rows : rows.filter((row) => isStepEnded(row));
   // Beyond those, places would be the next run's; `STEPWELL_EVENTS_MAX` is lower.
   return shown.filter(({ key }) => entered.get(key)! < PLACES_A_RUN).sort((a, b) => a.place - b.place);
 };

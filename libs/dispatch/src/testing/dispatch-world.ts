@@ -9,15 +9,13 @@ import {
   type StartRun,
   type StepNode,
 } from '#domain';
-import { RunEngine, type LoadedRun, type PlanSource, type RunId, type StartReply } from '#engine';
+import { NOBODY, RunEngine, type LoadedRun, type PlanSource, type RunId, type StartReply } from '#engine';
 import { MemoryEventStore, type EventStore } from '#event-store';
 import { sha256Base32, silentLog, systemClock, systemEntropy } from '#runtime';
 import { Dispatcher, type DispatcherOptions } from '../dispatcher.js';
 import type { LimitShares } from '../flow/limit-shares.js';
 import { SingleOwner } from '../shards/single-owner.js';
 import { MemoryOpenRuns, type OpenRuns } from '../open-runs/open-runs.js';
-
-export const NOBODY = { actor: null, traceparent: null };
 
 export type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => void;
 

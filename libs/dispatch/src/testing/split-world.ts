@@ -1,5 +1,5 @@
 import { DEFAULT_RUN_LIMITS, type Plan, type StartRun } from '#domain';
-import { RunEngine, type LoadedRun, type PlanSource, type StartReply } from '#engine';
+import { NOBODY, RunEngine, type LoadedRun, type PlanSource, type StartReply } from '#engine';
 import {
   EventStore,
   MemoryEventStore,
@@ -22,7 +22,7 @@ import { silentLog, systemClock, systemEntropy, type Clock } from '#runtime';
 import { Dispatcher, type DispatcherOptions } from '../dispatcher.js';
 import { MemoryOpenRuns, type OpenRuns } from '../open-runs/open-runs.js';
 import { noneTaken, type OwnershipStatus, type ShardHolder, type ShardOwnership } from '../shards/shard-ownership.js';
-import { NOBODY, runIdOf, startCommand } from './dispatch-world.js';
+import { runIdOf, startCommand } from './dispatch-world.js';
 
 /** One process's way to the log that all share; counts what it asks, and may be held up or cut. */
 export class LogClient extends EventStore {

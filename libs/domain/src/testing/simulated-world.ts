@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { DEFAULT_RUN_LIMITS, type FailAttempt, type IsUnsent, type RunCommand } from '../commands.js';
 import type { RunLimits, StartRun } from '../commands.js';
 import { decide, type Decision } from '../decide.js';
-import type { FailureClass, RunEvent, StepKey } from '../events.js';
+import { FAILURE_CLASSES, type RunEvent, type StepKey } from '../events.js';
 import { evolve, type RunState } from '../evolve.js';
 import { toInstant, toMs } from '../instant.js';
 import { obligations, type Obligations } from '../obligations.js';
@@ -60,7 +60,6 @@ export const ALL_WELL: Verdict = (step) => ({ output: { by: step } });
 const EVENTS_MAX = 256;
 const ROUNDS_MAX = 2_000;
 const ERRORS = ['HTTP.503', 'HTTP.500', 'Stepwell.Timeout', 'CardDeclined'] as const;
-const CLASSES: readonly FailureClass[] = ['not-executed', 'may-have-executed', 'refused'];
 
 /**
  * A run, its owner, its callers and its application, in one thread and on one clock. After every event the history is
@@ -113,13 +112,18 @@ export class SimulatedWorld {
       case 'break': {
         const error = { name: pickOf(ERRORS, pick) ?? '', cause: null };
         const retryAfterMs = pick % 3 === 0 ? ms * 10 : null;
-        const fields = { class: pickOf(CLASSES, pick) ?? 'refused', error, retryAfterMs, jitter: chance };
+        const fields = { class: pickOf(FAILURE_CLASSES, pick) ?? 'refused', error, retryAfterMs, jitter: chance };
         return step === undefined ? undefined : this.fail(step, attempt, fields);
       }
       case 'interrupt':
         return step === undefined
           ? undefined
-          : void this.deliver({ type: 'InterruptAttempt', step, attempt, class: pickOf(CLASSES, pick) ?? 'refused' });
+          : void this.deliver({
+              type: 'InterruptAttempt',
+              step,
+              attempt,
+              class: pickOf(FAILURE_CLASSES, pick) ?? 'refused',
+            });
       case 'restart':
         this.boot += 1;
         return this.repeat({ type: 'LoseAttempts', boot: `boot-${this.boot}` });

@@ -3,7 +3,7 @@ import { latestVersion, type CompileLimits, type Plan, type Precondition, type V
 import { CATALOGUE, type EventStore, type Revision } from '#event-store';
 import { nearestNames, type Clock, type Entropy, type Log } from '#runtime';
 import type { PlanSource } from '../load-run.js';
-import type { Origin } from '../runs.js';
+import { NOBODY, type Origin } from '../runs.js';
 import { decodeCatalogueEvent } from './catalogue-event-codec.js';
 import { CatalogueReader } from './catalogue-reader.js';
 import type {
@@ -20,7 +20,6 @@ import { PlanStore } from './plan-store.js';
 
 /** Distances are measured to this many names at most, so that a guessed name stays cheap to refuse. */
 const COMPARED_NAMES_MAX = 1_000;
-const NOBODY: Origin = { actor: null, traceparent: null };
 
 /**
  * All workflows of the service, folded from the stream `catalogue`, which every process follows. What is found is

@@ -9,9 +9,9 @@ import {
 } from '#domain';
 import { MemoryEventStore, runStream, type Append, type AppendOutcome, type EventStore } from '#event-store';
 import { sha256Base32, silentLog, systemClock, systemEntropy, type Clock, type Log } from '#runtime';
-import { RunEngine, type Committed, type Owner, type RunId, type RunNews, type StartReply } from '../index.js';
+import { NOBODY, RunEngine, type Committed, type Owner, type RunId, type RunNews, type StartReply } from '../index.js';
 
-export const NOBODY = { actor: null, traceparent: null };
+export { NOBODY } from '../index.js';
 export const runIdOf = (key: string) => sha256Base32(key, 128) as RunId;
 
 export const stepNode = (id: number, scope: number, next: number | null): Plan['nodes'][number] => ({

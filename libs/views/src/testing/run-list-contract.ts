@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { RunStatus } from '#domain';
+import { RUN_STATUSES, type RunStatus } from '#domain';
 import type { Position } from '#event-store';
 import { stepIdempotencyKey } from '#runtime';
 import { BUCKET_RUNS } from '../run-lookups.js';
@@ -24,7 +24,7 @@ const NEWEST = { order: 'desc', limit: 100 } as const;
 
 const filters: fc.Arbitrary<Omit<RunListQuery, 'order' | 'limit'>> = fc.record(
   {
-    statuses: fc.uniqueArray(fc.constantFrom<RunStatus>('running', 'completed', 'failed', 'cancelled', 'timed-out'), {
+    statuses: fc.uniqueArray(fc.constantFrom<RunStatus>(...RUN_STATUSES), {
       minLength: 1,
     }),
     workflow: fc.constantFrom('orders', 'users', 'nobody'),
