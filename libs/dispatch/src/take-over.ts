@@ -5,16 +5,18 @@ import {
   prefixesOf,
   runIdOf,
   shardOf,
-  unpack,
+  storedEvents,
   type Commit,
   type EventStore,
   type Position,
   type Shard,
+  type StoredEvent,
 } from '#event-store';
 import type { Log } from '#runtime';
 import type { OpenRun, OpenRuns } from './open-runs/open-runs.js';
 
 const PAGE_COMMITS = 2_000;
+const PAGE_BYTES = 4 * 1024 * 1024;
 const ROWS_A_BATCH = 20_000;
 const PROGRESS_EVERY_COMMITS = 100_000;
 
@@ -42,8 +44,9 @@ export const takeOver = async (
   if (shards.every((shard) => checkpoints.has(shard) && checkpointOf(shard) >= head)) return head;
   const scan = new OpenRunScan(checkpointOf);
   let read = 0;
+  const filter = { prefixes: prefixesOf(shards) };
   for (let after = from; after < head;) {
-    const page = await store.readAll(after, { limit: PAGE_COMMITS, filter: { prefixes: prefixesOf(shards) } });
+    const page = await store.readAll(after, { limit: PAGE_COMMITS, bytesMax: PAGE_BYTES, filter });
     for (const commit of page) scan.note(commit);
     const last = page.at(-1);
     if (last === undefined) break;
@@ -74,6 +77,10 @@ const writeRows = async (
 
 const ENDS = new Set(['RunCompleted', 'RunFailed', 'RunCancelled', 'RunTimedOut', 'RunArchived']);
 
+const STEP_ENDS = new Set(['StepCompleted', 'StepFailed', 'StepCancelled']);
+/** Of the others nothing but the type is looked at: results of steps are large. */
+const TELLING = new Set(['RunStarted', 'StepEntered', 'AttemptFailed']);
+
 type Seen = { openSteps: number; dueMs: number; limitMs: number };
 
 /** What a pass over the log tells of each run without folding it: ended, or open and due when at the latest. */
@@ -99,13 +106,13 @@ class OpenRunScan {
     const seen = this.runs.get(runId);
     if (seen === null || (seen === undefined && whole && commit.firstRevision > 0)) return;
     const next = seen ?? { openSteps: commit.firstRevision === 0 ? 0 : Infinity, dueMs: 0, limitMs: Infinity };
-    for (const { type, data } of unpack(commit)) {
-      if (ENDS.has(type)) {
+    for (const event of storedEvents(commit)) {
+      if (ENDS.has(event.type)) {
         if (whole) this.runs.delete(runId);
         else this.runs.set(runId, null);
         return;
       }
-      this.apply(next, type, data);
+      this.apply(next, event);
     }
     this.runs.set(runId, next);
   }
@@ -124,16 +131,22 @@ class OpenRunScan {
   }
 
   /** Exact for the common case, one step open that waits for its retry; everything else is due now, and folded then. */
-  private apply(seen: Seen, type: string, data: string): void {
-    // Only these members are read, each checked; what does not fit leaves the run due now.
-    const fact = JSON.parse(data) as { kind?: unknown; retryAt?: unknown; deadlineAt?: unknown; timeoutAt?: unknown };
+  private apply(seen: Seen, event: StoredEvent): void {
+    const { type } = event;
     seen.dueMs = 0;
+    if (STEP_ENDS.has(type)) seen.openSteps = Infinity;
+    if (!TELLING.has(type)) return;
+    // Only these members are read, each checked; what does not fit leaves the run due now.
+    const fact = JSON.parse(event.data) as {
+      kind?: unknown;
+      retryAt?: unknown;
+      deadlineAt?: unknown;
+      timeoutAt?: unknown;
+    };
     if (type === 'RunStarted' || type === 'StepEntered') {
       const limit = type === 'RunStarted' ? fact.timeoutAt : fact.deadlineAt;
       if (typeof limit === 'string') seen.limitMs = Math.min(seen.limitMs, toMs(limit));
       if (type === 'StepEntered' && fact.kind === 'step') seen.openSteps += 1;
-    } else if (type === 'StepCompleted' || type === 'StepFailed' || type === 'StepCancelled') {
-      seen.openSteps = Infinity;
     } else if (type === 'AttemptFailed' && typeof fact.retryAt === 'string' && seen.openSteps === 1) {
       seen.dueMs = toMs(fact.retryAt);
     }

@@ -27,9 +27,6 @@ export type FoldedRun = {
   traceparent: string | null;
 };
 
-/** Read at a time, so that a very long history does not hold the process. */
-const PAGE_EVENTS = 5_000;
-
 /** Folds what a run's stream holds past what is known, and gives the plan; `null` when there is no such run. */
 export const loadRun = async (
   store: EventStore,
@@ -37,14 +34,10 @@ export const loadRun = async (
   stream: StreamName,
   folded: FoldedRun,
 ): Promise<Plan | null> => {
-  for (;;) {
-    const { state } = folded;
-    // The next revision of the same stream.
-    const from = state === null ? undefined : { from: (state.revision + 1) as Revision };
-    const page = await store.readStream(stream, { ...from, limit: PAGE_EVENTS });
-    for (const event of page) fold(folded, event);
-    if (page.length < PAGE_EVENTS) break;
-  }
+  const known = folded.state;
+  // The next revision of the same stream.
+  const from = known === null ? undefined : { from: (known.revision + 1) as Revision };
+  for await (const page of store.readPages(stream, from)) for (const event of page) fold(folded, event);
   const { state } = folded;
   if (state === null) return null;
   return plans.cachedPlan(state.started.plan) ?? plans.plan(state.started.plan);

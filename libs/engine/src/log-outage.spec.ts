@@ -137,8 +137,10 @@ describe('a log that is away', () => {
   it('is said once a second for all, with no stack, and once when it is over', async () => {
     const { clock, store, lines, begin, engine } = await world();
     store.isAway = () => true;
-    const readStream = store.readStream.bind(store);
-    store.readStream = () => Promise.reject(Object.assign(new Error('nothing was read'), { retryable: true }));
+    const readPages = store.readPages.bind(store);
+    store.readPages = () => {
+      throw Object.assign(new Error('nothing was read'), { retryable: true });
+    };
     for (let index = 0; index < 500; index++) {
       begin(`${index}`);
       engine.load(runIdOf(`read ${index}`)).catch(() => undefined);
@@ -151,7 +153,7 @@ describe('a log that is away', () => {
     expect(lines[0]).toMatchObject({ message: 'the log gives no answer', fields: { reason: 'connection refused' } });
     expect(lines.some(({ fields }) => Number(fields['reads']) > 10)).toBe(true);
     store.isAway = () => false;
-    store.readStream = readStream;
+    store.readPages = readPages;
     lines.length = 0;
     await later(clock, 12_000);
     expect(lines.filter(({ level }) => level === 'info')).toHaveLength(1);

@@ -155,9 +155,10 @@ describe('RunEngine in trouble', () => {
     const store = new TwistedStore();
     await (await newEngine(new Recorder(), store)).begin('a');
     const { engine } = await newEngine(new Recorder('b1'), store);
-    const readStream = store.readStream.bind(store);
+    const readPages = store.readPages.bind(store);
     let reads = 0;
-    store.readStream = async () => {
+    // eslint-disable-next-line require-yield
+    store.readPages = async function* () {
       reads += 1;
       await new Promise((resolve) => setImmediate(resolve));
       throw new Error('the disk is gone');
@@ -172,7 +173,7 @@ describe('RunEngine in trouble', () => {
     expect(await cancelled).toMatchObject({ status: 'unavailable' });
     // One read tells all of them.
     expect([engine.size, reads]).toEqual([0, 1]);
-    store.readStream = readStream;
+    store.readPages = readPages;
     expect((await engine.load(runIdOf('a')))?.run.status).toBe('running');
   });
 

@@ -166,7 +166,7 @@ describe('RunEngine', () => {
     const counts = async () =>
       (await store.readStream(runStream(runIdOf('a'))))
         .filter(({ type }) => type === 'DuplicateStartsSeen')
-        .map(({ data }) => data);
+        .map(({ data }): unknown => JSON.parse(data));
     expect(await counts()).toEqual([{ count: 1 }]);
     nowMs += 60_001;
     for (const timer of timers.splice(0)) timer.call();

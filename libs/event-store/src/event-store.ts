@@ -87,6 +87,13 @@ export type Filter = {
   readonly audience?: Audience;
 };
 
+/** So many appends at most, or, with `bytesMax`, as many as hold so much, and the one that passes it. */
+export type ReadAllOptions = { readonly limit: number; readonly bytesMax?: number; readonly filter?: Filter };
+
+/** A page of one stream: so many events, or the append that passes either. */
+export const PAGE_EVENTS_MAX = 1_000;
+export const PAGE_BYTES_MAX = 2 * 1024 * 1024;
+
 export type SubscribeOptions = {
   /** Default: every stream. */
   readonly filter?: Filter;
@@ -130,8 +137,13 @@ export abstract class EventStore {
     stream: StreamName,
     options?: { from?: Revision; limit?: number },
   ): Promise<readonly RecordedEvent[]>;
-  /** Appends of the whole log after a position, in order, at most `limit`. */
-  abstract readAll(after: Position, options: { limit: number; filter?: Filter }): Promise<readonly Commit[]>;
+  /**
+   * The events of one stream from a revision on, page by page, none of them empty: a page is a bounded amount of memory, and of
+   * the time of this thread, which does its other work between two. For streams of any length.
+   */
+  abstract readPages(stream: StreamName, options?: { from?: Revision }): AsyncIterable<readonly RecordedEvent[]>;
+  /** Appends of the whole log after a position, in order: the next ones, none when there are no more. */
+  abstract readAll(after: Position, options: ReadAllOptions): Promise<readonly Commit[]>;
   /** Follows the log after a position: what is stored, `caught-up`, then what is appended. Ends when the signal aborts. */
   abstract subscribe(after: Position, options: SubscribeOptions): AsyncIterable<SubscriptionMessage>;
   /** Position of the last event, `LOG_START` when there is none. On a server that others use too it may be one of theirs. */

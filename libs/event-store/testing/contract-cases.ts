@@ -117,4 +117,6 @@ export type Case = {
   readonly alone: () => boolean;
   /** Whether subscriptions leave out what is for another audience. */
   readonly sparesAudiences: () => boolean;
+  /** How many appends reads of one stream have looked at so far; `null` where that cannot be counted. */
+  readonly appendsRead: () => number | null;
 };

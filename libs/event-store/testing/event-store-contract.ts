@@ -17,6 +17,7 @@ import {
   textsIn,
   textsOf,
 } from './contract-cases.js';
+import { readingPages } from './page-contract.js';
 import { subscribing } from './subscription-contract.js';
 
 /** A store under test. `reopen` stops it and gives one over the same log. */
@@ -28,6 +29,8 @@ export type StoreUnderTest = {
   readonly shared?: true;
   /** One process has it to itself: nobody is spared anything. */
   readonly ownsAlone?: true;
+  /** How many appends reads of one stream have looked at so far, where that can be counted. */
+  readonly appendsRead?: () => number;
 };
 
 /** Small bounds for memory, so that falling behind is quick to reach; adapters that have none ignore them. */
@@ -58,9 +61,11 @@ export const eventStoreContract = (name: string, factory: () => Promise<StoreUnd
       origin: () => origin,
       alone: () => underTest.shared !== true,
       sparesAudiences: () => underTest.ownsAlone !== true,
+      appendsRead: () => underTest.appendsRead?.() ?? null,
     };
     appending(cases);
     reading(cases);
+    readingPages(cases);
     subscribing(cases);
     archiving(cases);
 

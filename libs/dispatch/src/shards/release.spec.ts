@@ -135,10 +135,13 @@ describe('a dispatcher that releases a shard', () => {
     const { client } = old;
     let refused = false;
     client.append = (append, settle) => queueMicrotask(() => settle({ status: 'conflict', actual: append.expected }));
-    client.readStream = () => ((refused = true), Promise.reject(new Error('away')));
+    client.readPages = () => {
+      refused = true;
+      throw new Error('away');
+    };
     answer();
     await until(() => refused);
-    for (const method of ['append', 'readStream'] as const) Reflect.deleteProperty(client, method);
+    for (const method of ['append', 'readPages'] as const) Reflect.deleteProperty(client, method);
     await old.ownership.release(ALL_SHARDS);
     expect(await api.status('x')).toBe('completed');
     await world.dispatcher('heir', ALL_SHARDS);

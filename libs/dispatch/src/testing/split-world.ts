@@ -8,9 +8,9 @@ import {
   type AppendOutcome,
   type Commit,
   type Envelope,
-  type Filter,
   type NewEvent,
   type Position,
+  type ReadAllOptions,
   type RecordedEvent,
   type Revision,
   type Shard,
@@ -61,7 +61,12 @@ export class LogClient extends EventStore {
     return this.log.readStream(stream, options);
   }
 
-  async readAll(after: Position, options: { limit: number; filter?: Filter }): Promise<readonly Commit[]> {
+  readPages(stream: StreamName, options?: { from?: Revision }): AsyncIterable<readonly RecordedEvent[]> {
+    this.reads.push(stream);
+    return this.log.readPages(stream, options);
+  }
+
+  async readAll(after: Position, options: ReadAllOptions): Promise<readonly Commit[]> {
     const page = await this.log.readAll(after, options);
     if (this.slow !== null) await this.slow;
     return page;

@@ -12,9 +12,6 @@ import { firstIndex, type Clock, type Log } from '#runtime';
 import { LogFollower } from '../log-follower.js';
 import { decodeCatalogueEvent } from './catalogue-event-codec.js';
 
-/** Documents come with the events, up to 512 KiB each. */
-const PAGE_EVENTS = 64;
-
 /** The catalogue as this process knows it: loaded once, then kept by following the stream. */
 export class CatalogueReader {
   private readonly folded = newCatalogue();
@@ -105,13 +102,9 @@ export class CatalogueReader {
   }
 
   private async readTail(): Promise<void> {
-    for (;;) {
-      // The next revision of the same stream.
-      const from = (this.folded.revision + 1) as Revision;
-      const page = await this.store.readStream(CATALOGUE, { from, limit: PAGE_EVENTS });
-      for (const event of page) this.apply(event);
-      if (page.length < PAGE_EVENTS) return;
-    }
+    // The next revision of the same stream.
+    const from = (this.folded.revision + 1) as Revision;
+    for await (const page of this.store.readPages(CATALOGUE, { from })) for (const event of page) this.apply(event);
   }
 
   private apply(event: RecordedEvent): void {

@@ -8,9 +8,6 @@ import {
   type StreamName,
 } from '#event-store';
 
-/** Read at a time: with the largest payloads some 25 MB. */
-export const PAGE_EVENTS = 100;
-
 const ENDS: ReadonlyMap<string, EndStatus> = new Map([
   ['RunCompleted', 'completed'],
   ['RunFailed', 'failed'],
@@ -85,12 +82,10 @@ const finishedRun = (
 });
 
 async function* pagesOf(store: EventStore, stream: StreamName, signal: AbortSignal) {
-  for (let from = 0 as Revision; ;) {
+  signal.throwIfAborted();
+  for await (const page of store.readPages(stream)) {
+    yield page;
     signal.throwIfAborted();
-    const page = await store.readStream(stream, { from, limit: PAGE_EVENTS });
-    if (page.length > 0) yield page;
-    if (page.length < PAGE_EVENTS) return;
-    from = (page.at(-1)!.revision + 1) as Revision; // the next revision of the same stream
   }
 }
 

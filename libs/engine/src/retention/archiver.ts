@@ -24,6 +24,7 @@ import { replaceFile, textOf } from './durable-file.js';
 
 const RUNS = { prefixes: ['run-'] };
 const PAGE_COMMITS = 512;
+const PAGE_BYTES = 4 * 1024 * 1024;
 /** Runs written, synced and told of together. */
 const BATCH_RUNS = 100;
 const POLL_MS = 60_000;
@@ -124,7 +125,7 @@ export class Archiver {
     };
     for (let more = true; more;) {
       signal.throwIfAborted();
-      const page = await this.store.readAll(after, { limit: PAGE_COMMITS, filter: RUNS });
+      const page = await this.store.readAll(after, { limit: PAGE_COMMITS, bytesMax: PAGE_BYTES, filter: RUNS });
       more = page.length > 0;
       for (const commit of page) {
         if (recordedAtOf(commit) > until) return settle();

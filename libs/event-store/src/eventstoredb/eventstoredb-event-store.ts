@@ -4,9 +4,9 @@ import type {
   AppendOutcome,
   Commit,
   Envelope,
-  Filter,
   NewEvent,
   Position,
+  ReadAllOptions,
   RecordedEvent,
   Revision,
   StreamName,
@@ -110,7 +110,11 @@ export class EventStoreDbEventStore extends EventStore {
     return this.#open().reader.readStream(stream, options);
   }
 
-  async readAll(after: Position, options: { limit: number; filter?: Filter }): Promise<readonly Commit[]> {
+  readPages(stream: StreamName, options: { from?: Revision } = {}): AsyncIterable<readonly RecordedEvent[]> {
+    return this.#open().reader.readPages(stream, options);
+  }
+
+  async readAll(after: Position, options: ReadAllOptions): Promise<readonly Commit[]> {
     return this.#open().reader.readAll(after, options);
   }
 

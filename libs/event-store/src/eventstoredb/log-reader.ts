@@ -1,6 +1,6 @@
 import type { Clock } from '#runtime';
-import type { Commit, Filter, Position, RecordedEvent, Revision, StreamName } from '../event-store.js';
-import { LOG_START, NO_STREAM } from '../event-store.js';
+import type { Commit, Position, ReadAllOptions, RecordedEvent, Revision, StreamName } from '../event-store.js';
+import { LOG_START, NO_STREAM, PAGE_BYTES_MAX, PAGE_EVENTS_MAX } from '../event-store.js';
 import { lets } from '../log-followers.js';
 import { POSITIONS_AN_APPEND, unpack } from '../packed.js';
 import type { Connector } from './connector.js';
@@ -64,6 +64,36 @@ export class LogReader {
     });
   }
 
+  /** Each page is a read of its own, so that a slow reader holds none open. */
+  async *readPages(
+    stream: StreamName,
+    { from = 0 as Revision }: { from?: Revision } = {},
+  ): AsyncGenerator<readonly RecordedEvent[]> {
+    for (let next = from; ;) {
+      const { events, atEnd } = await this.#patiently(() => this.#streamPage(stream, next));
+      const last = events.at(-1);
+      if (last !== undefined) yield events;
+      if (atEnd || last === undefined) return;
+      next = (last.revision + 1) as Revision; // the next of the same stream
+    }
+  }
+
+  async #streamPage(stream: StreamName, from: Revision): Promise<{ events: readonly RecordedEvent[]; atEnd: boolean }> {
+    const revision = from <= 0 ? 'start' : await this.#revisionHolding(stream, from);
+    if (revision === null) return { events: [], atEnd: true };
+    const events: RecordedEvent[] = [];
+    let bytes = 0;
+    let atEnd = true;
+    // Not so many of the server's: others may have written into the stream.
+    await this.#each({ source: { stream, revision }, count: EVERYTHING }, (commit) => {
+      for (const event of unpack(commit)) if (event.revision >= from) events.push(event);
+      bytes += commit.packed.length;
+      atEnd = events.length < PAGE_EVENTS_MAX && bytes < PAGE_BYTES_MAX;
+      return atEnd;
+    });
+    return { events, atEnd };
+  }
+
   /** Revision of a stream's last event. */
   async revision(stream: StreamName): Promise<Revision> {
     const last = await this.#patiently(() => this.#lastOf(stream));
@@ -96,14 +126,15 @@ export class LogReader {
 
   async readAll(
     after: Position,
-    { limit, filter = {} }: { limit: number; filter?: Filter },
+    { limit, bytesMax = Infinity, filter = {} }: ReadAllOptions,
   ): Promise<readonly Commit[]> {
     if (limit < 1) return [];
-    if (filter.stream !== undefined) return this.#readOne(filter.stream, after, { limit, filter });
+    const most = { limit, bytesMax };
+    if (filter.stream !== undefined) return this.#readOne(filter.stream, after, { ...most, filter });
     const prefixes = filter.prefixes ?? null;
     if (prefixes?.length === 0) return [];
     const source = { position: serverPosition(after), prefixes };
-    return this.#patiently(() => this.#commits({ source, count: EVERYTHING }, after, limit));
+    return this.#patiently(() => this.#commits({ source, count: EVERYTHING }, after, most));
   }
 
   /**
@@ -152,19 +183,26 @@ export class LogReader {
   async #readOne(
     stream: StreamName,
     after: Position,
-    { limit, filter }: { limit: number; filter: Filter },
+    { filter, ...most }: Required<ReadAllOptions>,
   ): Promise<readonly Commit[]> {
     if (!lets(filter, stream)) return [];
     return this.#patiently(() =>
-      this.#commits({ source: { stream, revision: 'start' }, count: EVERYTHING }, after, limit),
+      this.#commits({ source: { stream, revision: 'start' }, count: EVERYTHING }, after, most),
     );
   }
 
-  async #commits(request: ReadRequest, after: Position, limit: number): Promise<readonly Commit[]> {
+  async #commits(
+    request: ReadRequest,
+    after: Position,
+    { limit, bytesMax }: { limit: number; bytesMax: number },
+  ): Promise<readonly Commit[]> {
     const found: Commit[] = [];
+    let bytes = 0;
     await this.#each(request, (commit) => {
-      if (commit.position > after) found.push(commit);
-      return found.length < limit;
+      if (commit.position <= after) return true;
+      found.push(commit);
+      bytes += commit.packed.length;
+      return found.length < limit && bytes < bytesMax;
     });
     return found;
   }

@@ -7,13 +7,14 @@ import type {
   Filter,
   NewEvent,
   Position,
+  ReadAllOptions,
   RecordedEvent,
   Revision,
   StreamName,
   SubscribeOptions,
   SubscriptionMessage,
 } from '../event-store.js';
-import { EventStore, LOG_START, NO_STREAM } from '../event-store.js';
+import { EventStore, LOG_START, NO_STREAM, PAGE_BYTES_MAX, PAGE_EVENTS_MAX } from '../event-store.js';
 import type { FollowerLimits, Page } from '../log-followers.js';
 import { letsCommit, LogFollowers } from '../log-followers.js';
 import { envelopeOf, lastPosition, pack, unpack } from '../packed.js';
@@ -65,14 +66,38 @@ export class MemoryEventStore extends EventStore {
     return events;
   }
 
+  async *readPages(
+    stream: StreamName,
+    { from = 0 as Revision }: { from?: Revision } = {},
+  ): AsyncGenerator<readonly RecordedEvent[]> {
+    const commits = this.#streams.get(stream) ?? [];
+    let events: RecordedEvent[] = [];
+    let bytes = 0;
+    for (const commit of commits) {
+      if (commit.firstRevision + commit.count <= from) continue;
+      for (const event of unpack(commit)) if (event.revision >= from) events.push(event);
+      bytes += commit.packed.length;
+      if (events.length < PAGE_EVENTS_MAX && bytes < PAGE_BYTES_MAX) continue;
+      yield events;
+      events = [];
+      bytes = 0;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    if (events.length > 0) yield events;
+  }
+
   async readAll(
     after: Position,
-    { limit, filter = {} }: { limit: number; filter?: Filter },
+    { limit, bytesMax = Infinity, filter = {} }: ReadAllOptions,
   ): Promise<readonly Commit[]> {
     const found: Commit[] = [];
-    for (let index = this.#indexAfter(after); index < this.#log.length && found.length < limit; index++) {
+    let bytes = 0;
+    const first = this.#indexAfter(after);
+    for (let index = first; index < this.#log.length && found.length < limit && bytes < bytesMax; index++) {
       const commit = this.#log[index]!;
-      if (letsCommit(filter, commit)) found.push(commit);
+      if (!letsCommit(filter, commit)) continue;
+      found.push(commit);
+      bytes += commit.packed.length;
     }
     return found;
   }

@@ -95,7 +95,7 @@ describe('the SQLite log on a full disk', () => {
     expect(await append(second, 0, LARGE)).toMatchObject({ status: 'refused' });
   });
 
-  it('holds nothing of what was refused, whatever a crash finds in its WAL', () => {
+  it('holds nothing of what was refused, whatever a crash finds in its WAL', async () => {
     const copy = mkdtempSync(join(tmpdir(), 'stepwell-full-'));
     const batch = (index: number): Batch => {
       const packed = `{"envelope":{"commandId":"c${index}"},"events":[{"type":"Noted","v":1,"data":"${LARGE}"}]}`;
@@ -113,7 +113,7 @@ describe('the SQLite log on a full disk', () => {
         const found = join(copy, String(index));
         cpSync(folder(), found, { recursive: true });
         const reader = openSqliteLogReader(found);
-        expect(reader.readStream(A)).toHaveLength(index + 1);
+        expect(await reader.readStream(A)).toHaveLength(index + 1);
         reader.close();
         free();
       }

@@ -1,6 +1,6 @@
 import type Sqlite from 'better-sqlite3';
-import type { Commit, Filter, Position, RecordedEvent, Revision, StreamName } from '../event-store.js';
-import { LOG_START } from '../event-store.js';
+import type { Commit, Filter, Position, ReadAllOptions, RecordedEvent, Revision, StreamName } from '../event-store.js';
+import { LOG_START, PAGE_BYTES_MAX, PAGE_EVENTS_MAX } from '../event-store.js';
 import type { Page } from '../log-followers.js';
 import { lets } from '../log-followers.js';
 import { lastPosition, POSITIONS_AN_APPEND, unpack } from '../packed.js';
@@ -10,7 +10,6 @@ type Row = [id: number, stream: StreamName, firstRevision: number, count: number
 
 /** How much one synchronous read takes at most, so that the thread's other work is not kept waiting (a few ms). */
 const PAGE_COMMITS_MAX = 1024;
-const PAGE_BYTES_MAX = 2 * 1024 * 1024;
 /** How many appends a filtered read looks at before it lets others go on. */
 const PAGE_SCAN_MAX = 16_384;
 
@@ -22,6 +21,8 @@ export const openSqliteLogReader = (folder: string): SqliteLogReader =>
 export class SqliteLogReader {
   readonly #db: Sqlite.Database;
   readonly #sql: Statements;
+  /** By reads of one stream. */
+  appendsRead = 0;
   readonly #byPrefixes = new Map<number, ReturnType<typeof scanByPrefixes>>();
 
   constructor(db: Sqlite.Database) {
@@ -38,42 +39,84 @@ export class SqliteLogReader {
     return last === undefined ? LOG_START : lastPosition(...last);
   }
 
-  /** One statement, so that an archive beside it is seen before or after, never in the middle. */
-  readStream(
+  async readStream(
     stream: StreamName,
-    { from = 0 as Revision, limit = NO_LIMIT }: { from?: Revision; limit?: number } = {},
-  ): readonly RecordedEvent[] {
+    { from, limit = Infinity }: { from?: Revision; limit?: number } = {},
+  ): Promise<readonly RecordedEvent[]> {
+    const events: RecordedEvent[] = [];
+    if (limit < 1) return events;
+    for await (const page of this.readPages(stream, { ...(from && { from }), limit })) {
+      for (const event of page) if (events.length < limit) events.push(event);
+      if (events.length >= limit) break;
+    }
+    return events;
+  }
+
+  /** `limit`: what is not asked for is not looked at. */
+  async *readPages(
+    stream: StreamName,
+    { from = 0 as Revision, limit = Infinity }: { from?: Revision; limit?: number } = {},
+  ): AsyncGenerator<readonly RecordedEvent[]> {
     const id = this.#streamId(stream);
-    if (id === null) return [];
-    // An append holds at least one event, so `limit` events are in as many appends, and one that began before `from`.
-    const rows = this.#sql.stream.all({ id, from, appends: limit + 1 });
-    const events = rows.flatMap(([append, first, count, packed]) => {
-      const unpacked = unpack(toCommit([append, stream, first, count, packed]));
-      return first < from ? unpacked.slice(from - first) : unpacked;
-    });
-    return events.length > limit ? events.slice(0, limit) : events;
+    if (id === null) return;
+    for (let next = from, left = limit; ;) {
+      const { events, atEnd } = this.#streamPage({ id, stream, from: next }, Math.min(left, PAGE_EVENTS_MAX));
+      const last = events.at(-1);
+      if (last !== undefined) yield events;
+      if (atEnd || last === undefined) return;
+      next = (last.revision + 1) as Revision; // the next of the same stream
+      left -= events.length;
+      if (left <= 0) return;
+      await breathe();
+    }
+  }
+
+  /** Whole appends up to a bound. One statement, so that an archive beside it is seen before or after, never in the middle. */
+  #streamPage(
+    { id, stream, from }: { id: number; stream: StreamName; from: Revision },
+    eventsMax: number,
+  ): { events: readonly RecordedEvent[]; atEnd: boolean } {
+    const events: RecordedEvent[] = [];
+    let bytes = 0;
+    for (const [append, first, count, packed] of this.#sql.stream.iterate({ id, from })) {
+      this.appendsRead += 1;
+      for (const event of unpack(toCommit([append, stream, first, count, packed])))
+        if (event.revision >= from) events.push(event);
+      bytes += packed.length;
+      if (events.length >= eventsMax || bytes >= PAGE_BYTES_MAX) return { events, atEnd: false };
+    }
+    return { events, atEnd: true };
   }
 
   /** Commits after a position; between pages the thread's other work gets its turn. */
   async readAll(
     after: Position,
-    { limit, filter = {} }: { limit: number; filter?: Filter },
+    { limit, bytesMax = Infinity, filter = {} }: ReadAllOptions,
   ): Promise<readonly Commit[]> {
     const found: Commit[] = [];
+    let bytes = 0;
     for (let cursor = after; ;) {
-      const page = this.page(cursor, filter, limit - found.length);
-      for (const commit of page.commits) found.push(commit);
-      if (page.atEnd || found.length >= limit) return found;
+      const page = this.page(cursor, filter, { commitsMax: limit - found.length, bytesMax: bytesMax - bytes });
+      for (const commit of page.commits) {
+        found.push(commit);
+        bytes += commit.packed.length;
+      }
+      if (page.atEnd || found.length >= limit || bytes >= bytesMax) return found;
       cursor = page.scannedTo;
-      await new Promise((resolve) => setImmediate(resolve));
+      await breathe();
     }
   }
 
   /** The next piece of the log, bounded in commits, bytes and rows looked at. */
-  page(after: Position, filter: Filter = {}, commitsMax = PAGE_COMMITS_MAX): Page {
+  page(
+    after: Position,
+    filter: Filter = {},
+    { commitsMax = PAGE_COMMITS_MAX, bytesMax = PAGE_BYTES_MAX }: { commitsMax?: number; bytesMax?: number } = {},
+  ): Page {
     const last = this.#sql.last.get();
     if (last === undefined) return { commits: [], scannedTo: after, atEnd: true };
     const max = Math.min(commitsMax, PAGE_COMMITS_MAX);
+    const most = Math.min(bytesMax, PAGE_BYTES_MAX);
     const first = Math.floor(after / POSITIONS_AN_APPEND);
     const until = filter.stream === undefined ? Math.min(last[0], first + PAGE_SCAN_MAX) : last[0];
     const commits: Commit[] = [];
@@ -83,7 +126,7 @@ export class SqliteLogReader {
       if (commit.position <= after || !lets(filter, commit.stream)) continue;
       commits.push(commit);
       bytes += commit.packed.length;
-      if (commits.length >= max || bytes >= PAGE_BYTES_MAX) {
+      if (commits.length >= max || bytes >= most) {
         return { commits, scannedTo: commit.position, atEnd: false };
       }
     }
@@ -109,8 +152,8 @@ export class SqliteLogReader {
   }
 }
 
-/** More than a stream can hold, and one more is still an SQLite integer. */
-const NO_LIMIT = Number.MAX_SAFE_INTEGER - 1;
+const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 const LAST_CHARACTER = '\u{10FFFF}';
 
 const toCommit = ([id, stream, firstRevision, count, packed]: Row): Commit => ({
@@ -137,15 +180,12 @@ const prepare = (db: Sqlite.Database) => ({
     .raw(),
   // Index appends_by_stream, twice: the append that holds the first revision asked for, then onwards from it.
   stream: db
-    .prepare<
-      [{ id: number; from: number; appends: number }],
-      [id: number, firstRevision: number, count: number, packed: string]
-    >(
+    .prepare<[{ id: number; from: number }], [id: number, firstRevision: number, count: number, packed: string]>(
       `SELECT id, first_revision, count, packed FROM appends
        WHERE stream = @id AND first_revision >= coalesce(
          (SELECT max(first_revision) FROM appends WHERE stream = @id AND first_revision <= @from), 0)
          AND first_revision + count > @from
-       ORDER BY first_revision LIMIT @appends`,
+       ORDER BY first_revision`,
     )
     .raw(),
   // Index appends_by_stream; the append that was read last tells where to go on, so that pages do not begin at 0 again.

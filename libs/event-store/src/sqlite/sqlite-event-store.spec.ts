@@ -18,7 +18,7 @@ eventStoreContract('SqliteEventStore', async () => {
     await store.stop();
     await rm(folder, { recursive: true });
   };
-  return { store, reopen, dispose, ownsAlone: true };
+  return { store, reopen, dispose, ownsAlone: true, appendsRead: () => store.stats().appendsRead };
 });
 
 const fatal = (error: unknown): void => {

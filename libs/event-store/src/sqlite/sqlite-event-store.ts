@@ -4,9 +4,9 @@ import type {
   AppendOutcome,
   Commit,
   Envelope,
-  Filter,
   NewEvent,
   Position,
+  ReadAllOptions,
   RecordedEvent,
   Revision,
   StreamName,
@@ -38,8 +38,13 @@ export class LogFailed extends Error {
   readonly retryable = false;
 }
 
-/** What went through the store since its start. */
-export type StoreStats = { readonly appends: number; readonly commits: number; readonly bytes: number };
+/** What went through the store since its start, and how many appends reads of one stream have looked at. */
+export type StoreStats = {
+  readonly appends: number;
+  readonly commits: number;
+  readonly bytes: number;
+  readonly appendsRead: number;
+};
 
 const LOCK_WAIT_MS = 5000;
 /** 32 MB of log, then a checkpoint, then the same file again from its start. */
@@ -102,7 +107,11 @@ export class SqliteEventStore extends EventStore {
     return this.#open(this.#reader).readStream(stream, options);
   }
 
-  async readAll(after: Position, options: { limit: number; filter?: Filter }): Promise<readonly Commit[]> {
+  readPages(stream: StreamName, options: { from?: Revision } = {}): AsyncIterable<readonly RecordedEvent[]> {
+    return this.#open(this.#reader).readPages(stream, options);
+  }
+
+  async readAll(after: Position, options: ReadAllOptions): Promise<readonly Commit[]> {
     return this.#open(this.#reader).readAll(after, options);
   }
 
@@ -115,7 +124,7 @@ export class SqliteEventStore extends EventStore {
   }
 
   stats(): StoreStats {
-    return { ...this.#stats };
+    return { ...this.#stats, appendsRead: this.#reader?.appendsRead ?? 0 };
   }
 
   async #start(): Promise<void> {

@@ -168,13 +168,13 @@ describe('the SQLite log', () => {
     const reader = openSqliteLogReader(folder);
     expect(reader.head()).toBe(LOG_START);
     await append(store, -1, 'one');
-    expect(reader.readStream(A)).toHaveLength(1);
+    expect(await reader.readStream(A)).toHaveLength(1);
     expect(await reader.readAll(LOG_START, { limit: 5 })).toHaveLength(1);
     expect(reader.head()).toBe(await store.head());
     reader.close();
     await store.stop();
     const later = openSqliteLogReader(folder);
-    expect(later.readStream(A)).toHaveLength(1);
+    expect(await later.readStream(A)).toHaveLength(1);
     later.close();
   });
 
