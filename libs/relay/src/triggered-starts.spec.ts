@@ -58,9 +58,15 @@ describe('TriggeredStarts', () => {
 
   it('takes any JSON as the input of the configured workflow, and nothing else out of it', async () => {
     const starts = startsOf('known');
-    const tricks = ['1,"namespace":"other"', '1},{"a":2', '{"a":1,"a":2}', '{"__proto__":{}}', '\uFEFF1', ''];
-    await handle(starts, [message('{ "total" : 7 }'), ...tricks.map((trick) => message(trick)), message('null')]);
-    expect([...runs.runs.values()].map(({ input }) => input)).toEqual([{ total: 7 }, null]);
+    const tricks = ['1,"namespace":"other"', '1},{"a":2', '{"a":1,"a":2}', '{"__proto__":{}}', ''];
+    const marked = message('\uFEFF1');
+    await handle(starts, [
+      message('{ "total" : 7 }'),
+      ...tricks.map((trick) => message(trick)),
+      marked,
+      message('null'),
+    ]);
+    expect([...runs.runs.values()].map(({ input }) => input)).toEqual([{ total: 7 }, 1, null]);
     expect(letters().map(({ value }) => String(value))).toEqual(tricks);
   });
 
