@@ -227,6 +227,18 @@ describe('an answer that failed', () => {
     },
   );
 
+  it('is not read to an end that never comes: its connection is dropped', async () => {
+    let dropped = (): void => undefined;
+    const closed = new Promise<void>((resolve) => (dropped = resolve));
+    const verdict = await attempt((socket) => {
+      socket.on('close', dropped);
+      const flood = (): void => void socket.write('x'.repeat(16_384), (error) => void (error ?? setImmediate(flood)));
+      socket.write(http(head('503 No', 'connection: close')), flood);
+    });
+    expect(verdict).toMatchObject({ error: { name: 'HTTP.503' } });
+    await closed;
+  });
+
   it('leaves a connection that is good for the next when it was read whole', async () => {
     const { server, origin } = await serve(
       (socket) => void socket.write(http(head('503 No', 'content-length: 4'), 'busy')),
