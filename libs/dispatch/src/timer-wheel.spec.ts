@@ -7,7 +7,7 @@ const LATE_MS_MAX = 20;
 
 const wheelAndClock = () => {
   const clock = new TestClock();
-  return { clock, wheel: new TimerWheel(clock) };
+  return { clock, wheel: new TimerWheel(clock, (_turns, call) => call()) };
 };
 
 describe('TimerWheel', () => {

@@ -6,6 +6,14 @@ const SLOTS = 4096;
 const CLOCK_JUMP_MS = 250;
 const CLOCK_CHECK_MS = 1_000;
 
+/** So late, the process stood still: answers may wait in its sockets, of which one turn reads 64 KB each, and their ends. */
+const STALL_MS = 50;
+const TURNS_AFTER_STALL = 16;
+
+const afterLoopTurns = (turns: number, call: () => void): void => {
+  setImmediate(() => (turns > 1 ? afterLoopTurns(turns - 1, call) : call()));
+};
+
 /** One wait. Opaque to callers: hand it back to `cancel`. */
 export type Timer = {
   tick: number;
@@ -19,7 +27,8 @@ export type Timer = {
 /**
  * The one timer structure of the dispatcher: deadlines of exchanges (a delay, by the monotonic clock) and dues of runs
  * (an instant, by the wall clock). Placing and taking back cost a set operation. Fires each wait once and never early:
- * when the wall clock jumps, what is due by it is placed anew within a second.
+ * when the wall clock jumps, what is due by it is placed anew within a second. What is due fires only after all that had
+ * come by then was read: a process that stood still drops no answer that waits in its sockets.
  */
 export class TimerWheel {
   private readonly slots: Bag<Timer>[] = Array.from({ length: SLOTS }, () => new Bag<Timer>());
@@ -29,9 +38,13 @@ export class TimerWheel {
   private wallAheadMs: number;
   private checkedAtMs: number;
   private stopPump: (() => void) | null = null;
+  private pumping = false;
   private stopped = false;
 
-  constructor(private readonly clock: Clock) {
+  constructor(
+    private readonly clock: Clock,
+    private readonly afterTurns: (turns: number, call: () => void) => void = afterLoopTurns,
+  ) {
     this.lastTick = this.tickOf(clock.monotonicMs());
     this.wallAheadMs = clock.nowMs() - clock.monotonicMs();
     this.checkedAtMs = clock.monotonicMs();
@@ -79,27 +92,34 @@ export class TimerWheel {
     timer.slot = this.slots[timer.tick % SLOTS] ?? null;
     timer.slot?.add(timer);
     this.size += 1;
-    if (this.stopPump === null) this.pumpLater();
+    if (!this.pumping) this.pumpLater();
     return timer;
   }
 
   private pumpLater(): void {
-    this.stopPump = this.clock.after(TICK_MS, () => this.pump());
+    this.pumping = true;
+    const dueMs = this.clock.monotonicMs() + TICK_MS;
+    this.stopPump = this.clock.after(TICK_MS, () => {
+      // The loop calls timers before it reads, and more time may pass while it reads.
+      const nowMs = this.clock.monotonicMs();
+      this.afterTurns(nowMs - dueMs > STALL_MS ? TURNS_AFTER_STALL : 1, () => this.pump(nowMs));
+    });
   }
 
-  private pump(): void {
-    this.stopPump = null;
-    const nowMs = this.clock.monotonicMs();
+  /** Fires what was due by then. */
+  private pump(nowMs: number): void {
+    if (this.stopped) return;
     if (nowMs - this.checkedAtMs >= CLOCK_CHECK_MS) this.checkWallClock(nowMs);
     const tick = this.tickOf(nowMs);
     const from = Math.max(this.lastTick + 1, tick - SLOTS + 1);
-    this.lastTick = tick;
+    this.lastTick = Math.max(this.lastTick, tick);
     for (let passed = from; passed <= tick; passed++) {
       const slot = this.slots[passed % SLOTS];
       if (slot === undefined || slot.size === 0) continue;
       for (const timer of slot.items()) if (timer.slot === slot && timer.tick <= tick) this.fire(timer);
     }
-    if (this.size > 0 && this.stopPump === null) this.pumpLater();
+    this.pumping = false;
+    if (this.size > 0) this.pumpLater();
   }
 
   private fire(timer: Timer): void {

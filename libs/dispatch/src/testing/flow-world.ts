@@ -46,7 +46,7 @@ export class Flow {
   readonly refusing = new Set<string>();
 
   constructor(options: Partial<FlowOptions> = {}) {
-    const wheel = new TimerWheel(this.clock);
+    const wheel = new TimerWheel(this.clock, (_turns, call) => call());
     const chance = { jitter: () => 0.999, hex: () => '' };
     const breaker = { faults: 5, openMs: 1_000, openMaxMs: 60_000 };
     const all = { attemptsMax: 1_024, perOriginMax: 512, limits: [], breaker, ...options };
