@@ -15,7 +15,8 @@ export class AnswerInterceptor implements NestInterceptor<Answer | undefined, st
   }
 }
 
-const shape = (
+/** Sets status and headers of the reply, and gives its body. */
+export const shape = (
   { method, headers: asked }: HttpRequest,
   reply: HttpReply,
   { text, position, etag = null, status, headers }: Answer,

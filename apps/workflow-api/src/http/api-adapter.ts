@@ -9,7 +9,7 @@ import { echoRequestId } from './request-id.js';
 import { problemHeaders, problemStatus, problemText, type Problem } from './problems.js';
 import { bodyTypesOf } from './endpoint.js';
 import { sendProblem } from './raw-answer.js';
-import { JSON_TYPES, parseMediaType, readBody } from './request-body.js';
+import { isPlainJson, JSON_TYPES, parseMediaType, readBody } from './request-body.js';
 import { RouteTable } from './route-table.js';
 
 export type HttpLimits = {
@@ -86,6 +86,7 @@ export class ApiAdapter extends FastifyAdapter {
       exposeHeadRoutes: true,
       forceCloseConnections: false,
       return503OnClosing: false,
+      skipMiddie: true,
     });
     const handle = listener;
     this.listener = (request, response) => {
@@ -140,11 +141,14 @@ const createHttpServer = (limits: HttpLimits): Server => {
 /** Bodies come to handlers as bytes, of the media types of the endpoint. */
 const takeBytes = (fastify: FastifyInstance, bodyMaxBytes: number): void => {
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('*', (request, payload, done) => {
+  // The first is found without a search: it is what nearly all send.
+  fastify.addContentTypeParser(['application/json', '*'], (request, payload, done) => {
     // Of a path that does not exist there is more to say than that its body is of the wrong type.
     if (request.is404) return done(null);
-    const media = parseMediaType(request.headers, bodyTypesOf(request.routeOptions.config) ?? JSON_TYPES);
-    if ('problem' in media) return done(new BodyRefused(media.problem));
+    if (!isPlainJson(request.headers)) {
+      const media = parseMediaType(request.headers, bodyTypesOf(request.routeOptions.config) ?? JSON_TYPES);
+      if ('problem' in media) return done(new BodyRefused(media.problem));
+    }
     // Fastify hands over the request itself as payload as long as no hook changes it.
     readBody(payload as IncomingMessage, bodyMaxBytes, (body) => {
       if (Buffer.isBuffer(body)) done(null, body);

@@ -1,6 +1,17 @@
-import { applyDecorators, Delete, Get, HttpCode, Post, Put, SetMetadata, type Type } from '@nestjs/common';
+import {
+  applyDecorators,
+  Delete,
+  Get,
+  HttpCode,
+  Post,
+  Put,
+  SetMetadata,
+  UseInterceptors,
+  type Type,
+} from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import type { z } from 'zod';
+import { AnswerInterceptor } from './answer.interceptor.js';
 import type { ProblemCode } from './problems.js';
 
 /** Values of one name, taken by every parameter and the body of an endpoint, make one request that works as it stands. */
@@ -66,8 +77,18 @@ export type HeaderName = keyof typeof HEADERS;
 const ROUTES = { get: Get, post: Post, put: Put, delete: Delete } as const;
 const ENDPOINT = 'stepwell:endpoint';
 
-/** Makes a method of a controller the handler of an endpoint: its route, the status of its answers, the types of its body. */
+/** Makes a method of a controller the handler of an endpoint. What it returns, an `Answer`, is made a reply of. */
 export const Endpoint = (endpoint: EndpointDescription): MethodDecorator =>
+  applyDecorators(RouteOf(endpoint), UseInterceptors(AnswerInterceptor));
+
+/**
+ * As `Endpoint`, for a handler that shapes its reply itself. Only for the hottest route: an interceptor costs rxjs and a dozen
+ * promises a request. Guards, interceptors and filters of the app hold for it as for all others.
+ */
+export const HotEndpoint = (endpoint: EndpointDescription): MethodDecorator => RouteOf(endpoint);
+
+/** The route, the status of its answers, the types of its body. */
+const RouteOf = (endpoint: EndpointDescription): MethodDecorator =>
   applyDecorators(
     ROUTES[endpoint.method](endpoint.path.replace(/\{(\w+)\}/g, ':$1')),
     HttpCode(endpoint.status ?? 200),

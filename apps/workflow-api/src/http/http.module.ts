@@ -1,6 +1,5 @@
 import { Module } from '@nestjs/common';
-import { APP_FILTER, APP_INTERCEPTOR, APP_PIPE, HttpAdapterHost } from '@nestjs/core';
-import { AnswerInterceptor } from './answer.interceptor.js';
+import { APP_FILTER, APP_PIPE, HttpAdapterHost } from '@nestjs/core';
 import { ProcessReport } from '../../../modules/src/process-report.js';
 import { ServerClosing, type ApiAdapter } from './api-adapter.js';
 import { ProblemFilter } from './problem.filter.js';
@@ -11,7 +10,6 @@ import { StrictPipe } from './strict.pipe.js';
 @Module({
   providers: [
     { provide: APP_PIPE, useClass: StrictPipe },
-    { provide: APP_INTERCEPTOR, useClass: AnswerInterceptor },
     { provide: APP_FILTER, useClass: ProblemFilter },
     { provide: ServerClosing, inject: [HttpAdapterHost], useFactory: (host: Host) => host.httpAdapter.closing },
     { provide: RouteTable, inject: [HttpAdapterHost], useFactory: (host: Host) => host.httpAdapter.routes },

@@ -60,18 +60,21 @@ export const DEFINITION_TYPES = [
   'text/x-yaml',
 ] as const;
 
+/** What nearly every client sends, and every endpoint with a body takes. */
+export const isPlainJson = (headers: IncomingHttpHeaders): boolean =>
+  headers['content-type'] === JSON_TYPES[0] && headers['content-encoding'] === undefined;
+
 /** The media type of the body in lower case, or why it is not taken: other types, other encodings, none at all. */
 export const parseMediaType = (
   headers: IncomingHttpHeaders,
   known: readonly string[],
 ): { readonly type: string } | { readonly problem: Problem } => {
+  if (isPlainJson(headers)) return { type: JSON_TYPES[0] };
   const header = headers['content-type'];
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
     return unsupported(`The body has Content-Encoding ${shown(encoding)}; send it as it is.`, known);
   }
-  // What nearly every client sends, first.
-  if (header === 'application/json') return { type: header };
   if (header === undefined) return unsupported('The body has no Content-Type.', known);
   const [type = '', ...parameters] = header.split(';').map((part) => part.trim().toLowerCase());
   if (!known.includes(type)) return unsupported(`The body has Content-Type ${shown(header)}.`, known);

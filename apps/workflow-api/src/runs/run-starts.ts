@@ -1,11 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Observable } from 'rxjs';
 import { Runs, type LoadedRun, type RunId, type StartReply } from '#engine';
 import { Bag, Clock, type Config } from '#runtime';
 import { CONFIG } from '../../../modules/src/tokens.js';
 import type { Answer } from '../http/answer.js';
 import { ServerClosing } from '../http/api-adapter.js';
-import type { HttpRequest } from '../http/exchange.js';
+import { shape } from '../http/answer.interceptor.js';
+import type { HttpReply, HttpRequest } from '../http/exchange.js';
+import { parseQuery } from '../http/json-body.js';
+import { NoQuery } from '../http/parameters.js';
 import { rejectionProblem, STORAGE_UNAVAILABLE, unavailableProblem } from '../http/failures.js';
 import { HttpProblem, type Problem } from '../http/problems.js';
 import { CataloguePlans } from '../workflows/catalogue-plans.js';
@@ -50,9 +52,10 @@ export class RunStarts {
     });
   }
 
-  /** The answer to a start; with `Prefer: wait` it comes at the end of the run, or when the wait is over. */
-  async start(request: HttpRequest): Promise<Answer | Observable<Answer>> {
+  /** The body of the reply; with `Prefer: wait` it comes at the end of the run, or when the wait is over. */
+  async start(request: HttpRequest, reply: HttpReply): Promise<string | null> {
     if (this.#closing.aborted) throw new HttpProblem(STOPPING);
+    if (request.url.includes('?')) parseQuery(NoQuery, request.query);
     const start = parseStart(request.headers, request.body, this.#limits.payloadMaxBytes);
     request.runId = start.runId;
     const found = toStartable(start, this.#plans);
@@ -61,60 +64,71 @@ export class RunStarts {
         ? await found.catch((refusal: unknown) => replayable(this.#runs, start, refusal))
         : found;
     const command = toCommand(start, startable, this.#limits.tagsMax);
-    const reply = await new Promise<StartReply>((settle) =>
+    const started = await new Promise<StartReply>((settle) =>
       this.#runs.start(start.runId, command, startable.plan, start.origin, settle),
     );
-    if (reply.status === 'unavailable') throw new HttpProblem(unavailableProblem(reply.cause), { cause: reply.cause });
-    if (reply.status === 'rejected') throw new HttpProblem(rejectionProblem(reply.rejection, startable.plan));
-    return this.#answer(start, reply);
+    if (started.status === 'unavailable')
+      throw new HttpProblem(unavailableProblem(started.cause), { cause: started.cause });
+    if (started.status === 'rejected') throw new HttpProblem(rejectionProblem(started.rejection, startable.plan));
+    return shape(request, reply, await this.#answer(start, started, reply));
   }
 
   #answer(
     { runId, waitSeconds }: Start,
     { status, started, startedAt, position }: Extract<StartReply, { status: 'started' | 'replayed' }>,
-  ): Answer | Observable<Answer> {
+    reply: HttpReply,
+  ): Answer | Promise<Answer> {
     const headers: Record<string, string> = { location: `/v1/runs/${started.id}` };
     if (status === 'replayed') headers['idempotent-replayed'] = 'true';
     if (waitSeconds === null) return { text: startedText(started, startedAt), position, headers };
     headers['preference-applied'] = `wait=${waitSeconds}`;
-    return this.#answerAtEnd(runId, waitSeconds * 1_000, headers);
+    return this.#answerAtEnd(runId, waitSeconds * 1_000, headers, reply);
   }
 
   /**
-   * 200 with the run when it ends in time, else 202 with the run so far. Nest gives up the wait when the client goes. A
-   * fault in making the answer is the caller's alone: it must not reach the engine, which calls back out of a commit.
+   * 200 with the run when it ends in time, else 202 with the run so far. A fault in making the answer is the caller's alone:
+   * it must not reach the engine, which calls back out of a commit.
    */
-  #answerAtEnd(runId: RunId, waitMs: number, headers: Record<string, string>): Observable<Answer> {
-    return new Observable<Answer>((subscriber) => {
-      const settle = (make: () => Answer): void => {
-        if (subscriber.closed) return;
-        try {
-          subscriber.next(make());
-          subscriber.complete();
-        } catch (error) {
-          subscriber.error(error);
-        }
-      };
-      const answerOf = (loaded: LoadedRun | null): Answer => {
-        if (loaded === null) throw new HttpProblem(STORAGE_UNAVAILABLE);
-        const { run, plan, position } = loaded;
-        return { text: runText(run, plan), position, headers, status: run.status === 'running' ? 202 : 200 };
-      };
-      const giveUp = (): void => {
-        this.#runs.load(runId).then(
-          (loaded) => settle(() => answerOf(loaded)),
-          (error: unknown) => subscriber.error(error),
-        );
-      };
-      // A start that was on its way to the log when the server was told to stop waits for nothing any more.
-      const takeBack = this.#clock.after(this.#closing.aborted ? 0 : waitMs, giveUp);
-      const wait: Wait = { giveUp, place: -1 };
-      this.#waits.add(wait);
-      subscriber.add(() => {
+  #answerAtEnd(
+    runId: RunId,
+    waitMs: number,
+    headers: Record<string, string>,
+    { raw: response }: HttpReply,
+  ): Promise<Answer> {
+    return new Promise<Answer>((resolve, reject) => {
+      let stopWaiting: (() => void) | null = null;
+      let settled = false;
+      /** False when it was settled before. */
+      const settle = (): boolean => {
+        if (settled) return false;
+        settled = true;
+        stopWaiting?.();
         takeBack();
         this.#waits.delete(wait);
+        return true;
+      };
+      const answer = (loaded: LoadedRun | null): void => {
+        try {
+          if (loaded === null) throw new HttpProblem(STORAGE_UNAVAILABLE);
+          const { run, plan, position } = loaded;
+          resolve({ text: runText(run, plan), position, headers, status: run.status === 'running' ? 202 : 200 });
+        } catch (error) {
+          reject(error);
+        }
+      };
+      const giveUp = (): void => {
+        if (settle()) this.#runs.load(runId).then(answer, reject);
+      };
+      const wait: Wait = { giveUp, place: -1 };
+      // A start that was on its way to the log when the server was told to stop waits for nothing any more.
+      const takeBack = this.#clock.after(this.#closing.aborted ? 0 : waitMs, giveUp);
+      this.#waits.add(wait);
+      response.on('close', settle);
+      const stop = this.#runs.whenEnded(runId, (loaded) => {
+        if (settle()) answer(loaded);
       });
-      subscriber.add(this.#runs.whenEnded(runId, (loaded) => settle(() => answerOf(loaded))));
+      if (settled) stop();
+      else stopWaiting = stop;
     });
   }
 }

@@ -1,8 +1,7 @@
 import { Body, Controller, Headers, Param, Query, Req, Res } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Observable } from 'rxjs';
 import type { Answer } from '../http/answer.js';
-import { Endpoint } from '../http/endpoint.js';
+import { Endpoint, HotEndpoint } from '../http/endpoint.js';
 import type { HttpReply, HttpRequest } from '../http/exchange.js';
 import { NoQuery } from '../http/parameters.js';
 import { CANCEL_RUN, CancelRequest } from './endpoints/cancel-run.js';
@@ -24,12 +23,9 @@ export class RunsController {
     private readonly streams: EventStreams,
   ) {}
 
-  @Endpoint(START_RUN)
-  start(
-    @Query({ schema: NoQuery }) _query: NoQuery,
-    @Req() request: HttpRequest,
-  ): Promise<Answer | Observable<Answer>> {
-    return this.starts.start(request);
+  @HotEndpoint(START_RUN)
+  start(@Req() request: HttpRequest, @Res({ passthrough: true }) reply: HttpReply): Promise<string | null> {
+    return this.starts.start(request, reply);
   }
 
   @Endpoint(LIST_RUNS)
