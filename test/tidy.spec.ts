@@ -64,6 +64,16 @@ const RULES: readonly Rule[] = [
     example: ['libs/a/src/a.ts', 'timer.unref();'],
   },
   {
+    name: 'types of nodes, statuses, outcomes and the pattern of names stand in the domain alone',
+    // The settings cannot import it; test/settings.spec.ts holds their pattern to the domain's.
+    applies: (path) => isProduct(path) && !/^libs\/domain\/|^libs\/runtime\/src\/settings\.ts$/.test(path),
+    breaks: (line) =>
+      /'sequence', *'parallel'|'completed', *'failed'|'waiting-retry', *'|'refused', *'not-executed'|_-\]\{0,63\}/.test(
+        line,
+      ),
+    example: ['apps/a/src/a.ts', "const TYPES = ['step', 'sequence', 'parallel'];"],
+  },
+  {
     name: 'no name of ours is one of the banned words',
     applies: isCode,
     breaks: (line) =>

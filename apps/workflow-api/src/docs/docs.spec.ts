@@ -2,8 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { NODE_TYPES, nodeSchemaName } from '#domain';
 import { startTestApi, type TestApi } from '../../testing/test-api.js';
 import { OPENAPI_PATH, openApiYaml } from './openapi-yaml.js';
+import { HELD_DEFINITION, WELCOME_DEFINITION } from './example-definitions.js';
 import { describeApi } from '../workflow-api.module.js';
 
 /** Compiled files lie in `dist`, one folder below the root. */
@@ -21,6 +24,33 @@ describe('the OpenAPI document', () => {
     const file = readFileSync(join(ROOT, OPENAPI_PATH), 'utf8');
     expect(parse(file)).toEqual(running);
     expect(file).toBe(openApiYaml(await describeApi()));
+  });
+
+  it('says what may stand in a definition, down to the last node', async () => {
+    const { components } = await describeApi();
+    const said = new Set<string>();
+    const silent: string[] = [];
+    const walk = (schema: any, at: string): void => {
+      if (schema.$ref !== undefined) {
+        const name = schema.$ref.slice('#/components/schemas/'.length);
+        // The input and the output of a node are any JSON.
+        if (said.has(name) || name === 'Constant') return;
+        said.add(name);
+        return walk(components.schemas[name], name);
+      }
+      const open = schema.properties === undefined && schema.additionalProperties === undefined;
+      const says = ['const', 'enum', 'oneOf', 'items'].some((keyword) => keyword in schema);
+      const isText = [schema.type].flat().some((type) => ['string', 'integer', 'number', 'boolean'].includes(type));
+      if (open && !says && !isText) silent.push(at);
+      for (const [key, member] of Object.entries(schema.properties ?? {})) walk(member, `${at}.${key}`);
+      for (const each of [schema.items, schema.additionalProperties, ...(schema.oneOf ?? [])])
+        if (typeof each === 'object') walk(each, `${at}[]`);
+    };
+    walk(components.schemas['Definition'], 'Definition');
+    expect(silent).toEqual([]);
+    expect([...said].sort()).toEqual(
+      [...NODE_TYPES.map(nodeSchemaName), 'TreeNode', 'Retry', 'StepTimeouts', 'Timeouts'].sort(),
+    );
   });
 
   it('tells of every route and of no other', async () => {
@@ -95,4 +125,15 @@ describe('Swagger UI', () => {
       expect(JSON.parse(response.body).code).toBe('route-not-found');
     },
   );
+});
+
+describe('GET /schemas/definition.json', () => {
+  it('is a schema that definitions fit, and that says where one does not', async () => {
+    const response = await fetch(`${api.url}/schemas/definition.json`);
+    expect(response.headers.get('content-type')).toContain('application/json');
+    const fits = new Ajv2020({ strict: false, allErrors: true }).compile((await response.json()) as object);
+    expect([fits(WELCOME_DEFINITION), fits(HELD_DEFINITION)]).toEqual([true, true]);
+    expect(fits({ root: { type: 'sequence', steps: [{ type: 'pass', nam: 'a' }] } })).toBe(false);
+    expect(fits.errors?.map(({ instancePath }) => instancePath)).toContain('/root/steps/0');
+  });
 });

@@ -2,6 +2,7 @@ import type { DynamicModule, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { z } from 'zod';
+import { DEFAULT_COMPILE_LIMITS, definitionSchemas, NODE_TYPES, nodeSchemaName } from '#domain';
 import { PROBLEMS, type ProblemCode } from '../http/problems.js';
 import {
   endpointsOf,
@@ -12,6 +13,7 @@ import {
   type Parameter,
 } from '../http/endpoint.js';
 import { ProblemShape } from './service-schemas.js';
+import { DefinitionShape } from './workflow-schemas.js';
 
 export type JsonObject = { readonly [name: string]: unknown };
 export type OpenApiDocument = {
@@ -21,6 +23,7 @@ export type OpenApiDocument = {
   readonly components: { readonly schemas: JsonObject };
 };
 
+const COMPONENTS = '#/components/schemas/';
 const DESCRIPTION =
   'Durable workflows over HTTP. Every error is a problem (RFC 9457) whose `type` is an address of this server. Lists are paged by cursors.';
 
@@ -190,7 +193,7 @@ const problemResponses = (codes: readonly ProblemCode[]): JsonObject => {
 };
 
 /** To the component that a schema with an id is. */
-const ref = (schema: z.ZodType): JsonObject => ({ $ref: `#/components/schemas/${schema.meta()?.id}` });
+const ref = (schema: z.ZodType): JsonObject => ({ $ref: `${COMPONENTS}${schema.meta()?.id}` });
 
 const CONVERSION = {
   io: 'input',
@@ -207,9 +210,21 @@ const jsonSchema = (schema: z.ZodType): JsonObject => {
 
 /** All schemas that have an id, by its order; those inside others become references. */
 const componentSchemas = (): JsonObject => {
-  const { schemas } = z.toJSONSchema(z.globalRegistry, { ...CONVERSION, uri: (id) => `#/components/schemas/${id}` });
-  const inOrder = Object.entries(schemas).sort(([a], [b]) => (a < b ? -1 : 1));
+  const { schemas } = z.toJSONSchema(z.globalRegistry, { ...CONVERSION, uri: (id) => `${COMPONENTS}${id}` });
+  const ofDefinitions = definitionComponents();
+  const taken = Object.keys(ofDefinitions).filter((id) => id in schemas && id !== DefinitionShape.meta()?.id);
+  if (taken.length > 0) throw new Error(`two components are named ${taken.join(', ')}`);
+  const inOrder = Object.entries<object>({ ...schemas, ...ofDefinitions }).sort(([a], [b]) => (a < b ? -1 : 1));
   return Object.fromEntries(inOrder.map(([id, schema]) => [id, withoutIdentity(schema)]));
+};
+
+/** What may stand in a definition; who shows it is told which member tells one node from another. */
+const definitionComponents = (): Readonly<Record<string, JsonObject>> => {
+  const text = JSON.stringify(definitionSchemas(DEFAULT_COMPILE_LIMITS)).replaceAll('#/$defs/', COMPONENTS);
+  // Schemas by name, as the domain has made them.
+  const schemas = JSON.parse(text) as Record<string, JsonObject>;
+  const mapping = Object.fromEntries(NODE_TYPES.map((type) => [type, `${COMPONENTS}${nodeSchemaName(type)}`]));
+  return { ...schemas, TreeNode: { ...schemas['TreeNode'], discriminator: { propertyName: 'type', mapping } } };
 };
 
 /** A component is named by its place in the document. */

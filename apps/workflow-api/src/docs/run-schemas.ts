@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ATTEMPT_OUTCOMES, NODE_TYPES, RUN_STATUSES, STEP_STATUSES } from '#domain';
 
 /** The shapes of answers about runs, for the OpenAPI document and its test. Answers are not validated when they are sent. */
 const Instant = z.iso.datetime().describe('ISO 8601, UTC.');
@@ -9,24 +10,16 @@ export const ErrorShape = z
   .strictObject({ name: z.string(), cause: z.string().nullable() })
   .meta({ id: 'Error', description: 'What went wrong: a name to match on, and the reason in words.' });
 
-const RunStatus = z.enum(['running', 'completed', 'failed', 'cancelled', 'timed-out']);
-const StepStatus = z.enum([
-  'pending',
-  'scheduled',
-  'running',
-  'waiting-retry',
-  'completed',
-  'failed',
-  'cancelled',
-  'skipped',
-]);
-const StepType = z.enum(['step', 'sequence', 'parallel', 'pass', 'succeed', 'fail']);
+const RunStatus = z.enum(RUN_STATUSES);
+/** `pending` is shown of nodes that the run has not entered. */
+const StepStatus = z.enum(['pending', ...STEP_STATUSES]);
+const StepType = z.enum(NODE_TYPES);
 const Version = z.union([z.int(), z.literal('draft')]).nullable();
 
 export const AttemptShape = z
   .strictObject({
     number: z.int().describe('Counts from 1.'),
-    outcome: z.enum(['running', 'succeeded', 'refused', 'not-executed', 'may-have-executed', 'unknown']),
+    outcome: z.enum(ATTEMPT_OUTCOMES),
     status: z.int().nullable().describe('The HTTP status of the answer.'),
     error: ErrorShape.nullable(),
     body: z.string().nullable().describe('The beginning of an answer that failed, as text: 4 KiB at most.'),

@@ -114,4 +114,6 @@ export const ReadinessShape = z
 
 export const LivenessShape = z.strictObject({ status: z.literal('alive') }).meta({ id: 'Liveness' });
 
+export const DefinitionSchemaShape = z.looseObject({ $schema: z.string() }).meta({ id: 'DefinitionSchema' });
+
 export const OpenApiShape = z.looseObject({ openapi: z.string() }).meta({ id: 'OpenApi' });

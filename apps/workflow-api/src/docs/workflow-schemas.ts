@@ -15,8 +15,11 @@ export const FindingShape = z
   })
   .meta({ id: 'Finding', description: 'One thing that is wrong, or worth a look, in a definition.' });
 
+/** Any object here: the compiler reads definitions. The documents have the schema that is made of its tables. */
+export const DefinitionShape = z.looseObject({}).meta({ id: 'Definition' });
+
 const definition = {
-  definition: z.unknown().describe('The document as JSON.'),
+  definition: DefinitionShape,
   source: z.string().nullable().describe('The document as its author sent it, when that was YAML.'),
 };
 
@@ -75,18 +78,3 @@ export const ArchivedShape = z.strictObject({ name: z.string(), archivedAt: Inst
 export const ValidationShape = z
   .strictObject({ valid: z.boolean(), findings: z.array(FindingShape) })
   .meta({ id: 'Validation' });
-
-/** For the document alone: the compiler reads definitions, and says what is wrong with them far better. */
-export const DefinitionShape = z
-  .looseObject({
-    format: z.literal('tree').optional(),
-    description: z.string().optional(),
-    tags: Labels.optional(),
-    target: z.string().optional().describe('Base of the relative urls of steps.'),
-    retry: z.looseObject({}).optional(),
-    timeouts: z.looseObject({}).optional(),
-    root: z
-      .looseObject({ type: z.enum(['step', 'sequence', 'parallel', 'pass', 'succeed', 'fail']) })
-      .describe('The tree of nodes.'),
-  })
-  .meta({ id: 'Definition', description: 'A definition in the tree format.' });

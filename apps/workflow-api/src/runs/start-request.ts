@@ -1,11 +1,13 @@
 import { z } from 'zod';
+import { NAME_PATTERN } from '#domain';
+import { DefinitionShape } from '../docs/workflow-schemas.js';
 import { ID_SUFFIX } from './run-id.js';
 
 const VISIBLE_TEXT = /^[^\p{Cc}]*$/u;
 
 export const Name = z
   .string()
-  .regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, 'must be a letter, then up to 63 letters, digits, "_" or "-"');
+  .regex(new RegExp(NAME_PATTERN), 'must be a letter, then up to 63 letters, digits, "_" or "-"');
 export const Label = z.string().min(1).max(255).regex(VISIBLE_TEXT, 'must not hold control characters');
 /** How many there may be is a setting, and counts those of the definition too. */
 export const Tags = z.record(
@@ -23,7 +25,7 @@ export const StartRequest = z
   .strictObject({
     workflow: Name.optional(),
     version: z.union([z.int(VERSION).min(1, VERSION), z.literal('draft')], VERSION).optional(),
-    definition: z.looseObject({}).optional(),
+    definition: DefinitionShape.optional(),
     input: z.unknown().optional(),
     namespace: Name.optional(),
     queue: Name.optional(),

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { StoredDefinition, Version, Workflow } from '#domain';
+import { isName, type StoredDefinition, type Version, type Workflow } from '#domain';
 import { Catalogue } from '#engine';
 import type { Answer } from '../http/answer.js';
 import { HttpProblem } from '../http/problems.js';
@@ -82,7 +82,7 @@ const nameCursor = (name: string): string => Buffer.from(name).toString('base64u
 const parseNameCursor = (cursor: string | undefined): string | null => {
   if (cursor === undefined) return null;
   const name = Buffer.from(cursor, 'base64url').toString();
-  if (nameCursor(name) === cursor && /^[A-Za-z][A-Za-z0-9_-]{0,63}$/.test(name)) return name;
+  if (nameCursor(name) === cursor && isName(name)) return name;
   const detail = 'Give the nextCursor of a page of this very list.';
   throw new HttpProblem({
     code: 'cursor-invalid',

@@ -19,7 +19,7 @@ export const definitionSchemas = (limits: CompileLimits): Readonly<Record<string
     objectSchema({ description, table }, limits);
   return {
     Definition: schemaOf('A definition in the tree format: what a workflow does.', DEFINITION_MEMBERS),
-    Node: {
+    TreeNode: {
       description: 'A node of the tree, by its type.',
       oneOf: NODE_TYPES.map((type) => ({ $ref: `#/$defs/${nodeSchemaName(type)}` })),
     },

@@ -35,13 +35,13 @@ export const LATER_NODE_MEMBERS: readonly string[] = ['as', 'catch', 'dynamic'];
 export const LATER_TYPES: readonly string[] = ['map', 'choice', 'repeat', 'wait', 'signal', 'log', 'run', 'use'];
 
 /** One node, read by whoever asked for it. */
-export const node: Kind<unknown> = { schema: () => ({ $ref: '#/$defs/Node' }), read: (value) => value };
+export const node: Kind<unknown> = { schema: () => ({ $ref: '#/$defs/TreeNode' }), read: (value) => value };
 
 /** One node at least, read by whoever asked for them; when there are too many, all the same. */
 const nodes = (maxOf: (limits: CompileLimits) => number | null): Kind<readonly unknown[]> => ({
   schema: (limits) => {
     const max = maxOf(limits);
-    const items = { $ref: '#/$defs/Node' };
+    const items = { $ref: '#/$defs/TreeNode' };
     return { type: 'array', minItems: 1, ...(max === null ? {} : { maxItems: max }), items };
   },
   read: (value, place) => {

@@ -1,10 +1,9 @@
 import { z } from 'zod';
+import { RUN_STATUSES } from '#domain';
 import { RunListShape } from '../../docs/run-schemas.js';
 import type { EndpointDescription } from '../../http/endpoint.js';
 import { Cursor, Instant, Limit, LIMIT, many, MIN_POSITION, Version } from '../../http/parameters.js';
 import { Label, Name } from '../start-request.js';
-
-const RUN_STATUSES = ['running', 'completed', 'failed', 'cancelled', 'timed-out'] as const;
 
 const Tag = z
   .string()

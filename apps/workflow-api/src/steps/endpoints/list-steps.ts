@@ -1,11 +1,10 @@
 import { z } from 'zod';
+import { NODE_TYPES, STEP_STATUSES } from '#domain';
 import { StepListShape } from '../../docs/step-schemas.js';
 import type { EndpointDescription } from '../../http/endpoint.js';
 import { Cursor, Instant, Limit, LIMIT, many, MIN_POSITION, Version } from '../../http/parameters.js';
 import { Name } from '../../runs/start-request.js';
 
-const STEP_STATUSES = ['scheduled', 'running', 'waiting-retry', 'completed', 'failed', 'cancelled', 'skipped'] as const;
-const STEP_TYPES = ['step', 'sequence', 'parallel', 'pass', 'succeed', 'fail'] as const;
 const ORIGIN_MAX = 2_048;
 
 /** An origin in any spelling, in the one that a list has. */
@@ -25,7 +24,7 @@ export const StepsQuery = z.strictObject({
   workflow: Name.optional(),
   version: Version.optional(),
   target: Target.optional().describe('The origin that its requests go to.'),
-  type: z.enum(STEP_TYPES).optional(),
+  type: z.enum(NODE_TYPES).optional(),
   namespace: Name.optional(),
   queue: Name.optional(),
   from: Instant.optional().describe('Entered at or after.'),
