@@ -8,16 +8,18 @@ import { clusterTest } from './cluster-test.js';
 const USAGE = `usage: npm run test:cluster -- [options]
   --seconds <n>  of faults (180)
   --stop <n>     seconds for which one dispatcher is stopped before (60 in a test of two minutes or more, else 0)
+  --joins <n>    of dispatchers, and exits, before (20 in a test of two minutes or more, else 0)
   --seed <n>     the chance of an earlier run
   --keep         leaves everything that was stored`;
 
-const { seconds, stopSeconds, seed, keep } = commandLine(USAGE, (args) => {
+const { seconds, stopSeconds, joins, seed, keep } = commandLine(USAGE, (args) => {
   const { values } = parseArgs({
     args,
     options: {
       seconds: { type: 'string', default: '180' },
       seed: { type: 'string', default: String(Number.parseInt(systemEntropy.hex(4), 16)) },
       stop: { type: 'string' },
+      joins: { type: 'string' },
       keep: { type: 'boolean', default: false },
     },
   });
@@ -26,6 +28,7 @@ const { seconds, stopSeconds, seed, keep } = commandLine(USAGE, (args) => {
     seconds: ofFaults,
     // A test of minutes has the time for it.
     stopSeconds: wholeNumber('stop', values.stop ?? (ofFaults >= 120 ? '60' : '0')),
+    joins: wholeNumber('joins', values.joins ?? (ofFaults >= 120 ? '20' : '0')),
     seed: wholeNumber('seed', values.seed),
     keep: values.keep,
   };
@@ -39,7 +42,7 @@ if (missing !== null) {
 
 await runJudged({
   title: `cluster test: seed ${seed}, ${seconds} s of faults`,
-  repeat: `npm run test:cluster -- --seconds ${seconds} --stop ${stopSeconds} --seed ${seed}`,
+  repeat: `npm run test:cluster -- --seconds ${seconds} --stop ${stopSeconds} --joins ${joins} --seed ${seed}`,
   keep,
-  perform: (tools) => clusterTest({ seconds, seed, stopSeconds, ...tools }),
+  perform: (tools) => clusterTest({ seconds, seed, stopSeconds, joins, ...tools }),
 });

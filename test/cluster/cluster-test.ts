@@ -10,6 +10,7 @@ import { workloads, type Workload } from '../crash/workloads.js';
 import { Chance } from '../support/chance.js';
 import { allSteps, type RunShape } from '../support/shapes.js';
 import { Cluster, type ShardMove } from './cluster.js';
+import { joinsAndExits, judgeJoins, type Joins } from './joins.js';
 import { judgeLongStop, stopForLong, type LongStop } from './long-stop.js';
 import { judgeRelay } from './relay-invariants.js';
 import type { TopicTally } from './topic-tally.js';
@@ -20,6 +21,8 @@ export type ClusterOptions = {
   readonly seed: number;
   /** So long one dispatcher is stopped before the faults; 0: not at all. */
   readonly stopSeconds: number;
+  /** So often a dispatcher joins or leaves in good order before the faults. */
+  readonly joins: number;
   readonly folder: string;
   readonly say: (text: string) => void;
   readonly progress: (text: string, milestone: boolean) => void;
@@ -47,6 +50,7 @@ export const clusterTest = async (options: ClusterOptions): Promise<readonly Ver
     say('  without faults');
     await runClients(seed, field, kinds, null);
     await readEndedRuns(field.url, idsOf(field), QUIET_END_TIMEOUT_MS, () => {});
+    const joins = await withJoins(options, cluster, field, kinds);
     const { counts, longStop } = await underLoad(options, cluster, field, kinds);
     say(`  in peace again: ${field.wishes.length} runs`);
     const healedMs = performance.now();
@@ -69,6 +73,7 @@ export const clusterTest = async (options: ClusterOptions): Promise<readonly Ver
       ...happenings(seconds, evidence, counts),
       ...judge(evidence),
       ...attemptsByOwnersOnly(evidence, moves),
+      ...(joins === null ? [] : judgeJoins(joins, runsOf(evidence), evidence.requests)),
       ...(longStop === null ? [] : judgeLongStop(longStop, runsOf(evidence), evidence.requests, moves)),
       ...relayHappenings(seconds, tally, relays),
       ...judgeRelay(evidence.histories, tally),
@@ -79,6 +84,21 @@ export const clusterTest = async (options: ClusterOptions): Promise<readonly Ver
   } finally {
     await cluster.abandon();
   }
+};
+
+/** Without faults: nothing else may have a step sent again. */
+const withJoins = async (
+  { seed, joins, say }: ClusterOptions,
+  cluster: Cluster,
+  field: Field,
+  kinds: readonly Workload[],
+): Promise<Joins | null> => {
+  if (joins === 0) return null;
+  say(`  with ${joins} joins and exits of dispatchers`);
+  const waiting = kinds.find(({ name }) => name === 'waiting')!;
+  const done = await joinsAndExits(cluster, field, waiting, seed, joins);
+  await readEndedRuns(field.url, idsOf(field), QUIET_END_TIMEOUT_MS, () => {});
+  return done;
 };
 
 /** Clients go on all the time: while one dispatcher is stopped for long, and then among faults of all kinds. */

@@ -130,6 +130,7 @@ export class Cluster {
   readonly apis: Member[] = [];
   readonly dispatchers: Member[] = [];
   readonly projectors: Member[] = [];
+  private dispatchersMade = 0;
 
   private constructor(
     readonly app: StartedApp,
@@ -140,6 +141,7 @@ export class Cluster {
     readonly proxies: { readonly eventStore: TcpProxy | null; readonly postgres: TcpProxy },
     readonly relayTopic: RelayTopic | null,
     readonly env: Readonly<Record<string, string>>,
+    private readonly folder: string,
     /** Ends what the apps stand on. */
     private readonly endStores: () => Promise<void>,
   ) {}
@@ -187,8 +189,8 @@ export class Cluster {
         }),
         ...more,
       };
-      cluster = new Cluster(app, postgres, eventStore, proxies, relayTopic, env, endStores);
-      await cluster.startApps(folder, shape);
+      cluster = new Cluster(app, postgres, eventStore, proxies, relayTopic, env, folder, endStores);
+      await cluster.startApps(shape);
       return cluster;
     } catch (fault) {
       await (cluster === null ? endStores() : cluster.abandon());
@@ -200,23 +202,33 @@ export class Cluster {
     return [...this.apis, ...this.dispatchers, ...this.projectors];
   }
 
-  private async startApps(folder: string, shape: ClusterShape): Promise<void> {
+  /** Adds a dispatcher, and waits until it is ready. */
+  async joinDispatcher(): Promise<void> {
+    this.dispatchersMade += 1;
+    const member = await this.member(`dispatcher-${this.dispatchersMade}`, SPAWN.dispatcher, []);
+    this.dispatchers.push(member);
+    member.start();
+    await member.ready(READY_TIMEOUT_MS);
+  }
+
+  private async startApps(shape: ClusterShape): Promise<void> {
     const { profilesTo } = shape;
     const member = (role: string, n: number, entry: string): Promise<Member> => {
       const name = `${role}-${n}`;
       const profile = ['--cpu-prof', `--cpu-prof-dir=${profilesTo}`, `--cpu-prof-name=${name}.cpuprofile`];
-      return this.member(name, entry, folder, profilesTo === undefined ? [] : profile);
+      return this.member(name, entry, profilesTo === undefined ? [] : profile);
     };
     for (let n = 1; n <= shape.apis; n++) this.apis.push(await member('api', n, SPAWN.workflowApi));
     for (let n = 1; n <= shape.dispatchers; n++) this.dispatchers.push(await member('dispatcher', n, SPAWN.dispatcher));
     for (let n = 1; n <= shape.projectors; n++) this.projectors.push(await member('projector', n, SPAWN.projector));
+    this.dispatchersMade = shape.dispatchers;
     for (const member of this.members) member.start();
     await Promise.all(this.members.map((member) => member.ready(READY_TIMEOUT_MS)));
   }
 
-  private async member(name: string, entry: string, parent: string, execArgv: readonly string[]): Promise<Member> {
+  private async member(name: string, entry: string, execArgv: readonly string[]): Promise<Member> {
     const port = await freePort();
-    const folder = join(parent, name);
+    const folder = join(this.folder, name);
     await mkdir(folder, { recursive: true });
     return new Member(name, entry, [], { ...this.env, STEPWELL_PORT: String(port) }, port, folder, execArgv);
   }

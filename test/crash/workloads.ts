@@ -37,6 +37,13 @@ const ends =
     return null;
   };
 
+/** Requests of 0.1 to 8 s. */
+const waits = sequence(
+  step('first', 'slow?delayMs=100'),
+  parallel([100, 800, 3_000, 8_000].map((delayMs) => step(`of-${delayMs}`, `slow?delayMs=${delayMs}`))),
+  step('last', 'slow?delayMs=300'),
+);
+
 /** `target`: the sample application; `trap`: the one in this process, which can kill the server as a request arrives. */
 export const workloads = (target: string, trap: string): readonly Workload[] => {
   const retry = { maxAttempts: 10, initialIntervalMs: 20, maxIntervalMs: 200 };
@@ -89,6 +96,7 @@ export const workloads = (target: string, trap: string): readonly Workload[] => 
       cancellable: true,
     }),
     of('long', step('slow', 'slow?delayMs=2000'), ends('completed'), { weight: 0 }),
+    of('waiting', waits, ends('completed'), { weight: 0 }),
     of(
       'late',
       step('slow', 'slow?delayMs=400', { timeouts: { answerMs: 150 }, retry: { ...retry, maxAttempts: 2 } }),
