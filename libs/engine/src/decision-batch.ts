@@ -3,10 +3,10 @@ import { decide, evolve, isEnded, type IsUnsent, type RunEvent, type RunLimits, 
 import { APPEND_BYTES_MAX, APPEND_EVENTS_MAX, encodeRunEvent, LOG_START } from '#event-store';
 import type { LogFull, NewEvent } from '#event-store';
 import type { Rejection, RunCommand } from '#domain';
-import { resultOf, type Mailbox, type Queued } from './mailbox.js';
+import type { Log } from '#runtime';
+import { loadedOf, refuseAll, resultOf, type Mailbox, type Queued } from './mailbox.js';
 import type { Owner, StartedAttempt } from './owner.js';
-import { wakeIdle } from './readers.js';
-import type { LoadedRun } from './runs.js';
+import { callBack, wakeIdle } from './readers.js';
 
 // Room for the envelope and for the commas between events.
 const ENVELOPE_BYTES = 2048;
@@ -178,9 +178,10 @@ const startAttempts = (mailbox: Mailbox, batch: DecisionBatch, context: Deciding
 };
 
 /** Tells the senders of a batch what came of it, once it is committed. */
-export const answer = (batch: DecisionBatch, loaded: LoadedRun | null): void => {
+export const answer = (log: Log, mailbox: Mailbox, batch: DecisionBatch): void => {
+  const loaded = loadedOf(mailbox);
   for (const { queued, rejection, changed } of batch.answers) {
-    if (queued.done !== null) queued.done(resultOf(loaded, rejection, changed));
+    if (queued.done !== null) callBack(log, mailbox.runId, queued.done, resultOf(loaded, rejection, changed));
   }
 };
 
@@ -199,14 +200,20 @@ export const refundAttempts = (owner: Owner | null, mailbox: Mailbox, { attempts
  * The log had no room, and has nothing of the batch: tells its senders, and forgets the run's state, which whoever is next to ask
  * has read again. What the run is owed is its owner's to see to when there may be room; of one that is not in the log nothing is.
  */
-export const refuseBatch = (owner: Owner | null, mailbox: Mailbox, batch: DecisionBatch, fault: LogFull): void => {
+export const refuseBatch = (
+  log: Log,
+  owner: Owner | null,
+  mailbox: Mailbox,
+  batch: DecisionBatch,
+  fault: LogFull,
+): void => {
   // Before slots are given back: they are offered to other runs.
   if (mailbox.position !== LOG_START) owner?.stalled(mailbox.runId);
   refundAttempts(owner, mailbox, batch);
   mailbox.state = null;
   mailbox.loaded = false;
   mailbox.more = false;
-  for (const { done } of commandsOf(batch)) done?.({ status: 'unavailable', cause: fault });
+  refuseAll(log, mailbox.runId, commandsOf(batch), fault);
   mailbox.busy = false;
   wakeIdle(mailbox, null);
 };

@@ -1,11 +1,11 @@
 import type { Plan, RunCommand } from '#domain';
-import type { LogFields } from '#runtime';
+import type { Log, LogFields } from '#runtime';
 import { LOG_START, type Revision, type StreamName } from '#event-store';
 import type { DecisionBatch } from './decision-batch.js';
 import type { FoldedRun } from './load-run.js';
 import type { Sending } from './log-appends.js';
 import type { Owner } from './owner.js';
-import type { Readers } from './readers.js';
+import { callBack, type Readers } from './readers.js';
 import { NOBODY, type LoadedRun, type Origin, type RunId, type StartReply } from './runs.js';
 import type { Rejection } from '#domain';
 
@@ -92,6 +92,11 @@ export const newMailbox = (runId: RunId, stream: StreamName): Mailbox => ({
 export const loadedOf = ({ state, plan, position }: Mailbox): LoadedRun | null =>
   // The domain counts revisions as plain numbers; the store brands them.
   state === null || plan === null ? null : { run: state, plan, revision: state.revision as Revision, position };
+
+/** Tells senders of commands that nothing can be said of them. */
+export const refuseAll = (log: Log, runId: RunId, senders: readonly Queued[], cause: unknown): void => {
+  for (const { done } of senders) callBack(log, runId, done, { status: 'unavailable', cause });
+};
 
 /** What its sender is told of a command once it is committed. */
 export const resultOf = (loaded: LoadedRun | null, rejection: Rejection | null, changed: boolean): CommandResult => {

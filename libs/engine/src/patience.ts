@@ -1,6 +1,6 @@
-import type { Clock } from '#runtime';
+import type { Clock, Log } from '#runtime';
 import type { Deciding, Mailbox } from './mailbox.js';
-import type { Reader } from './readers.js';
+import { callBack, type Reader } from './readers.js';
 
 /** Who asks something of a run is told after so long that the log does not answer. What was asked for goes on behind it. */
 export const ANSWER_WITHIN_MS = 5_000;
@@ -18,6 +18,7 @@ export class Patience {
 
   constructor(
     private readonly clock: Clock,
+    private readonly log: Log,
     private readonly mailboxes: { values(): readonly Mailbox[] },
     /** Somebody was told. */
     private readonly onLate: () => void,
@@ -40,7 +41,7 @@ export class Patience {
     for (const mailbox of this.mailboxes.values()) {
       if (!isAsked(mailbox)) continue;
       waiting = true;
-      late = tellLate(mailbox, nowMs) || late;
+      late = tellLate(this.log, mailbox, nowMs) || late;
     }
     if (late) this.onLate();
     if (waiting) this.cancel ??= this.clock.after(LOOK_EVERY_MS, () => this.look());
@@ -51,7 +52,7 @@ const isAsked = ({ queue, deciding, idle, asked, answering }: Mailbox): boolean 
   queue.length > 0 || deciding !== null || idle.length > 0 || asked !== null || answering !== null;
 
 /** True when somebody was told. */
-const tellLate = (mailbox: Mailbox, nowMs: number): boolean => {
+const tellLate = (log: Log, mailbox: Mailbox, nowMs: number): boolean => {
   const late = ({ answerByMs }: { readonly answerByMs: number }): boolean => answerByMs <= nowMs;
   const inTime = (each: { readonly answerByMs: number }): boolean => !late(each);
   const { queue, deciding, idle, asked, answering } = mailbox;
@@ -68,7 +69,7 @@ const tellLate = (mailbox: Mailbox, nowMs: number): boolean => {
   for (const queued of senders) {
     const { done } = queued;
     queued.done = null;
-    done?.({ status: 'unavailable', cause });
+    callBack(log, mailbox.runId, done, { status: 'unavailable', cause });
   }
   return true;
 };

@@ -1,3 +1,18 @@
+import type { Log } from '#runtime';
+import type { RunId } from './runs.js';
+
+/**
+ * Calls back whoever asked something of a run. What the call throws is the asker's own fault: it goes to the log, and neither the
+ * engine, which may stand in the middle of a commit, nor the others who asked hear of it.
+ */
+export const callBack = <Told>(log: Log, runId: RunId, call: ((told: Told) => void) | null, told: Told): void => {
+  try {
+    call?.(told);
+  } catch (err) {
+    log.error('who asked something of a run has failed over the answer', { runId, err });
+  }
+};
+
 /** Somebody who waits for the state of a run, and who is told by then, whatever the log does. */
 export type Reader = { readonly call: (fault: Error | null) => void; readonly answerByMs: number };
 

@@ -55,6 +55,46 @@ describe('RunEngine in trouble', () => {
     expect(told).toBe(20_000);
   });
 
+  it.each([false, true])(
+    'is hurt by nobody who fails over its answer, and says so (shared log: %s)',
+    async (sharedLog) => {
+      const errors: LogFields[] = [];
+      const log: Log = { ...silentLog, error: (_text, fields = {}) => void errors.push(fields) };
+      const { engine, store } = await newEngine(new Recorder(), new TwistedStore(), { log, sharedLog });
+      const runId = runIdOf('a');
+      const fail = (): never => {
+        throw new RangeError('Invalid string length');
+      };
+      engine.start(runId, start('a'), TWO_STEPS, NOBODY, fail);
+      await engine.load(runId);
+      engine.whenEnded(runId, fail);
+      const ended = new Promise((resolve) => engine.whenEnded(runId, resolve));
+      engine.submit(runId, { type: 'WakeUp' }, NOBODY, fail);
+      await engine.cancel(runId, null, NOBODY);
+      expect(await ended).toMatchObject({ run: { status: 'cancelled' } });
+      expect(errors).toEqual(Array(3).fill({ runId, err: expect.any(RangeError) }));
+      expect((await typesOf(store, 'a')).at(-1)).toBe('RunCancelled');
+      expect(engine.isActive(runId)).toBe(false);
+    },
+  );
+
+  it('tells everyone that a run could not be read, also those behind one who fails over it', async () => {
+    const { engine, store } = await newEngine(new Recorder());
+    // eslint-disable-next-line require-yield
+    store.readPages = async function* () {
+      throw new Error('damaged');
+    };
+    const told: unknown[] = [];
+    const fail = (): never => {
+      throw new RangeError('Invalid string length');
+    };
+    engine.submit(runIdOf('a'), { type: 'WakeUp' }, NOBODY, fail);
+    engine.submit(runIdOf('a'), { type: 'WakeUp' }, NOBODY, (result) => told.push(result.status));
+    engine.whenEnded(runIdOf('a'), fail);
+    await new Promise<void>((resolve) => engine.whenEnded(runIdOf('a'), (loaded) => resolve(void told.push(loaded))));
+    expect(told).toEqual(['unavailable', null]);
+  });
+
   it('makes no second append beside the one it decides, when a slot given back wakes the very run', async () => {
     let nowMs = Date.parse('2026-01-01T00:00:00Z');
     const clock: Clock = { ...systemClock, nowMs: () => nowMs, now: () => new Date(nowMs).toISOString() };

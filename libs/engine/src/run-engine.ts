@@ -11,11 +11,11 @@ import { loadRun, type PlanSource } from './load-run.js';
 import { LogAppends, wasLeftUnknown } from './log-appends.js';
 import { LogRoom } from './log-room.js';
 import { isPassing } from './log-trouble.js';
-import { DISOWNED, hasWork, inheritAttempts, leftIn, loadedOf, newMailbox } from './mailbox.js';
+import { DISOWNED, hasWork, inheritAttempts, leftIn, loadedOf, newMailbox, refuseAll } from './mailbox.js';
 import { startReplyOf, STOPPED, type CommandResult, type Deciding, type Mailbox, type Queued } from './mailbox.js';
 import type { Owner } from './owner.js';
 import { ANSWER_WITHIN_MS, isOver, isWanted, Patience } from './patience.js';
-import { answeredNext, answerReaders, wakeIdle, whenIdle } from './readers.js';
+import { answeredNext, answerReaders, callBack, wakeIdle, whenIdle } from './readers.js';
 import { NOBODY, Runs, type CancelReply, type LoadedRun, type Origin, type RunId, type StartReply } from './runs.js';
 import { SharedLog, type Inside } from './several-writers.js';
 import { UnderWay } from './under-way.js';
@@ -64,7 +64,7 @@ export class RunEngine extends Runs {
     const isStillWanted = (deciding: Deciding): boolean => isWanted(deciding, clock.monotonicMs());
     const settled = (deciding: Deciding, outcome: AppendOutcome): void => this.appended(deciding, outcome);
     this.appends = new LogAppends(store, clock, entropy, log, this.counts, { isWanted: isStillWanted, settled });
-    this.patience = new Patience(clock, this.mailboxes, () => this.appends.sift());
+    this.patience = new Patience(clock, log, this.mailboxes, () => this.appends.sift());
     this.duplicates = new DuplicateStarts(clock, (runId, count, done) =>
       this.submit(runId, { type: 'NoteDuplicateStarts', count }, NOBODY, done),
     );
@@ -246,7 +246,7 @@ export class RunEngine extends Runs {
     mailbox.queue.unshift(...batch.left);
     mailbox.more = batch.more;
     if (batch.events.length === 0) {
-      answer(batch, loadedOf(mailbox));
+      answer(this.log, mailbox, batch);
       return this.release(mailbox);
     }
     const origin = queue[0]?.origin ?? NOBODY;
@@ -284,7 +284,7 @@ export class RunEngine extends Runs {
 
   private committed(mailbox: Mailbox, batch: DecisionBatch, fresh: boolean): void {
     this.counts.committed(mailbox.state, batch.events, fresh);
-    answer(batch, loadedOf(mailbox));
+    answer(this.log, mailbox, batch);
     answerReaders(mailbox, null);
     const { runId, state, plan, traceparent, position } = mailbox;
     const { attempts, abandoned } = batch;
@@ -301,7 +301,7 @@ export class RunEngine extends Runs {
     const again = commandsOf(batch);
     if (mailbox.conflicts > CONFLICTS_MAX) {
       const cause = new Error(`the run's stream moved ${CONFLICTS_MAX} times while a command was decided`);
-      for (const { done } of again) done?.({ status: 'unavailable', cause });
+      refuseAll(this.log, mailbox.runId, again, cause);
     } else mailbox.queue.unshift(...again);
     // It ran ahead of the log.
     mailbox.state = null;
@@ -311,7 +311,7 @@ export class RunEngine extends Runs {
   }
 
   private refused(mailbox: Mailbox, batch: DecisionBatch, fault: LogFull): void {
-    refuseBatch(this.owner, mailbox, batch, fault);
+    refuseBatch(this.log, this.owner, mailbox, batch, fault);
     answerReaders(mailbox, fault);
     if (mailbox.queue.length > 0) void this.read(mailbox).then(() => this.drain(mailbox));
     else if (mailbox.ended.size === 0) this.forget(mailbox);
@@ -354,7 +354,7 @@ export class RunEngine extends Runs {
   }
 
   private dismiss(mailbox: Mailbox, cause: Error): void {
-    for (const { done } of mailbox.queue.splice(0)) done?.({ status: 'unavailable', cause });
+    refuseAll(this.log, mailbox.runId, mailbox.queue.splice(0), cause);
     answeredNext(mailbox);
     answerReaders(mailbox, cause);
     this.tellEnded(mailbox);
@@ -373,7 +373,7 @@ export class RunEngine extends Runs {
     const waiting = [...mailbox.ended];
     mailbox.ended.clear();
     this.shared?.waitNoMore(waiting.length);
-    for (const call of waiting) call(loaded);
+    for (const call of waiting) callBack(this.log, mailbox.runId, call, loaded);
   }
 
   /** Not busy any more: goes on with what came in meanwhile, tells who waits for the end, or lets go of the run. */

@@ -5,7 +5,7 @@ import { EndWatch } from './end-watch.js';
 import type { EngineCounts } from './engine-counts.js';
 import { foldCommit, type PlanSource } from './load-run.js';
 import { DISOWNED, loadedOf, type Mailbox, type Queued } from './mailbox.js';
-import { answeredNext, answerReaders } from './readers.js';
+import { answeredNext, answerReaders, callBack } from './readers.js';
 import type { LoadedRun, RunId } from './runs.js';
 
 const READS_AT_ONCE = 64;
@@ -42,7 +42,7 @@ export class SharedLog {
     private readonly plans: PlanSource,
     store: EventStore,
     clock: Clock,
-    log: Log,
+    private readonly log: Log,
   ) {
     this.ends = new EndWatch(store, clock, log, {
       met: (runId, commit) => {
@@ -84,7 +84,7 @@ export class SharedLog {
   wakeAnew(runId: RunId, done: Queued['done']): void {
     this.ask(this.inside.mailboxOf(runId), (cause) => {
       if (cause === null) this.inside.submit(runId, { type: 'WakeUp' }, done);
-      else done?.({ status: 'unavailable', cause });
+      else callBack(this.log, runId, done, { status: 'unavailable', cause });
     });
   }
 
