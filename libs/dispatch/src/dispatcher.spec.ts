@@ -256,6 +256,25 @@ describe('Dispatcher', () => {
     expect(app.requests[1]?.headers['stepwell-attempt']).toBe('2');
   });
 
+  it('stops within its grace, and a second for recording, though an append is never answered', async () => {
+    class SilentStore extends MemoryEventStore {
+      silent = false;
+      override append(...[append, settle]: Parameters<MemoryEventStore['append']>): void {
+        super.append(append, (outcome) => (this.silent ? undefined : settle(outcome)));
+      }
+    }
+    const store = new SilentStore();
+    const { url } = await application((app) => app.on('/', () => undefined));
+    const made = await new DispatchWorld(stepPlan(`${url}/`), { store, options: { graceMs: 300 } }).start();
+    await made.startRun('a');
+    store.silent = true;
+    const sinceMs = performance.now();
+    await made.stop();
+    expect(performance.now() - sinceMs).toBeGreaterThanOrEqual(295);
+    expect(performance.now() - sinceMs).toBeLessThan(2_300);
+    expect(await typesOf(store, 'a')).toContain('AttemptFailed');
+  });
+
   it('sends nothing for an attempt whose start is committed after the stop began, and burns none', async () => {
     const { app, url } = await application();
     let commit = (): void => undefined;

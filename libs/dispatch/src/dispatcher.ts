@@ -1,6 +1,6 @@
 import type { Grant, Run, Step, StepKey } from '#domain';
-import { NOBODY, type Committed, type Owner, type RunEngine, type RunId, type RunNews } from '#engine';
-import { LogFull, shardOf, type EventStore, type Position, type Shard } from '#event-store';
+import { isPassing, NOBODY, type Committed, type Owner, type RunEngine, type RunId, type RunNews } from '#engine';
+import { shardOf, type EventStore, type Position, type Shard } from '#event-store';
 import type { Clock, DispatchConfig, Entropy, Log, Tracer } from '#runtime';
 import { AttemptCounts } from './attempt-counts.js';
 import { AttemptsInFlight, type Flight } from './attempts-in-flight.js';
@@ -29,6 +29,8 @@ export type DispatcherOptions = DispatchConfig & {
 };
 
 const RECORD_AGAIN_MS = 1_000;
+/** A stop gives what came of the attempts so long at least to be recorded, though they have taken the whole grace. */
+const RECORD_AT_LEAST_MS = 1_000;
 const WAKE_UP = { type: 'WakeUp' } as const;
 
 /**
@@ -231,8 +233,8 @@ export class Dispatcher implements Owner, Flights {
       this.unrecorded.delete(flight);
       if (result.status === 'rejected') this.superseded += 1;
       if (result.status !== 'unavailable' || !this.shards.holds(runId)) return;
-      // Of a full disk the engine has told.
-      if (!(result.cause instanceof LogFull))
+      // Of what passes by itself, as a full disk or a store that is away, the engine has told.
+      if (!isPassing(result.cause))
         this.log.error('an outcome could not be recorded; trying again', { runId, step, attempt, err: result.cause });
       if (this.stopping !== null) return;
       this.unrecorded.add(flight);
@@ -241,10 +243,13 @@ export class Dispatcher implements Owner, Flights {
   }
 
   private async letGo(): Promise<void> {
+    const sinceMs = this.clock.monotonicMs();
     await this.drain();
     this.stalledRuns.stop();
     await this.shards.unfollow();
-    await this.engine.stop();
+    // What of the grace the attempts have left is for recording what came of them.
+    const leftMs = this.options.graceMs - (this.clock.monotonicMs() - sinceMs);
+    await this.engine.stop(Math.max(leftMs, RECORD_AT_LEAST_MS));
     await this.shards.stop();
     await this.dues.stop();
     this.wheel.stop();

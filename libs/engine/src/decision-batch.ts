@@ -10,6 +10,7 @@ import { callBack, wakeIdle } from './readers.js';
 
 // Room for the envelope and for the commas between events.
 const ENVELOPE_BYTES = 2048;
+const CONFLICTS_MAX = 10;
 
 type Answer = { readonly queued: Queued; readonly rejection: Rejection | null; readonly changed: boolean };
 
@@ -194,6 +195,19 @@ export const refundAttempts = (owner: Owner | null, mailbox: Mailbox, { attempts
     const known = state?.steps.get(step);
     if (state !== null && known !== undefined) owner?.refund(known, state);
   }
+};
+
+/** The stream has moved on, and the decision is void: its commands are decided again, on what the stream says then. */
+export const putBack = (log: Log, owner: Owner | null, mailbox: Mailbox, batch: DecisionBatch): void => {
+  refundAttempts(owner, mailbox, batch);
+  mailbox.conflicts += 1;
+  const again = commandsOf(batch);
+  if (mailbox.conflicts > CONFLICTS_MAX) {
+    const cause = new Error(`the run's stream moved ${CONFLICTS_MAX} times while a command was decided`);
+    refuseAll(log, mailbox.runId, again, cause);
+  } else mailbox.queue.unshift(...again);
+  // It ran ahead of the log.
+  mailbox.state = null;
 };
 
 /**

@@ -5,6 +5,7 @@ export type { PlanSource } from './load-run.js';
 export { engineMetrics } from './engine-counts.js';
 export { RunEngine, type EngineOptions } from './run-engine.js';
 export type { SharedLog } from './several-writers.js';
+export { isPassing } from './log-trouble.js';
 export { LogFollower } from './log-follower.js';
 export { Catalogue } from './catalogue/catalogue.js';
 export type * from './catalogue/catalogue-replies.js';

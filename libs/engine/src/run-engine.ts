@@ -3,7 +3,8 @@ import { NO_STREAM, runStream, type AppendOutcome, type EventStore, type LogFull
 import { ChurnMap, instantOf, type Clock, type Entropy, type Log } from '#runtime';
 import { Company } from './company.js';
 import { appendOf } from './decision-append.js';
-import { answer, commandsOf, decideBatch, refundAttempts, refuseBatch, type DecisionBatch } from './decision-batch.js';
+import { answer, commandsOf, decideBatch, putBack, refundAttempts, refuseBatch } from './decision-batch.js';
+import type { DecisionBatch } from './decision-batch.js';
 import { DuplicateStarts } from './duplicate-starts.js';
 import { EngineCounts } from './engine-counts.js';
 import { IdleRuns } from './idle-runs.js';
@@ -20,7 +21,6 @@ import { NOBODY, Runs, type CancelReply, type LoadedRun, type Origin, type RunId
 import { SharedLog, type Inside } from './several-writers.js';
 import { UnderWay } from './under-way.js';
 
-const CONFLICTS_MAX = 10;
 const STOP_WITHIN_MS = 5_000;
 
 export type EngineOptions = {
@@ -48,6 +48,7 @@ export class RunEngine extends Runs {
   private readonly underWay = new UnderWay();
   /** A stop has left work behind: no run is gone on with. */
   private abandoned = false;
+  private stopping: Promise<void> | null = null;
 
   constructor(
     private readonly store: EventStore,
@@ -152,8 +153,12 @@ export class RunEngine extends Runs {
     return this.mailboxes.size;
   }
 
-  /** Resolves when nothing is under way and duplicates are noted, or after that time, with what is left said. Submit nothing after it. */
-  async stop(withinMs = STOP_WITHIN_MS): Promise<void> {
+  /** Resolves when all is recorded, or after that time, with what is left said. Submit nothing after it. Idempotent. */
+  stop(withinMs = STOP_WITHIN_MS): Promise<void> {
+    return (this.stopping ??= this.settleAll(withinMs));
+  }
+
+  private async settleAll(withinMs: number): Promise<void> {
     this.company.stop();
     this.appends.stop();
     const settled = this.duplicates.stop().then(() => this.underWay.none());
@@ -296,15 +301,7 @@ export class RunEngine extends Runs {
 
   /** The stream has moved on: what was decided is void. Reads it again and decides the same commands on what it says. */
   private async decideAnew(mailbox: Mailbox, batch: DecisionBatch): Promise<void> {
-    refundAttempts(this.owner, mailbox, batch);
-    mailbox.conflicts += 1;
-    const again = commandsOf(batch);
-    if (mailbox.conflicts > CONFLICTS_MAX) {
-      const cause = new Error(`the run's stream moved ${CONFLICTS_MAX} times while a command was decided`);
-      refuseAll(this.log, mailbox.runId, again, cause);
-    } else mailbox.queue.unshift(...again);
-    // It ran ahead of the log.
-    mailbox.state = null;
+    putBack(this.log, this.owner, mailbox, batch);
     await this.read(mailbox);
     answerReaders(mailbox, null);
     this.drain(mailbox);
