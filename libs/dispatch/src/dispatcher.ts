@@ -59,7 +59,7 @@ export class Dispatcher implements Owner, Flights {
     private readonly engine: RunEngine,
     private readonly openRuns: OpenRuns,
     ownership: ShardOwnership,
-    clock: Clock,
+    private readonly clock: Clock,
     entropy: Entropy,
     private readonly log: Log,
     private readonly options: DispatcherOptions,

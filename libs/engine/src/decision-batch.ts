@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { decide, evolve, isEnded, type IsUnsent, type RunEvent, type RunLimits, type StepKey } from '#domain';
+import { decide, isEnded, type IsUnsent, type RunEvent, type RunLimits, type StepKey } from '#domain';
 import { APPEND_BYTES_MAX, APPEND_EVENTS_MAX, encodeRunEvent, LOG_START } from '#event-store';
 import type { LogFull, NewEvent } from '#event-store';
 import type { Rejection, RunCommand } from '#domain';
 import type { Log } from '#runtime';
+import { foldEvent } from './load-run.js';
 import { loadedOf, refuseAll, resultOf, type Mailbox, type Queued } from './mailbox.js';
 import type { Owner, StartedAttempt } from './owner.js';
 import { callBack, wakeIdle } from './readers.js';
@@ -124,7 +125,7 @@ const take = (mailbox: Mailbox, batch: DecisionBatch, events: readonly RunEvent[
   if (full && batch.events.length > 0) return false;
   batch.bytes += bytes;
   for (const event of encoded) batch.events.push(event);
-  for (const event of events) mailbox.state = evolve(mailbox.state, event, at);
+  for (const event of events) foldEvent(mailbox, event, at);
   return true;
 };
 

@@ -1,4 +1,4 @@
-import { evolve, type Plan, type RunState } from '#domain';
+import { evolve, type Plan, type RunEvent, type RunState } from '#domain';
 import {
   decodeRunEvent,
   LOG_START,
@@ -10,6 +10,8 @@ import {
   type Revision,
   type StreamName,
 } from '#event-store';
+
+import { bytesAdded } from './run-bytes.js';
 
 /** Where plans come from; a plan never changes. */
 export interface PlanSource {
@@ -25,6 +27,8 @@ export type FoldedRun = {
   position: Position;
   startedAt: Position;
   traceparent: string | null;
+  /** What it takes in memory, about. */
+  bytes: number;
 };
 
 /** Folds what a run's stream holds past what is known, and gives the plan; `null` when there is no such run. */
@@ -50,12 +54,20 @@ export const foldCommit = (folded: FoldedRun, commit: Commit): boolean => {
   return true;
 };
 
+/** Folds one event, and counts what the run takes for it. */
+export const foldEvent = (folded: Pick<FoldedRun, 'state' | 'bytes'>, event: RunEvent, at: string): void => {
+  if (folded.state === null) folded.bytes = 0;
+  const state = evolve(folded.state, event, at);
+  folded.state = state;
+  if (state !== null) folded.bytes += bytesAdded(state, event);
+};
+
 const fold = (folded: FoldedRun, event: FoldedEvent): void => {
   if (folded.state === null) {
     folded.traceparent = event.traceparent;
     folded.startedAt = LOG_START;
   }
   if (event.type === 'AttemptStarted') folded.startedAt = event.position;
-  folded.state = evolve(folded.state, decodeRunEvent(event.type, event.v, event.data), event.recordedAt);
+  foldEvent(folded, decodeRunEvent(event.type, event.v, event.data), event.recordedAt);
   folded.position = event.position;
 };

@@ -72,6 +72,7 @@ export const newMailbox = (runId: RunId, stream: StreamName): Mailbox => ({
   position: LOG_START,
   startedAt: LOG_START,
   traceparent: null,
+  bytes: 0,
   busy: false,
   held: false,
   loaded: false,

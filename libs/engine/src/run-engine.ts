@@ -359,8 +359,8 @@ export class RunEngine extends Runs {
   }
 
   private forget(mailbox: Mailbox): void {
+    this.idleRuns.remove(mailbox);
     if (this.mailboxes.get(mailbox.runId) === mailbox) this.mailboxes.delete(mailbox.runId);
-    this.idleRuns.remove(mailbox.runId);
   }
 
   /** None of them is there any more when they are called: each may take itself back, and thousands may wait. */
@@ -390,8 +390,9 @@ export class RunEngine extends Runs {
       this.tellEnded(mailbox);
       return this.forget(mailbox);
     }
-    const waits = state.obligations.inFlight.size === 0 && mailbox.ended.size === 0;
-    if (waits) this.idleRuns.keep(mailbox);
-    else this.idleRuns.remove(mailbox.runId);
+    // Without an owner nobody here hears of the attempts in flight.
+    const isAwaited = mailbox.ended.size > 0 || (this.owner !== null && state.obligations.inFlight.size > 0);
+    if (isAwaited) this.idleRuns.remove(mailbox);
+    else this.idleRuns.keep(mailbox);
   }
 }

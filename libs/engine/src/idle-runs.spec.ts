@@ -1,0 +1,112 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { JsonText, RunEvent } from '#domain';
+import { foldEvent, type FoldedRun } from './load-run.js';
+import { newEngine, Recorder, runIdOf, start, stopEngines, TWO_STEPS, TwistedStore } from './testing/engine-world.js';
+
+afterEach(stopEngines);
+
+const MIB = 1024 * 1024;
+const text = (length: number, letter = 'a'): JsonText => JSON.stringify(letter.repeat(length)) as JsonText;
+
+/** An API, and the owner that has an attempt of every run in flight. */
+const apiAndOwner = async () => {
+  const store = new TwistedStore();
+  const { begin } = await newEngine(new Recorder(), store, { sharedLog: true });
+  const { engine } = await newEngine(null, store, { sharedLog: true });
+  return { engine, begin };
+};
+
+describe('runs that have nothing to do in this process', () => {
+  it('are kept without an owner as well while their attempts are in flight, up to 64 MiB of them', async () => {
+    const { engine, begin } = await apiAndOwner();
+    const input = text(200_000);
+    for (let index = 0; index < 300; index++) {
+      await begin(`${index}`, { input });
+      await engine.load(runIdOf(`${index}`));
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(engine.size).toBeGreaterThan((64 * MIB) / 500_000);
+    expect(engine.size).toBeLessThan((64 * MIB) / 400_000);
+    // Those that were asked for last are there.
+    expect(engine.isActive(runIdOf('299'))).toBe(true);
+    expect(engine.isActive(runIdOf('0'))).toBe(false);
+  });
+
+  it('are kept by the thousand when they are small', async () => {
+    const { engine, begin } = await apiAndOwner();
+    for (let index = 0; index < 3_000; index++) {
+      await begin(`${index}`);
+      await engine.load(runIdOf(`${index}`));
+    }
+    expect(engine.size).toBe(3_000);
+  });
+
+  it('stay while somebody waits for their end', async () => {
+    const { engine, begin } = await apiAndOwner();
+    const input = text(200_000);
+    await begin('awaited', { input });
+    const stopWaiting = engine.whenEnded(runIdOf('awaited'), () => undefined);
+    for (let index = 0; index < 200; index++) {
+      await begin(`${index}`, { input });
+      await engine.load(runIdOf(`${index}`));
+    }
+    expect(engine.isActive(runIdOf('awaited'))).toBe(true);
+    stopWaiting();
+  });
+
+  it('are counted for about what they take', () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void; // there once the flag is set
+    const heap = (): number => {
+      collect();
+      return process.memoryUsage().heapUsed;
+    };
+    const ratios = [text(20), text(2_000), text(2_000, 'д')].map((payload) => {
+      const before = heap();
+      // Texts of their own, as they come from the log.
+      const runs = Array.from({ length: 2_000 }, () => foldedRun(JSON.parse(JSON.stringify(eventsOf(payload)))));
+      const tookBytes = heap() - before;
+      return runs.reduce((bytes, run) => bytes + run.bytes, 0) / tookBytes;
+    });
+    for (const share of ratios) {
+      expect(share).toBeGreaterThan(0.9);
+      expect(share).toBeLessThan(2.5);
+    }
+  });
+});
+
+const AT = '2026-01-01T00:00:00.000Z';
+
+const eventsOf = (payload: JsonText): readonly RunEvent[] => {
+  const { type: _type, timeoutMs: _timeoutMs, ...started } = start('a', { input: payload });
+  return [
+    { type: 'RunStarted', ...started, timeoutAt: null },
+    ...TWO_STEPS.nodes.flatMap((_, node): RunEvent[] => stepEvents(node, payload)),
+  ];
+};
+
+const stepEvents = (node: number, payload: JsonText): RunEvent[] => {
+  const step = `s${node}`;
+  const request = {
+    method: 'POST',
+    url: `http://localhost:1/${node}`,
+    headers: {},
+    contentType: 'application/json',
+  } as const;
+  return [
+    {
+      ...{ type: 'StepEntered', step, node: node as never, name: step, kind: 'step', parent: null, branch: null },
+      ...{ branches: null, request, deadlineAt: null, input: { revision: 0, pointer: '/input' } },
+    },
+    { type: 'AttemptStarted', step, attempt: 1, dispatcher: 'd', boot: 'b1' },
+    { type: 'AttemptSucceeded', step, attempt: 1, status: 200, output: payload },
+  ] as RunEvent[];
+};
+
+const foldedRun = (events: readonly RunEvent[]): Pick<FoldedRun, 'state' | 'bytes'> => {
+  const folded: Pick<FoldedRun, 'state' | 'bytes'> = { state: null, bytes: 0 };
+  for (const event of events) foldEvent(folded, event, AT);
+  return folded;
+};
