@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { MemoryEventStore, type SubscribeOptions } from '#event-store';
+import { LOG_START, MemoryEventStore, type SubscribeOptions } from '#event-store';
 import { silentLog, systemClock } from '#runtime';
+import { TestClock } from '../../dispatch/src/testing/test-clock.js';
 import { EndWatch } from './end-watch.js';
 
 describe('the watch on ends', () => {
@@ -19,5 +20,41 @@ describe('the watch on ends', () => {
     expect(subscriptions.map((options) => options.gatherMs?.())).toEqual([25]);
     await watch.stop();
     await store.stop();
+  });
+
+  it('opens nothing for somebody who has gone, or after a stop, while it still asked where the log ends', async () => {
+    for (const goes of ['away', 'stopped'] as const) {
+      const store = new MemoryEventStore();
+      await store.start();
+      let open = 0;
+      const subscribe = store.subscribe.bind(store);
+      store.subscribe = (...args) => {
+        open += 1;
+        return subscribe(...args);
+      };
+      const heads: (() => void)[] = [];
+      store.head = () => new Promise((resolve) => heads.push(() => resolve(LOG_START)));
+      const clock = new TestClock();
+      const nothing = (): void => undefined;
+      const watching = { met: nothing, lookAgain: nothing, gatherMs: () => 0 };
+      const watch = new EndWatch(store, clock, silentLog, watching);
+      const entered = watch.enter();
+      watch.leave(1);
+      const stopped = goes === 'stopped' ? watch.stop() : null;
+      clock.pass(10_000);
+      for (const head of heads) head();
+      await entered;
+      await stopped;
+      expect(open).toBe(0);
+      if (goes === 'away') {
+        // Who comes after that is told all the same.
+        const again = watch.enter();
+        heads.at(-1)!();
+        await again;
+        expect([open, watch.since]).toEqual([1, LOG_START]);
+      }
+      await watch.stop();
+      await store.stop();
+    }
   });
 });

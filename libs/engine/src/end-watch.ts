@@ -25,6 +25,8 @@ export class EndWatch {
   private follower: LogFollower | null = null;
   private cancelClose: (() => void) | null = null;
   private stopped = false;
+  /** How often it was closed: what was still opening then is for nobody. */
+  private closed = 0;
   /** Every commit past this that is for those who wait is met; `null` while nothing is followed. */
   since: Position | null = null;
 
@@ -60,8 +62,10 @@ export class EndWatch {
   }
 
   private async open(): Promise<Position> {
+    const { closed } = this;
     try {
       const head = await this.store.head();
+      if (this.stopped || this.closed !== closed) return head;
       let caughtUp = false;
       this.since = head;
       this.follower = new LogFollower(this.store, this.clock, this.log, {
@@ -76,7 +80,7 @@ export class EndWatch {
       });
       return head;
     } catch (cause) {
-      this.opening = null;
+      if (this.closed === closed) this.opening = null;
       throw cause;
     }
   }
@@ -91,6 +95,7 @@ export class EndWatch {
 
   private async close(): Promise<void> {
     const { follower } = this;
+    this.closed += 1;
     this.follower = null;
     this.opening = null;
     this.since = null;

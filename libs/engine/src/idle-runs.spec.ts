@@ -2,6 +2,11 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { JsonText, RunEvent } from '#domain';
+import { runStream } from '#event-store';
+import { ChurnMap } from '#runtime';
+import { IdleRuns } from './idle-runs.js';
+import { newMailbox, type Mailbox } from './mailbox.js';
+import type { RunId } from './runs.js';
 import { foldEvent, type FoldedRun } from './load-run.js';
 import { newEngine, Recorder, runIdOf, start, stopEngines, TWO_STEPS, TwistedStore } from './testing/engine-world.js';
 
@@ -41,6 +46,27 @@ describe('runs that have nothing to do in this process', () => {
       await engine.load(runIdOf(`${index}`));
     }
     expect(engine.size).toBe(3_000);
+  });
+
+  it('go in their turn though an older mailbox of the same run is done with', () => {
+    const mailboxes = new ChurnMap<RunId, Mailbox>();
+    const idle = new IdleRuns(mailboxes);
+    const mailbox = (key: string): Mailbox => ({
+      ...newMailbox(runIdOf(key), runStream(runIdOf(key))),
+      bytes: 10 * MIB,
+    });
+    const [old, fresh] = [mailbox('a'), mailbox('a')];
+    mailboxes.set(fresh.runId, fresh);
+    idle.keep(fresh);
+    idle.remove(old);
+    for (let index = 0; index < 6; index++) {
+      const other = mailbox(`${index}`);
+      mailboxes.set(other.runId, other);
+      idle.keep(other);
+      idle.keep(old);
+    }
+    expect(mailboxes.get(fresh.runId)).toBeUndefined();
+    expect(mailboxes.size).toBe(6);
   });
 
   it('stay while somebody waits for their end', async () => {

@@ -1,10 +1,11 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { JsonText, Plan, RunCommand, StepNode } from '#domain';
+import type { JsonText, Plan, StepNode } from '#domain';
 import { AppendRefused, LogFull, MemoryEventStore, runStream, type Append } from '#event-store';
 import { silentLog, systemClock, type Clock, type Log, type LogFields } from '#runtime';
 import { parallel, planOf, step as branch } from '../../domain/src/testing/tree-plans.js';
 import type { StartReply } from './index.js';
 import {
+  failure,
   NOBODY,
   newEngine,
   Recorder,
@@ -38,6 +39,31 @@ describe('RunEngine in trouble', () => {
     reading = false;
     await Promise.all(readers);
     expect((await typesOf(store, 'a')).at(-1)).toBe('RunCancelled');
+  });
+
+  it('answers readers of a run on a shared log that always has something to append', async () => {
+    const store = new TwistedStore();
+    const owner = new Recorder();
+    const [first, second] = TWO_STEPS.nodes as [StepNode, StepNode];
+    const retry = { ...first.retry, maxAttempts: 1_000, schedule: [0] };
+    const plan: Plan = { ...TWO_STEPS, nodes: [{ ...first, retry }, second] };
+    const { engine, begin } = await newEngine(owner, store, { plan, sharedLog: true });
+    store.twist = (append, settle) => {
+      setImmediate(() => MemoryEventStore.prototype.append.call(store, append, settle));
+      return true;
+    };
+    owner.committed = ({ attempts }) => {
+      for (const { step, attempt } of attempts) engine.submit(runIdOf('a'), failure(step, attempt), NOBODY, null);
+    };
+    await begin('a');
+    const before = store.seen.length;
+    for (let read = 0; read < 10; read++) {
+      const { run } = (await engine.load(runIdOf('a')))!;
+      // What it shows is in the log, and no older than the question.
+      expect(run.revision).toBe((await store.readStream(runStream(runIdOf('a')))).at(-1)?.revision);
+    }
+    expect(store.seen.length - before).toBeLessThan(40);
+    expect(await engine.cancel(runIdOf('a'), null, NOBODY)).toMatchObject({ status: 'cancelled' });
   });
 
   it('answers thousands who wait for one end, each of whom stops waiting as it is told', async () => {
@@ -337,17 +363,4 @@ describe('RunEngine in trouble', () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(store.seen.length).toBe(appends);
   });
-});
-
-const failure = (step: string, attempt: number): RunCommand => ({
-  type: 'FailAttempt',
-  step,
-  attempt,
-  class: 'refused',
-  retryable: true,
-  status: 503,
-  error: { name: 'HTTP.503', cause: null },
-  body: null,
-  retryAfterMs: null,
-  jitter: 0,
 });

@@ -1,8 +1,17 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { JsonText } from '#domain';
 import { MemoryEventStore, runStream } from '#event-store';
-import type { Clock } from '#runtime';
-import { NOBODY, newEngine, Recorder, runIdOf, stopEngines, TwistedStore, typesOf } from './testing/engine-world.js';
+import { systemClock, type Clock } from '#runtime';
+import {
+  failure,
+  NOBODY,
+  newEngine,
+  Recorder,
+  runIdOf,
+  stopEngines,
+  TwistedStore,
+  typesOf,
+} from './testing/engine-world.js';
 
 afterEach(stopEngines);
 
@@ -22,6 +31,19 @@ describe('RunEngine', () => {
     const { store, begin } = await newEngine(null);
     await begin('a');
     expect(await typesOf(store, 'a')).toEqual(['RunStarted', 'StepEntered']);
+  });
+
+  it('records what it decides as of the instant that it decided by', async () => {
+    let nowMs = Date.parse('2026-01-01T00:00:00Z');
+    // Time goes on between two looks at the clock.
+    const clock: Clock = { ...systemClock, nowMs: () => (nowMs += 7), now: () => new Date((nowMs += 7)).toISOString() };
+    const { engine, store, begin } = await newEngine(new Recorder(), new TwistedStore(), { clock });
+    await begin('a');
+    await new Promise((done) => engine.submit(runIdOf('a'), failure('s0', 1), NOBODY, done));
+    const failed = (await store.readStream(runStream(runIdOf('a')))).at(-1)!;
+    const { retryAt } = JSON.parse(failed.data) as { readonly retryAt: string };
+    // Half of 500 ms, by equal jitter with no chance.
+    expect(Date.parse(retryAt) - Date.parse(failed.recordedAt)).toBe(250);
   });
 
   it('makes one run of 200 concurrent starts of one key, and answers all of them alike', async () => {

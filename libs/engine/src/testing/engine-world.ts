@@ -3,6 +3,7 @@ import {
   DEFAULT_RUN_LIMITS,
   type JsonText,
   type Plan,
+  type RunCommand,
   type StartRun,
   type Step,
   type StepKey,
@@ -137,3 +138,17 @@ export const newEngine = async (
 
 export const typesOf = async (store: EventStore, key: string) =>
   (await store.readStream(runStream(runIdOf(key)))).map(({ type }) => type);
+
+/** An answer that is retried. */
+export const failure = (step: string, attempt: number): RunCommand => ({
+  type: 'FailAttempt',
+  step,
+  attempt,
+  class: 'refused',
+  retryable: true,
+  status: 503,
+  error: { name: 'HTTP.503', cause: null },
+  body: null,
+  retryAfterMs: null,
+  jitter: 0,
+});
