@@ -74,7 +74,7 @@ export class Dispatcher implements Owner, Flights {
       connectionsPerOriginMax: options.connectionsPerOriginMax,
     });
     this.dues = new RunDues(openRuns, this.wheel, clock, log, {
-      wake: (runId, anew, done) => wakeRun(engine, this.shards, runId, { anew, done }),
+      wake: (runId, waking) => wakeRun(engine, this.shards, runId, waking),
       isInHand: (runId) => engine.isActive(runId) || this.flow.isWaiting(runId),
     });
     const { dues, flow: flowControl, exchanges, wheel, counts } = this;

@@ -12,17 +12,27 @@ const HORIZON_MS = 60_000;
 const REFILL_EVERY_MS = 30_000;
 const OVERDUE_MS = 30_000;
 const PAGE_RUNS = 1_000;
+/** The wall clock was set back, not slewed, when it falls behind the monotonic one by more between two looks. */
+const SET_BACK_MS = 1_000;
+/** So many that are due later than the horizon are looked at when their shard is gained: a wrong clock may have planned them. */
+const FAR_LOOKS_MAX = 10_000;
 
 /** A run and the plan that says how long its steps may take. */
 type Known = Pick<RunNews, 'run' | 'plan'>;
+
+export type Waking = {
+  readonly anew: boolean;
+  readonly setBackMs: number;
+  readonly done: (loaded: Known | null | undefined) => void;
+};
 
 /** What keeps a run's time: its owner wakes it, and says whether it has it in hand anyway. */
 export interface Wakes {
   /**
    * Calls back with the run as it is then, `null` when there is none, `undefined` when it could not be read. `anew`:
-   * after another look at its stream.
+   * after another look at its stream. `setBackMs`: the wall clock was set back by so much just now, or 0.
    */
-  wake(runId: RunId, anew: boolean, done: (loaded: Known | null | undefined) => void): void;
+  wake(runId: RunId, waking: Waking): void;
   isInHand(runId: RunId): boolean;
 }
 
@@ -45,6 +55,9 @@ export class RunDues {
   private cancelWrite: (() => void) | null = null;
   private cancelRefill: (() => void) | null = null;
   private stopped = false;
+  /** By how much the wall clock was ahead of the monotonic one when it was last looked at. */
+  private wallAheadMs: number;
+  private setBackMs = 0;
   /** Runs that were found overdue by 30 s with nobody at work on them, since the start. */
   overdue = 0;
 
@@ -55,6 +68,7 @@ export class RunDues {
     private readonly log: Log,
     private readonly wakes: Wakes,
   ) {
+    this.wallAheadMs = clock.nowMs() - clock.monotonicMs();
     this.wakeQueue = new WakeQueue((runId, anew, done) => this.wake(runId, anew, done));
   }
 
@@ -79,7 +93,9 @@ export class RunDues {
   gained(shards: readonly Shard[], position: Position): void {
     for (const shard of shards) this.shards.add(shard);
     this.position = position;
-    this.wakeDue(shards, true).catch((error: unknown) => this.unreadable(error));
+    this.wakeDue(shards, true)
+      .then(() => this.lookAhead(shards, FAR_LOOKS_MAX))
+      .catch((error: unknown) => this.unreadable(error));
   }
 
   /** They are another's: nothing of them fires, nor is written, any more. */
@@ -140,13 +156,14 @@ export class RunDues {
     else this.batch.set(runId, { dueMs, fresh });
   }
 
-  private wake(runId: RunId, anew: boolean, done: () => void): void {
+  private wake(runId: RunId, anew: boolean, seen: () => void): void {
     const seenMs = this.clock.nowMs();
-    this.wakes.wake(runId, anew, (loaded) => {
+    const done: Waking['done'] = (loaded) => {
       // Also when nothing came of it, and no commit tells what the run owes next.
       if (loaded !== undefined && this.shards.has(shardOf(runId))) this.note(runId, loaded, { fresh: false, seenMs });
-      done();
-    });
+      seen();
+    };
+    this.wakes.wake(runId, { anew, setBackMs: this.setBackMs, done });
   }
 
   private keepTimer(runId: RunId, dueMs: number): void {
@@ -166,7 +183,10 @@ export class RunDues {
 
   private writeLater(): void {
     if (this.stopped) return;
-    this.cancelWrite = this.clock.after(WRITE_EVERY_MS, () => void this.flush().then(() => this.writeLater()));
+    this.cancelWrite = this.clock.after(WRITE_EVERY_MS, () => {
+      this.lookAtClock();
+      void this.flush().then(() => this.writeLater());
+    });
   }
 
   private async write(): Promise<void> {
@@ -188,6 +208,41 @@ export class RunDues {
       this.log.error('the table of open runs could not be written', { err: error });
       for (const [runId, { dueMs }] of batch)
         if (!this.batch.has(runId) && this.shards.has(shardOf(runId))) this.batch.set(runId, { dueMs, fresh: false });
+    }
+  }
+
+  /** What was planned before the wall clock was set back moves with it. */
+  private lookAtClock(): void {
+    const aheadMs = this.clock.nowMs() - this.clock.monotonicMs();
+    const setBackMs = this.wallAheadMs - aheadMs;
+    this.wallAheadMs = aheadMs;
+    if (setBackMs <= SET_BACK_MS) return;
+    this.log.warn('the wall clock was set back; what was planned before moves with it', { ms: Math.round(setBackMs) });
+    this.setBackMs = Math.round(setBackMs);
+    // Those nearest first: they are timers, or not in the table yet.
+    for (const runs of [this.timers, this.batch])
+      for (const runId of runs.keys()) if (this.batch.get(runId)?.dueMs !== null) this.wakeQueue.push(runId, false);
+    void this.flush()
+      .then(() => this.lookAhead([...this.shards], Infinity))
+      .catch((error: unknown) => this.unreadable(error))
+      .then(() => {
+        this.setBackMs = 0;
+      });
+  }
+
+  /** Wakes runs that are not due yet, so many at most, the nearest first: each sees to what lies too far ahead. */
+  private async lookAhead(shards: readonly Shard[], most: number): Promise<void> {
+    let after: OpenRun = { dueMs: this.clock.nowMs() + (most === Infinity ? 0 : HORIZON_MS), runId: '' as RunId };
+    for (let left = most; left > 0 && shards.length > 0 && !this.stopped;) {
+      const page: readonly OpenRun[] = await this.table.due(shards, Infinity, after, Math.min(left, PAGE_RUNS));
+      await this.wakeAll(
+        page.filter(({ runId }) => this.shards.has(shardOf(runId))),
+        false,
+      );
+      const last = page.at(-1);
+      if (last === undefined || page.length < PAGE_RUNS) return;
+      after = last;
+      left -= page.length;
     }
   }
 
@@ -219,17 +274,17 @@ export class RunDues {
       for (const { runId, dueMs } of due) if (dueMs > nowMs) this.keepTimer(runId, dueMs);
       const late = due.filter(({ dueMs }) => dueMs <= nowMs);
       if (!first) this.overdue += late.filter(({ dueMs }) => dueMs < nowMs - OVERDUE_MS).length;
-      await this.wakeAll(late);
+      await this.wakeAll(late, true);
       const last = page.at(-1);
       if (last === undefined || page.length < PAGE_RUNS) return;
       after = last;
     }
   }
 
-  private async wakeAll(runs: readonly OpenRun[]): Promise<void> {
+  private async wakeAll(runs: readonly OpenRun[], anew: boolean): Promise<void> {
     if (this.stopped) return;
     await Promise.all(
-      runs.map(({ runId }) => new Promise<void>((resolve) => this.wakeQueue.push(runId, true, resolve))),
+      runs.map(({ runId }) => new Promise<void>((resolve) => this.wakeQueue.push(runId, anew, resolve))),
     );
   }
 }

@@ -1,20 +1,21 @@
-import { NOBODY, type CommandResult, type LoadedRun, type RunEngine, type RunId } from '#engine';
+import { NOBODY, type CommandResult, type RunEngine, type RunId } from '#engine';
+import type { Waking } from './run-dues.js';
 import type { OwnedShards } from './shards/owned-shards.js';
 
-export type Waking = {
-  /** What is known of the run is not to be trusted: it may have been read before it was acted for here. */
-  readonly anew: boolean;
-  /** With the run as it is then, `null` when there is none, `undefined` when it could not be read. */
-  readonly done: (loaded: LoadedRun | null | undefined) => void;
-};
+const WAKE_UP = { type: 'WakeUp' } as const;
 
 /** Has a run look at what it owes now. */
-export const wakeRun = (engine: RunEngine, shards: OwnedShards, runId: RunId, { anew, done }: Waking): void => {
+export const wakeRun = (
+  engine: RunEngine,
+  shards: OwnedShards,
+  runId: RunId,
+  { anew, setBackMs, done }: Waking,
+): void => {
   const told = (result: CommandResult): void => done(result.status === 'unavailable' ? undefined : result.loaded);
   if (!shards.holds(runId)) return done(undefined);
   if (anew && engine.shared !== null) return engine.shared.wakeAnew(runId, told);
   if (anew) loseAttempts(engine, shards, runId);
-  engine.submit(runId, { type: 'WakeUp' }, NOBODY, told);
+  engine.submit(runId, setBackMs === 0 ? WAKE_UP : { type: 'WakeUp', setBackMs }, NOBODY, told);
 };
 
 /** A read tells of attempts of another boot; of a run that is in memory already nothing does. */

@@ -27,7 +27,11 @@ export type RunCommand =
   /** An owner's: let one token move that needs nothing of the world. Repeated until none is left. */
   | { readonly type: 'Advance' }
   /** Time has come: deadlines of steps and run are looked at. */
-  | { readonly type: 'WakeUp' }
+  | {
+      readonly type: 'WakeUp';
+      /** The wall clock was set back by so much of late, when that is why. */
+      readonly setBackMs?: number;
+    }
   | { readonly type: 'CancelRun'; readonly reason: string | null }
   | { readonly type: 'NoteDuplicateStarts'; readonly count: number };
 

@@ -5,6 +5,7 @@ import type { ErrorInfo, RunArchived, RunEvent, StepKey } from './events.js';
 import { toInstant, toMs } from './instant.js';
 import type { Plan, StepNode } from './plan.js';
 import { findStepPath } from './step-path.js';
+import { movedDues } from './moved-dues.js';
 import { nextAttemptAtMs } from './retry-policy.js';
 import { isEnded, type Run, type Step } from './run.js';
 import { missing, unreachable } from './unreachable.js';
@@ -46,7 +47,7 @@ export const decide = (command: RunCommand, run: Run | null, context: Context): 
     case 'Advance':
       return accept(...advance(run, context));
     case 'WakeUp':
-      return wakeUp(run, context);
+      return wakeUp(run, context, command.setBackMs ?? 0);
     case 'CancelRun':
       return cancelRun(command.reason, run, context);
     default:
@@ -267,7 +268,9 @@ const unknownOutcome = (attempt: number) => ({
   cause: `the dispatcher that made attempt ${attempt} ended before it recorded an outcome, and the step says onUnknown: fail`,
 });
 
-const wakeUp = (run: Run, context: Context): Decision => {
+const wakeUp = (run: Run, context: Context, setBackMs: number): Decision => {
+  const moved = movedDues(run, context, setBackMs);
+  if (moved !== null) return accept(moved);
   const { plan, atMs, isUnsent } = context;
   const { timeoutAt, deadlines, ready, retries } = run.obligations;
   if (timeoutAt !== null && toMs(timeoutAt) <= atMs) {

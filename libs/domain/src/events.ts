@@ -24,6 +24,7 @@ export type RunEvent =
   | { readonly type: 'RunCancelled'; readonly reason: string | null }
   | { readonly type: 'RunTimedOut'; readonly error: ErrorInfo }
   | { readonly type: 'DuplicateStartsSeen'; readonly count: number }
+  | DuesMoved
   | StepEntered
   | StepCompleted
   | StepFailed
@@ -117,6 +118,14 @@ export type StepCancelled = {
     readonly attempt: number | null;
     readonly class: FailureClass | null;
   }[];
+};
+
+/** The wall clock was set back: what was planned by it before is due by it now. Only what has moved is in it. */
+export type DuesMoved = {
+  readonly type: 'DuesMoved';
+  readonly retries: readonly { readonly step: StepKey; readonly retryAt: Instant }[];
+  readonly deadlines: readonly { readonly step: StepKey; readonly deadlineAt: Instant }[];
+  readonly timeoutAt: Instant | null;
 };
 
 export type AttemptStarted = {

@@ -65,6 +65,7 @@ describe('evolve', () => {
     const event = started({ timeoutAt: after(60_000) });
     expect(folded(event)).toStrictEqual({
       started: event,
+      timeoutAt: after(60_000),
       startedAt: after(0),
       status: 'running',
       reason: null,

@@ -1,4 +1,5 @@
 import type {
+  DuesMoved,
   RunArchived,
   RunEvent,
   RunStarted,
@@ -63,6 +64,7 @@ const started = (event: RunStarted, at: string): RunState => ({
   error: null,
   output: null,
   finishedAt: null,
+  timeoutAt: event.timeoutAt,
   revision: 0,
   steps: new Map(),
   tokens: new Map([['', null]]),
@@ -120,6 +122,8 @@ const apply = (run: RunState, event: Exclude<RunEvent, RunArchived>, at: string)
     case 'DuplicateStartsSeen':
       run.duplicates = { count: run.duplicates.count + event.count, notedAt: at };
       return;
+    case 'DuesMoved':
+      return moveDues(run, event);
     case 'StepEntered':
       return enterStep(run, event, at);
     case 'StepSkipped':
@@ -156,6 +160,22 @@ const apply = (run: RunState, event: Exclude<RunEvent, RunArchived>, at: string)
     default:
       return unreachable(event);
   }
+};
+
+const moveDues = (run: RunState, { retries, deadlines, timeoutAt }: DuesMoved): void => {
+  for (const { step, retryAt } of retries)
+    updateStep(run, step, (state) => {
+      state.retryAt = retryAt;
+      run.obligations.retries.set(step, retryAt);
+    });
+  for (const { step, deadlineAt } of deadlines)
+    updateStep(run, step, (state) => {
+      state.deadlineAt = deadlineAt;
+      run.obligations.deadlines.set(step, deadlineAt);
+    });
+  if (timeoutAt === null) return;
+  run.timeoutAt = timeoutAt;
+  run.obligations.timeoutAt = timeoutAt;
 };
 
 const textOf = (run: RunState, ref: PayloadRef): JsonText => run.payloads.get(ref.revision) ?? NULL_TEXT;

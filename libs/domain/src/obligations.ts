@@ -42,7 +42,7 @@ export const obligations = (run: Run): Obligations => {
     const last = step.attempts.at(-1);
     if (last?.outcome === 'running') inFlight.set(step.key, last.boot);
   }
-  return { moves, ready, retries, inFlight, deadlines, timeoutAt: run.started.timeoutAt };
+  return { moves, ready, retries, inFlight, deadlines, timeoutAt: run.timeoutAt };
 };
 
 const isScopeOpen = (run: Run, scope: ScopeKey): boolean => {

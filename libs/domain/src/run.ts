@@ -21,6 +21,8 @@ export type Run = {
   readonly error: ErrorInfo | null;
   readonly output: JsonText | null;
   readonly finishedAt: Instant | null;
+  /** When it times out; moved when the wall clock was set back. */
+  readonly timeoutAt: Instant | null;
   /** Of the last event folded. */
   readonly revision: number;
   /** In the order they were entered. */

@@ -88,6 +88,11 @@ const EVENTS: Arbitraries = {
     interrupted: fc.boolean(),
   }),
   AttemptOutcomeUnknown: record(attempt),
+  DuesMoved: record({
+    retries: fc.array(record({ step: key, retryAt: key })),
+    deadlines: fc.array(record({ step: key, deadlineAt: key })),
+    timeoutAt: orNull(key),
+  }),
   RunArchived: record({
     id: name,
     key: name,

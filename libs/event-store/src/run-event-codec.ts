@@ -75,6 +75,7 @@ const encoded = (event: RunEvent): string => {
       );
     case 'AttemptOutcomeUnknown':
       return `{"step":${name(event.step)},"attempt":${event.attempt}}`;
+    case 'DuesMoved':
     case 'StepFailed':
     case 'StepCancelled':
     case 'StepSkipped':
@@ -155,6 +156,7 @@ const READERS_BY_TYPE: Readonly<Record<RunEvent['type'], Reader>> = {
   RunCancelled: plain('RunCancelled'),
   RunTimedOut: plain('RunTimedOut'),
   DuplicateStartsSeen: plain('DuplicateStartsSeen'),
+  DuesMoved: plain('DuesMoved'),
   StepEntered: (data) => {
     // Most are given what flows in, and name it.
     const isConstant = data.includes('"input":');

@@ -190,6 +190,7 @@ const USES: Readonly<Record<RunEvent['type'], Use>> = {
   RunTimedOut: 'read',
   AttemptStarted: 'attempt',
   DuplicateStartsSeen: 'passed over',
+  DuesMoved: 'passed over',
   StepEntered: 'passed over',
   StepCompleted: 'passed over',
   StepFailed: 'leaves a step',

@@ -11,7 +11,7 @@ import {
 } from '#domain';
 import { NOBODY, RunEngine, type LoadedRun, type PlanSource, type RunId, type StartReply } from '#engine';
 import { MemoryEventStore, type EventStore } from '#event-store';
-import { sha256Base32, silentLog, systemClock, systemEntropy } from '#runtime';
+import { sha256Base32, silentLog, systemClock, systemEntropy, type Clock } from '#runtime';
 import { Dispatcher, type DispatcherOptions } from '../dispatcher.js';
 import type { LimitShares } from '../flow/limit-shares.js';
 import { SingleOwner } from '../shards/single-owner.js';
@@ -108,6 +108,7 @@ export class DispatchWorld {
       /** By the name that a start gives as its plan; of any other name it is `plan`. */
       plans?: ReadonlyMap<string, Plan>;
       options?: Partial<DispatcherOptions>;
+      clock?: Clock;
     } = {},
   ) {
     this.store = parts.store ?? new MemoryEventStore();
@@ -116,7 +117,8 @@ export class DispatchWorld {
       cachedPlan: (hash) => this.planOf(hash),
       plan: (hash) => Promise.resolve(this.planOf(hash)),
     };
-    this.engine = new RunEngine(this.store, plans, systemClock, systemEntropy, silentLog, {
+    const clock = parts.clock ?? systemClock;
+    this.engine = new RunEngine(this.store, plans, clock, systemEntropy, silentLog, {
       limits: DEFAULT_RUN_LIMITS,
     });
     const options: DispatcherOptions = {
@@ -137,7 +139,7 @@ export class DispatchWorld {
       engine,
       openRuns,
       this.ownership,
-      systemClock,
+      clock,
       systemEntropy,
       silentLog,
       options,

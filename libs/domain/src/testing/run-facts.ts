@@ -1,6 +1,7 @@
 import type { FailAttempt, Grant, RunCommand, StartRun } from '../commands.js';
 import type {
   AttemptFailed,
+  DuesMoved,
   ErrorInfo,
   FailureClass,
   RunEvent,
@@ -176,6 +177,13 @@ export const cancelled = (
     attempt: attempt ?? null,
     class: attempt === undefined ? null : failureClass,
   })),
+});
+export const duesMoved = (moved: Partial<Omit<DuesMoved, 'type'>>): RunEvent => ({
+  type: 'DuesMoved',
+  retries: [],
+  deadlines: [],
+  timeoutAt: null,
+  ...moved,
 });
 export const runCompleted = (output: PayloadRef): RunEvent => ({ type: 'RunCompleted', output });
 export const runFailed = (step: StepKey, error: ErrorInfo): RunEvent => ({ type: 'RunFailed', step, error });
