@@ -1,19 +1,20 @@
-import { Controller, Get, Query, Req, Res } from '@nestjs/common';
-import type { FastifyInstance } from 'fastify';
+import { Controller, Get, Param, Query, Redirect, Req, Res } from '@nestjs/common';
+import type { RequestListener } from 'node:http';
 import type { Answer } from '../http/answer.js';
 import { Endpoint } from '../http/endpoint.js';
 import type { HttpReply, HttpRequest } from '../http/exchange.js';
 import { NoQuery } from '../http/parameters.js';
 import { DefinitionSchemaText } from './definition-schema-text.js';
 import { GET_DEFINITION_SCHEMA } from './endpoints/get-definition-schema.js';
+import { HttpProblem } from '../http/problems.js';
 import { GET_OPENAPI } from './endpoints/get-openapi.js';
 import { OpenApiText } from './openapi-text.js';
-import { createSwaggerPage } from './swagger-page.js';
+import { ASSETS, createSwaggerPage, PAGE_PATH } from './swagger-page.js';
 
 /** `/openapi.json`, the schema of definitions, and Swagger UI at `/docs`. */
 @Controller()
 export class DocsController {
-  #page: Promise<FastifyInstance> | null = null;
+  #page: RequestListener | null = null;
 
   constructor(
     private readonly document: OpenApiText,
@@ -30,10 +31,20 @@ export class DocsController {
     return { text: this.definitionSchema.text };
   }
 
-  @Get(['docs', 'docs/*'])
-  async docs(@Req() request: HttpRequest, @Res() reply: HttpReply): Promise<void> {
-    const page = await (this.#page ??= createSwaggerPage());
+  /** The names of its files are relative to the page. */
+  @Get('docs')
+  @Redirect(PAGE_PATH, 308)
+  toPage(): void {}
+
+  /** The page writes its own answer: it is an application of Express. */
+  @Get(`${PAGE_PATH}*`)
+  page(@Param('*') file: string, @Req() request: HttpRequest, @Res() reply: HttpReply): void {
+    if (!ASSETS.has(file)) throw new HttpProblem(NO_FILE);
     reply.hijack();
-    page.routing(request.raw, reply.raw);
+    for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, String(value));
+    this.#page ??= createSwaggerPage();
+    this.#page(request.raw, reply.raw);
   }
 }
+
+const NO_FILE = { code: 'route-not-found', detail: 'There is nothing at this address of the documentation.' } as const;

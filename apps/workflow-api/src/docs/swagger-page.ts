@@ -1,95 +1,65 @@
 import { hash } from 'node:crypto';
+import type { RequestListener } from 'node:http';
 import { createRequire } from 'node:module';
-import type { FastifyInstance, FastifyReply } from 'fastify';
-import { problemHeaders, problemStatus, problemText } from '../http/problems.js';
 
-const PREFIX = '/docs/';
 const DOCUMENT_PATH = '/openapi.json';
-/** What the page asks for; of the other files in that package none is ours to serve. */
-const ASSETS = new Set([
+/** Where the page and its files are. */
+export const PAGE_PATH = '/docs/';
+
+/** What the page asks for; of the other files in the package of Swagger UI none is ours to serve. */
+export const ASSETS: ReadonlySet<string> = new Set([
+  '',
   'swagger-ui.css',
   'swagger-ui-bundle.js',
   'swagger-ui-standalone-preset.js',
+  'swagger-ui-init.js',
   'favicon-16x16.png',
   'favicon-32x32.png',
 ]);
 
-type InitRequest = { readonly url: string };
-type InitReply = {
-  set(name: string, value: string): void;
-  send(text: string): void;
-  sendStatus(status: number): void;
+/** Without a validator: the default one is another host. */
+const OPTIONS = {
+  swaggerUrl: DOCUMENT_PATH,
+  customSiteTitle: 'Stepwell API',
+  customCss: '',
+  swaggerOptions: { validatorUrl: null, tryItOutEnabled: true },
 };
+
+type Handler = (request: never, response: ExpressResponse, next: () => void) => void;
+type ExpressResponse = { set(headers: Readonly<Record<string, string>>): void };
 type SwaggerUi = {
   generateHTML(document: undefined, options: object): string;
-  serveFiles(
-    document: undefined,
-    options: object,
-  ): readonly ((request: InitRequest, reply: InitReply, next: () => void) => void)[];
+  serveFiles(document: undefined, options: object): readonly Handler[];
+  setup(document: undefined, options: object): Handler;
+};
+type Express = RequestListener & {
+  disable(setting: string): void;
+  use(path: string, ...handlers: readonly (Handler | readonly Handler[])[]): void;
 };
 
 /**
- * Swagger UI as a server of its own behind `/docs`. It is made at the first request that asks for it, so that its
- * packages (Express among them, which swagger-ui-express loads and nobody calls) cost nothing before.
+ * Swagger UI as swagger-ui-express makes it: handlers of Express, in an Express application of their own. It is made at the
+ * first request for the page, so that its packages cost nothing before, and no other request ever meets Express.
  */
-export const createSwaggerPage = async (): Promise<FastifyInstance> => {
-  const { fastify } = await import('fastify');
-  const { default: fastifyStatic } = await import('@fastify/static');
+export const createSwaggerPage = (): RequestListener => {
   const require = createRequire(import.meta.url);
   // Both packages are CommonJS without types.
+  const express = require('express') as () => Express;
   const swaggerUi = require('swagger-ui-express') as SwaggerUi;
-  const assetsDir = (require('swagger-ui-dist/absolute-path') as () => string)();
-  // Without a validator: the default one is another host.
-  const options = {
-    swaggerUrl: DOCUMENT_PATH,
-    customSiteTitle: 'Stepwell API',
-    customCss: '',
-    swaggerOptions: { validatorUrl: null, tryItOutEnabled: true },
+  const headers = {
+    'content-security-policy': contentPolicy(swaggerUi.generateHTML(undefined, OPTIONS)),
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'no-referrer',
   };
-  const html = swaggerUi.generateHTML(undefined, options).replaceAll('"./', `"${PREFIX}`);
-  const [init] = swaggerUi.serveFiles(undefined, options);
-  const app = fastify();
-  const policy = contentPolicy(html);
-  app.addHook('onSend', (_request, reply, _payload, done) => {
-    reply.headers({
-      'content-security-policy': policy,
-      'x-content-type-options': 'nosniff',
-      'referrer-policy': 'no-referrer',
-    });
-    done();
-  });
-  const page = (_request: unknown, reply: FastifyReply) => reply.type('text/html; charset=utf-8').send(html);
-  app.get('/docs', page);
-  app.get(PREFIX, page);
-  app.get(`${PREFIX}swagger-ui-init.js`, (request, reply) => {
-    init!({ url: request.url }, replyFor(reply), () => reply.callNotFound());
-    return reply;
-  });
-  app.setNotFoundHandler((_request, reply) => {
-    const problem = {
-      code: 'route-not-found',
-      detail: 'There is nothing at this address of the documentation.',
-    } as const;
-    return reply.code(problemStatus(problem)).headers(problemHeaders(problem)).send(problemText(problem));
-  });
-  await app.register(fastifyStatic, {
-    root: assetsDir,
-    prefix: PREFIX,
-    index: false,
-    cacheControl: true,
-    maxAge: '1h',
-    allowedPath: (path) => ASSETS.has(path.replace(/^\//, '')),
-  });
-  await app.ready();
+  const app = express();
+  app.disable('x-powered-by');
+  const withHeaders: Handler = (_request, response, next) => {
+    response.set(headers);
+    next();
+  };
+  app.use(PAGE_PATH, withHeaders, swaggerUi.serveFiles(undefined, OPTIONS), swaggerUi.setup(undefined, OPTIONS));
   return app;
 };
-
-/** The three calls of Express that the init handler makes, over Fastify's reply. */
-const replyFor = (reply: FastifyReply): InitReply => ({
-  set: (name, value) => void reply.header(name, value),
-  send: (text) => void reply.send(text),
-  sendStatus: (status) => void reply.code(status).send(''),
-});
 
 /** Nothing of another host, no script in the page; the styles that the page does hold are named by their hashes. */
 const contentPolicy = (html: string): string => {
