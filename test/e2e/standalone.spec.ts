@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { startSampleApp, spawnStandalone, startStandalone, type StartedApp } from '../support/apps.js';
 import { followEvents } from '../support/event-stream.js';
@@ -167,6 +169,21 @@ describe('standalone', () => {
     expect(await second.child.exited()).toBe(1);
     expect(second.child.output).toContain('is in use by another process');
     expect(second.child.output).toContain(folder.path);
+  });
+
+  it('opens nothing when its port is taken, and says which setting to change', async () => {
+    folder = await tempFolder('standalone');
+    const first = await stepwell();
+    const dataDir = join(folder.path, 'of-the-second');
+    const second = await spawnStandalone({
+      dataDir: folder.path,
+      port: Number(new URL(first.url).port),
+      env: { STEPWELL_DATA_DIR: dataDir },
+    });
+    started.push(second);
+    expect(await second.child.exited()).toBe(1);
+    expect(second.child.output).toMatch(/taken by another process.*STEPWELL_PORT/);
+    expect(existsSync(dataDir)).toBe(false);
   });
 });
 

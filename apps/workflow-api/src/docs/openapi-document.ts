@@ -25,7 +25,7 @@ export type OpenApiDocument = {
 
 const COMPONENTS = '#/components/schemas/';
 const DESCRIPTION =
-  'Durable workflows over HTTP. Every error is a problem (RFC 9457) whose `type` is an address of this server. Lists are paged by cursors.';
+  'Durable workflows over HTTP. Every error is a problem (RFC 9457) whose `type` is an address of this server. Lists are paged by cursors. Every answer has an `x-request-id`: the one that the request bears, if it has 1 to 128 letters, digits or `_.:=+/@-`, else a fresh one. The lines of the log about a request have it as `requestId`.';
 
 /**
  * The OpenAPI document of the controllers of some modules: paths and parameters as Nest has them by @nestjs/swagger, words,

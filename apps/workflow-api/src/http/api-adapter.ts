@@ -1,11 +1,11 @@
 import { createServer, STATUS_CODES, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { INestApplication } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { ProcessPort, type Config } from '#runtime';
 import { HttpCounts } from './http-counts.js';
-import { echoRequestId } from './request-id.js';
+import { REQUEST_ID, requestIdOf } from './request-id.js';
 import { problemHeaders, problemStatus, problemText, type Problem } from './problems.js';
 import { bodyTypesOf } from './endpoint.js';
 import { sendProblem } from './raw-answer.js';
@@ -80,8 +80,9 @@ export class ApiAdapter extends FastifyAdapter {
       },
       clientErrorHandler: (error: { readonly code?: string }, socket: Socket) =>
         endSocket(socket, clientProblem(error)),
-      frameworkErrors: (error: FastifyError, _request: unknown, reply: FastifyReply) =>
-        answer(reply, frameworkProblem(error.code)),
+      genReqId: requestIdOf,
+      frameworkErrors: (error: FastifyError, { id }: FastifyRequest, reply: FastifyReply) =>
+        answer(reply.header(REQUEST_ID, id), frameworkProblem(error.code)),
       routerOptions: { maxParamLength: PARAMETER_MAX_CHARS },
       exposeHeadRoutes: true,
       forceCloseConnections: false,
@@ -90,9 +91,8 @@ export class ApiAdapter extends FastifyAdapter {
     });
     const handle = listener;
     this.listener = (request, response) => {
-      echoRequestId(request, response);
       if (hasGoodHost(request)) handle(request, response);
-      else sendProblem(response, BAD_HOST);
+      else sendProblem(response, BAD_HOST, requestIdOf(request));
     };
     server.on('request', this.listener);
     const fastify: FastifyInstance = this.getInstance();
@@ -101,6 +101,10 @@ export class ApiAdapter extends FastifyAdapter {
     this.routes = new RouteTable(fastify);
     this.counts.follow(fastify);
     fastify.decorateRequest('runId', null);
+    fastify.addHook('onRequest', ({ id }, reply, done) => {
+      void reply.header(REQUEST_ID, id);
+      done();
+    });
     takeBytes(fastify, limits.bodyMaxBytes);
     fastify.addHook('preClose', (done) => {
       closing.abort();
@@ -133,7 +137,7 @@ const createHttpServer = (limits: HttpLimits): Server => {
     noDelay: true,
   });
   readAfterStandstill(server, checkMs);
-  server.on('checkExpectation', (_request, response) => sendProblem(response, BAD_EXPECTATION));
+  server.on('checkExpectation', (request, response) => sendProblem(response, BAD_EXPECTATION, requestIdOf(request)));
   server.on('connect', (_request, socket) => endSocket(socket as Socket, NO_TUNNELS));
   return server;
 };

@@ -1,8 +1,6 @@
-import type { ServerResponse } from 'node:http';
 import { stepKeys, type Plan, type Rejection } from '#domain';
 import { LogFull } from '#event-store';
 import { nearestNames, type Log, type LogFields } from '#runtime';
-import { requestIdOf } from './request-id.js';
 import { HttpProblem, type Problem } from './problems.js';
 import { didYouMean } from './validation.js';
 
@@ -60,13 +58,9 @@ const unknownStep = (step: string, plan: Plan | null): Problem => {
 };
 
 /** What a failure is answered with; what is no known failure is a mistake of ours, which goes to the log. */
-export const failureProblem = (error: unknown, log: Log, about: FailureOf): Problem => {
+export const failureProblem = (error: unknown, log: Log, about: LogFields): Problem => {
   if (error instanceof HttpProblem) return error.problem;
-  const fields = {
-    requestId: about.response === null ? undefined : requestIdOf(about.response),
-    ...about.fields,
-    err: error,
-  };
+  const fields = { ...about, err: error };
   if (isFault(error) && error.retryable) {
     log.warn('a request failed for a moment', fields);
     if (error instanceof LogFull) return STORAGE_FULL;
@@ -75,9 +69,6 @@ export const failureProblem = (error: unknown, log: Log, about: FailureOf): Prob
   log.error('a request failed', fields);
   return { code: 'internal-error', detail: 'The request failed by a mistake of the server.' };
 };
-
-/** The request that failed, for the line about it; `null`: it came by another way than HTTP. */
-export type FailureOf = { readonly response: ServerResponse | null; readonly fields: LogFields };
 
 const isFault = (error: unknown): error is Error & { readonly code: string; readonly retryable: boolean } =>
   error instanceof Error && 'retryable' in error && typeof error.retryable === 'boolean';

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Log, LogFields } from '#runtime';
+import { sendRaw } from '../../testing/raw-http.js';
 import { startTestApi, type TestApi } from '../../testing/test-api.js';
 
 const lines: { readonly message: string; readonly fields: LogFields | undefined }[] = [];
@@ -57,9 +58,30 @@ describe('the id of a request', () => {
     expect((await call('/livez', { headers: { 'x-request-id': 'abc-2' } })).requestId).toBe('abc-2');
   });
 
-  it('is none when it is malformed, and is not made where nothing is to tell', async () => {
-    expect((await call('/livez', { headers: { 'x-request-id': 'a b' } })).requestId).toBe(null);
-    expect((await call('/livez', { headers: { 'x-request-id': 'a'.repeat(129) } })).requestId).toBe(null);
+  it('is made where none was given, or a malformed one', async () => {
+    const made = expect.stringMatching(/^[0-9a-f]{16}$/);
+    expect((await call('/livez', { headers: { 'x-request-id': 'a b' } })).requestId).toEqual(made);
+    expect((await call('/livez', { headers: { 'x-request-id': 'a'.repeat(129) } })).requestId).toEqual(made);
+    expect((await call('/livez')).requestId).not.toBe((await call('/livez')).requestId);
+  });
+
+  it('is on every answer, whoever gives it', async () => {
+    const { requestId } = await start('e', '{"workflow":"welcome"}', { 'x-request-id': 'given', prefer: 'wait=2' });
+    expect(requestId).toBe('given');
+    const { id } = JSON.parse((await start('e', '{"workflow":"welcome"}')).text) as { id: string };
+    const events = { accept: 'text/event-stream', 'x-request-id': 'given' };
+    expect((await call(`/v1/runs/${id}/events`, { headers: events })).requestId).toBe('given');
+    expect((await call('/docs/', { headers: { 'x-request-id': 'given' } })).requestId).toBe('given');
+    for (const head of [
+      'GET /v1/nowhere HTTP/1.1\r\nHost: a',
+      'GET /v1/runs/%zz HTTP/1.1\r\nHost: a',
+      'GET /livez HTTP/1.1',
+      'POST /v1/runs HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 1',
+      'POST /v1/runs HTTP/1.1\r\nHost: a\r\nExpect: nothing',
+    ]) {
+      const { headers, status } = await sendRaw(api.url, [`${head}\r\nX-Request-Id: given\r\n\r\n1`]);
+      expect([head, status >= 400, headers]).toEqual([head, true, expect.stringMatching(/^x-request-id: given\r?$/m)]);
+    }
   });
 
   it('leads from the answer of a failure to its line in the log', async () => {

@@ -6,7 +6,6 @@ import { problemHeaders, problemStatus, problemText, type Problem, type ProblemC
 import { JSON_TYPES } from './request-body.js';
 import { RouteTable } from './route-table.js';
 import type { HttpReply, HttpRequest } from './exchange.js';
-import { requestIdOf } from './request-id.js';
 
 /** Answers every failure of a request as problem+json, those of Fastify and of Nest's router among them. */
 @Catch()
@@ -21,30 +20,29 @@ export class ProblemFilter implements ExceptionFilter {
     const reply = http.getResponse<HttpReply>();
     if (reply.sent || reply.raw.headersSent) {
       const fields = fieldsOf(http.getRequest<HttpRequest>());
-      const requestId = requestIdOf(reply.raw);
-      this.log.error('a request failed after its answer had begun', { requestId, ...fields, err: error });
+      this.log.error('a request failed after its answer had begun', { ...fields, err: error });
       reply.raw.destroy();
       return;
     }
-    const problem = this.#problemOf(error, http.getRequest<HttpRequest>(), reply);
+    const problem = this.#problemOf(error, http.getRequest<HttpRequest>());
     void reply.code(problemStatus(problem)).headers(problemHeaders(problem)).send(problemText(problem));
   }
 
-  #problemOf(error: unknown, request: HttpRequest, reply: HttpReply): Problem {
+  #problemOf(error: unknown, request: HttpRequest): Problem {
     if (error instanceof BodyRefused) return error.problem;
-    if (error instanceof HttpException) return this.#problemOfStatus(error, request, reply);
-    return failureProblem(error, this.log, { response: reply.raw, fields: fieldsOf(request) });
+    if (error instanceof HttpException) return this.#problemOfStatus(error, request);
+    return failureProblem(error, this.log, fieldsOf(request));
   }
 
   /** What a guard or a pipe has thrown, or Nest or Fastify in their own words: the status stays what it is. */
-  #problemOfStatus(error: HttpException, request: HttpRequest, reply: HttpReply): Problem {
+  #problemOfStatus(error: HttpException, request: HttpRequest): Problem {
     const status = error.getStatus();
     const isTheirs = isOfFastify(error.cause);
     if (status === 404 && request.is404) return notFound(request, this.routes);
     if (status === 415 && isTheirs) return MALFORMED_TYPE;
     const code = CODES[status] ?? (status >= 500 ? 'request-failed' : 'request-refused');
     if (code === 'internal-error' || status < 400) {
-      return failureProblem(error, this.log, { response: reply.raw, fields: fieldsOf(request) });
+      return failureProblem(error, this.log, fieldsOf(request));
     }
     return { code, status, detail: isTheirs ? 'The request could not be read.' : sentence(error.message) };
   }
@@ -78,13 +76,13 @@ const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text
 const isOfFastify = (cause: unknown): boolean => cause instanceof Error && cause.name === 'FastifyError';
 
 /** The path without its query, which may hold what is the caller's alone. */
-const fieldsOf = ({ method, url, params, routeOptions, runId }: HttpRequest): LogFields => {
+const fieldsOf = ({ id: requestId, method, url, params, routeOptions, runId }: HttpRequest): LogFields => {
   const [path] = url.split('?');
-  if (typeof runId === 'string') return { method, path, runId };
+  if (typeof runId === 'string') return { requestId, method, path, runId };
   // Fastify leaves open what parameters a route has.
   const { id } = (params ?? {}) as { readonly id?: unknown };
   const isOfRun = typeof id === 'string' && routeOptions.url?.startsWith('/v1/runs/:id') === true;
-  return { method, path, ...(isOfRun ? { runId: id } : undefined) };
+  return { requestId, method, path, ...(isOfRun ? { runId: id } : undefined) };
 };
 
 const MALFORMED_TYPE: Problem = {

@@ -1,10 +1,11 @@
 import type { ServerResponse } from 'node:http';
+import { REQUEST_ID } from './request-id.js';
 import { problemHeaders, problemStatus, problemText, type Problem } from './problems.js';
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** Writes an answer of JSON text at once. A client that has gone is no reason to fail. */
-export const sendText = (
+const sendText = (
   response: ServerResponse,
   status: number,
   headers: Readonly<Record<string, string>>,
@@ -17,5 +18,7 @@ export const sendText = (
   response.end(text, bytes === text.length ? 'latin1' : 'utf8');
 };
 
-export const sendProblem = (response: ServerResponse, problem: Problem): void =>
-  sendText(response, problemStatus(problem), problemHeaders(problem), problemText(problem));
+export const sendProblem = (response: ServerResponse, problem: Problem, requestId: string): void => {
+  const headers = { ...problemHeaders(problem), [REQUEST_ID]: requestId };
+  sendText(response, problemStatus(problem), headers, problemText(problem));
+};

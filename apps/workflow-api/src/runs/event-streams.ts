@@ -5,7 +5,7 @@ import { Clock, Log } from '#runtime';
 import type { Answer } from '../http/answer.js';
 import { ServerClosing } from '../http/api-adapter.js';
 import type { HttpReply, HttpRequest } from '../http/exchange.js';
-import { requestIdOf } from '../http/request-id.js';
+import { REQUEST_ID } from '../http/request-id.js';
 import { HttpProblem } from '../http/problems.js';
 import { streamEvents } from './event-stream.js';
 import { positionHeader } from './run-reads.js';
@@ -40,7 +40,7 @@ export class EventStreams {
   answer(
     loaded: LoadedRun,
     query: EventsQuery,
-    { headers, method }: HttpRequest,
+    { id: requestId, headers, method }: HttpRequest,
     reply: HttpReply,
   ): Answer | undefined {
     const from = firstWanted(query, headers['last-event-id']);
@@ -53,6 +53,7 @@ export class EventStreams {
     reply.raw.writeHead(200, {
       'content-type': 'text/event-stream',
       'cache-control': 'no-store',
+      [REQUEST_ID]: requestId,
       ...positionHeader(loaded.position),
     });
     if (method === 'HEAD') {
@@ -62,7 +63,6 @@ export class EventStreams {
     this.#open += 1;
     streamEvents(this.#store, this.#clock, reply.raw, { loaded, from, signal: this.#closing })
       .catch((error: unknown) => {
-        const requestId = requestIdOf(reply.raw);
         this.#log.warn('an event stream was cut off', { requestId, runId: loaded.run.started.id, err: error });
       })
       .finally(() => (this.#open -= 1));

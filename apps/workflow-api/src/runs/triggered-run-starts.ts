@@ -30,7 +30,7 @@ export class TriggeredRunStarts extends StartRuns {
       if (reply.status === 'rejected') return refused(rejectionProblem(reply.rejection, startable.plan), reply);
       return { status: reply.status, id: reply.started.id };
     } catch (error) {
-      return refused(failureProblem(error, this.#parts.log, { response: null, fields: { key: message.key } }), error);
+      return refused(failureProblem(error, this.#parts.log, { key: message.key }), error);
     }
   }
 
