@@ -1,5 +1,6 @@
 import type { Commit, EventStore, Filter, Position } from '#event-store';
 import { pause, type Clock, type Log } from '#runtime';
+import { isPassing } from './log-trouble.js';
 
 const FOLLOW_AGAIN_AFTER_MS = 1_000;
 
@@ -63,7 +64,8 @@ export class LogFollower {
           }
         }
       } catch (cause) {
-        this.log.error('the log could not be followed; trying again', { filter, err: cause });
+        if (isPassing(cause)) this.log.warn('the log cannot be followed now; trying again', { reason: cause.message });
+        else this.log.error('the log could not be followed; trying again', { filter, err: cause });
       }
       await pause(this.clock, FOLLOW_AGAIN_AFTER_MS, signal);
     }

@@ -66,5 +66,5 @@ export class LogTrouble {
 }
 
 /** A fault that passes by itself, as of a store that is away. */
-export const isPassing = (cause: unknown): boolean =>
+export const isPassing = (cause: unknown): cause is Error =>
   cause instanceof Error && 'retryable' in cause && cause.retryable === true;

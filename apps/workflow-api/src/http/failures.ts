@@ -1,6 +1,6 @@
 import { stepKeys, type Plan, type Rejection } from '#domain';
 import { LogFull } from '#event-store';
-import { nearestNames, type Log, type LogFields } from '#runtime';
+import { nearestNames, systemClock, type Log, type LogFields } from '#runtime';
 import { HttpProblem, type Problem } from './problems.js';
 import { didYouMean } from './validation.js';
 
@@ -60,14 +60,28 @@ const unknownStep = (step: string, plan: Plan | null): Problem => {
 /** What a failure is answered with; what is no known failure is a mistake of ours, which goes to the log. */
 export const failureProblem = (error: unknown, log: Log, about: LogFields): Problem => {
   if (error instanceof HttpProblem) return error.problem;
-  const fields = { ...about, err: error };
   if (isFault(error) && error.retryable) {
-    log.warn('a request failed for a moment', fields);
+    sayRarely(log, { ...about, code: error.code, reason: error.message });
     if (error instanceof LogFull) return STORAGE_FULL;
     return { ...STORAGE_UNAVAILABLE, detail: 'A store does not answer now.' };
   }
-  log.error('a request failed', fields);
+  log.error('a request failed', { ...about, err: error });
   return { code: 'internal-error', detail: 'The request failed by a mistake of the server.' };
+};
+
+const SAID_EVERY_MS = 1_000;
+const said = new WeakMap<Log, { readonly atMs: number; unsaid: number }>();
+
+/** One line a second, and no stack: while a store is away every request fails, and a line for each would cost more than it. */
+const sayRarely = (log: Log, fields: LogFields): void => {
+  const last = said.get(log);
+  const atMs = systemClock.monotonicMs();
+  if (last !== undefined && atMs < last.atMs + SAID_EVERY_MS) {
+    last.unsaid += 1;
+    return;
+  }
+  said.set(log, { atMs, unsaid: 0 });
+  log.warn('a request failed for a moment', { ...fields, unsaid: last?.unsaid ?? 0 });
 };
 
 const isFault = (error: unknown): error is Error & { readonly code: string; readonly retryable: boolean } =>

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { Plan, StartRun } from '#domain';
 import { Runs, type LoadedRun, type RunId, type StartReply } from '#engine';
 import { Bag, Clock, type Config } from '#runtime';
 import { CONFIG } from '../../../modules/src/tokens.js';
@@ -18,6 +19,9 @@ import { toStartable } from './startable.js';
 
 /** A client that waits for the end of its run. */
 type Wait = { readonly giveUp: () => void; place: number };
+
+/** However short the wait, the log gets so long to take the start, and so long to say at the end how far the run is. */
+const AT_LEAST_MS = 1_000;
 
 const STOPPING: Problem = {
   code: 'stopping',
@@ -64,25 +68,39 @@ export class RunStarts {
         ? await found.catch((refusal: unknown) => replayable(this.#runs, start, refusal))
         : found;
     const command = toCommand(start, startable, this.#limits.tagsMax);
-    const started = await new Promise<StartReply>((settle) =>
-      this.#runs.start(start.runId, command, startable.plan, start.origin, settle),
-    );
+    const sinceMs = this.#clock.monotonicMs();
+    const started = await this.#commit(start, command, startable.plan);
     if (started.status === 'unavailable')
       throw new HttpProblem(unavailableProblem(started.cause), { cause: started.cause });
     if (started.status === 'rejected') throw new HttpProblem(rejectionProblem(started.rejection, startable.plan));
-    return shape(request, reply, await this.#answer(start, started, reply));
+    return shape(request, reply, await this.#answer(start, started, sinceMs, reply));
+  }
+
+  /** With `Prefer: wait` no longer than that: whoever waits is answered then, whatever the log does. */
+  #commit({ runId, waitSeconds, origin }: Start, command: StartRun, plan: Plan): Promise<StartReply> {
+    return new Promise((settle) => {
+      if (waitSeconds === null) return this.#runs.start(runId, command, plan, origin, settle);
+      const withinMs = Math.max(waitSeconds * 1_000, AT_LEAST_MS);
+      const takeBack = this.#clock.after(withinMs, () => settle({ status: 'unavailable', cause: null }));
+      this.#runs.start(runId, command, plan, origin, (reply) => {
+        takeBack();
+        settle(reply);
+      });
+    });
   }
 
   #answer(
     { runId, waitSeconds }: Start,
     { status, started, startedAt, position }: Extract<StartReply, { status: 'started' | 'replayed' }>,
+    sinceMs: number,
     reply: HttpReply,
   ): Answer | Promise<Answer> {
     const headers: Record<string, string> = { location: `/v1/runs/${started.id}` };
     if (status === 'replayed') headers['idempotent-replayed'] = 'true';
     if (waitSeconds === null) return { text: startedText(started, startedAt), position, headers };
     headers['preference-applied'] = `wait=${waitSeconds}`;
-    return this.#answerAtEnd(runId, waitSeconds * 1_000, headers, reply);
+    const waitMs = waitSeconds * 1_000 - (this.#clock.monotonicMs() - sinceMs);
+    return this.#answerAtEnd(runId, Math.max(waitMs, 0), headers, reply);
   }
 
   /**
@@ -117,7 +135,7 @@ export class RunStarts {
         }
       };
       const giveUp = (): void => {
-        if (settle()) this.#runs.load(runId).then(answer, reject);
+        if (settle()) this.#runs.load(runId, AT_LEAST_MS).then(answer, reject);
       };
       const wait: Wait = { giveUp, place: -1 };
       // A start that was on its way to the log when the server was told to stop waits for nothing any more.

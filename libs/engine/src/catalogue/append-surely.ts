@@ -1,8 +1,10 @@
 import type { Append, AppendOutcome, EventStore } from '#event-store';
 import type { Clock } from '#runtime';
 
-const REPEATS_MAX = 50;
-const REPEAT_AFTER_MS = 100;
+/** Whoever writes to the catalogue waits so long for a log that does not answer. */
+const REPEAT_FOR_MS = 5_000;
+const PAUSE_MIN_MS = 100;
+const PAUSE_MAX_MS = 1_000;
 
 /** The catalogue could not be written: the store answers nothing, or others write without pause. */
 export class CatalogueUnavailable extends Error {
@@ -16,15 +18,16 @@ export const appendSurely = async (
   clock: Clock,
   append: Append,
 ): Promise<Exclude<AppendOutcome, { status: 'unknown' | 'refused' }>> => {
-  for (let repeats = 0; ; repeats++) {
+  const untilMs = clock.monotonicMs() + REPEAT_FOR_MS;
+  for (let pauseMs = PAUSE_MIN_MS; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MAX_MS)) {
     const outcome = await new Promise<AppendOutcome>((settle) => store.append(append, settle));
     if (outcome.status === 'refused') throw outcome.fault;
     if (outcome.status !== 'unknown') return outcome;
-    if (repeats === REPEATS_MAX) {
+    if (clock.monotonicMs() + pauseMs > untilMs) {
       throw new CatalogueUnavailable(`the outcome of an append to ${append.stream} stays unknown`, {
         cause: outcome.cause,
       });
     }
-    await new Promise<void>((resolve) => clock.after(REPEAT_AFTER_MS, resolve));
+    await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
   }
 };

@@ -38,6 +38,7 @@ export const follow = async function* (
   /** `caught-up` was said, and nothing but the way of such servers has interrupted since. */
   let isLive = false;
   let behindAt: Position | null = null;
+  let isBroken = false;
   for (let pauseMs = PAUSE_MIN_MS; !signal.aborted; pauseMs = Math.min(pauseMs * 2, PAUSE_MAX_MS)) {
     try {
       const messages: AsyncGenerator<SubscriptionMessage> = isLive
@@ -45,6 +46,7 @@ export const follow = async function* (
         : followOnce(reader, progress, following);
       for await (const message of messages) {
         pauseMs = PAUSE_MIN_MS;
+        isBroken = false;
         isLive ||= message.type === 'caught-up';
         yield message;
       }
@@ -57,7 +59,10 @@ export const follow = async function* (
       }
       if (!isBehind) {
         isLive = false;
-        log.warn('a subscription to EventStoreDB broke; it goes on from where it was', { err: error });
+        // Once, and without a stack: while the server is away, each subscription tries again for as long as it takes.
+        const reason = error instanceof Error ? error.message : String(error);
+        if (!isBroken) log.warn('a subscription to EventStoreDB broke; it goes on from where it was', { reason });
+        isBroken = true;
       }
     }
     await pause(clock, pauseMs, signal);
