@@ -1,48 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { startSampleApp, startStandalone, type StartedApp } from '../support/apps.js';
+import { curlCommands, curlRequest } from '../support/curl-commands.js';
 import { closeConnections, httpCall } from '../support/http-client.js';
 import type { ListShape, RunShape } from '../support/shapes.js';
 import { tempFolder, type TempFolder } from '../support/temp-folder.js';
-
-/** The commands of the README's shell blocks that begin with curl, each as one text. */
-const curlCommands = (): string[] => {
-  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
-  return [...readme.matchAll(/```sh\n([\s\S]*?)```/g)]
-    .flatMap(([, block = '']) => commandsOf(block))
-    .filter((line) => line.startsWith('curl '));
-};
-
-/** Lines, but for those that a quote or a backslash goes on from. */
-const commandsOf = (block: string): string[] => {
-  const commands: string[] = [];
-  let open = '';
-  for (const line of block.split('\n')) {
-    open += open === '' ? line : `\n${line}`;
-    if (open.split("'").length % 2 === 0 || open.endsWith('\\')) continue;
-    commands.push(open.replaceAll('\\\n', ' '));
-    open = '';
-  }
-  return commands;
-};
-
-/** What a shell and curl make of a command, as far as the README goes: no quotes but single ones, few options. */
-const request = (command: string) => {
-  const words = [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare ?? '').slice(1);
-  const headers: Record<string, string> = {};
-  let method = 'GET';
-  let body: string | undefined;
-  let url = '';
-  for (let word = words.shift(); word !== undefined; word = words.shift()) {
-    if (word === '-X') method = words.shift() ?? '';
-    else if (word === '-d' || word === '--data-binary') body = words.shift();
-    else if (word === '-H') {
-      const [name = '', ...value] = (words.shift() ?? '').split(': ');
-      headers[name] = value.join(': ');
-    } else if (word !== '-N') url = word;
-  }
-  return { method, url, headers, body };
-};
 
 let folder: TempFolder;
 let sample: StartedApp;
@@ -62,7 +24,7 @@ afterAll(async () => {
 
 describe('README', () => {
   it('has curl lines that do what the text around them says', async () => {
-    const commands = curlCommands();
+    const commands = curlCommands(readFileSync(new URL('../../../README.md', import.meta.url), 'utf8'));
     expect(commands).toHaveLength(5);
     let runId = '';
     const call = async (command: string) => {
@@ -70,7 +32,7 @@ describe('README', () => {
         .replaceAll('http://127.0.0.1:8080', stepwell.url)
         .replaceAll('http://127.0.0.1:4000', sample.url)
         .replaceAll('<id>', runId);
-      const { method, url, headers, body } = request(here);
+      const { method, url, headers, body } = curlRequest(here);
       return httpCall(method, url, { headers, ...(body === undefined ? {} : { body }) });
     };
     const [publish, start, look, follow, list] = commands as [string, string, string, string, string];

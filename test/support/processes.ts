@@ -6,6 +6,8 @@ import { httpCall } from './http-client.js';
 import { pause } from './pause.js';
 
 export type ChildOptions = {
+  /** What runs the entry; Node when left out. */
+  readonly command?: string;
   readonly args?: readonly string[];
   /** Added to this process's environment. */
   readonly env?: Readonly<Record<string, string>>;
@@ -30,11 +32,15 @@ export class Child {
 
   constructor(name: string, entry: string, options: ChildOptions = {}) {
     this.#name = name;
-    this.process = spawn(process.execPath, [...(options.execArgv ?? []), entry, ...(options.args ?? [])], {
-      cwd: options.cwd,
-      env: { ...process.env, ...options.env },
-      stdio: ['ignore', 'pipe', 'pipe', ...(options.ipc === true ? (['ipc'] as const) : [])],
-    });
+    this.process = spawn(
+      options.command ?? process.execPath,
+      [...(options.execArgv ?? []), entry, ...(options.args ?? [])],
+      {
+        cwd: options.cwd,
+        env: { ...process.env, ...options.env },
+        stdio: ['ignore', 'pipe', 'pipe', ...(options.ipc === true ? (['ipc'] as const) : [])],
+      },
+    );
     const keep = (chunk: Buffer): void => {
       this.#output = (this.#output + chunk.toString()).slice(-OUTPUT_CHARS_KEPT);
     };
