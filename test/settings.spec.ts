@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { DEFAULT_RUN_LIMITS, isName, NAME_PATTERN } from '#domain';
+import { APPEND_BYTES_MAX } from '#event-store';
 import { loadConfig } from '#runtime';
 
 const REPOSITORY = resolve(import.meta.dirname, '../..');
@@ -20,6 +21,12 @@ const sourcesBelow = (folder: string): readonly string[] =>
 describe('the settings', () => {
   it('have the defaults that the domain has', () => {
     expect(loadConfig({}).limits).toMatchObject(DEFAULT_RUN_LIMITS);
+  });
+
+  it('let no payload be so large that two of them, with all that stands around them, are more than an append', () => {
+    const largest = APPEND_BYTES_MAX / 2 - 8 * 1024;
+    expect(loadConfig({ STEPWELL_PAYLOAD_MAX_BYTES: String(largest) }).limits.payloadMaxBytes).toBe(largest);
+    expect(() => loadConfig({ STEPWELL_PAYLOAD_MAX_BYTES: String(largest + 1) })).toThrow(`from 1024 to ${largest}`);
   });
 
   it('name a workflow as the domain does, whose pattern they cannot import', () => {

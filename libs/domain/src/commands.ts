@@ -91,5 +91,7 @@ export type Rejection =
   | { readonly code: 'run-archived'; readonly file: string }
   | { readonly code: 'key-reused'; readonly first: string; readonly given: string }
   | { readonly code: 'unknown-step'; readonly step: StepKey }
+  /** No append holds what the start would put into the log. */
+  | { readonly code: 'too-large' }
   | { readonly code: 'not-owed'; readonly step: StepKey }
   | { readonly code: 'stale-attempt'; readonly step: StepKey; readonly attempt: number };

@@ -12,6 +12,8 @@ import { callBack, wakeIdle } from './readers.js';
 // Room for the envelope and for the commas between events.
 const ENVELOPE_BYTES = 2048;
 const CONFLICTS_MAX = 10;
+// Of what stands around the text of an event.
+const EVENT_BYTES = 64;
 
 type Answer = { readonly queued: Queued; readonly rejection: Rejection | null; readonly changed: boolean };
 
@@ -93,7 +95,9 @@ const decideOne = (
   const decision = decide(command, mailbox.state, { plan, atMs, limits, isUnsent });
   if (!decision.accepted) return { rejection: decision.rejection, changed: false };
   if (decision.events.length === 0) return UNCHANGED;
-  if (!take(mailbox, batch, decision.events, context.at)) return 'full';
+  const taken = take(mailbox, batch, decision.events, context.at);
+  if (taken === 'full') return 'full';
+  if (taken === 'too-large') return decideSmaller(mailbox, batch, command, context);
   for (const event of decision.events) {
     if (event.type === 'StepCancelled') noteAbandoned(mailbox, batch, event.steps, context.owner);
     else if (event.type === 'AttemptFailed' && command.type === 'WakeUp')
@@ -116,22 +120,60 @@ const noteAbandoned = (
   }
 };
 
+/** What no append would hold is not tried for ever: a start is refused, and an answer fails its attempt, by name. */
+const decideSmaller = (
+  mailbox: Mailbox,
+  batch: DecisionBatch,
+  command: RunCommand,
+  context: Deciding,
+): Outcome | 'full' => {
+  if (command.type === 'StartRun') return { rejection: { code: 'too-large' }, changed: false };
+  assert(command.type === 'CompleteAttempt', `no append holds what ${command.type} makes of ${mailbox.runId}`);
+  const { step, attempt, status } = command;
+  const cause = `the answer, with what follows from it, takes more than the ${APPEND_BYTES_MAX} bytes of an append`;
+  const failed = {
+    type: 'FailAttempt',
+    step,
+    attempt,
+    class: 'may-have-executed',
+    retryable: false,
+    status,
+    error: { name: 'Stepwell.PayloadTooLarge', cause },
+    body: null,
+    retryAfterMs: null,
+    jitter: 0,
+  } as const;
+  return decideOne(mailbox, batch, failed, context);
+};
+
 /** Folds the events and adds them to the batch, if they fit. */
-const take = (mailbox: Mailbox, batch: DecisionBatch, events: readonly RunEvent[], at: string): boolean => {
+const take = (
+  mailbox: Mailbox,
+  batch: DecisionBatch,
+  events: readonly RunEvent[],
+  at: string,
+): 'taken' | 'full' | 'too-large' => {
   const encoded = events.map(encodeRunEvent);
   let bytes = 0;
   for (const event of encoded) bytes += bytesOf(event);
   const full = batch.events.length + encoded.length > APPEND_EVENTS_MAX || batch.bytes + bytes > APPEND_BYTES_MAX;
-  if (full && batch.events.length > 0) return false;
+  if (full && batch.events.length > 0) return 'full';
+  if (full && !fitsAlone(encoded)) return 'too-large';
   batch.bytes += bytes;
   for (const event of encoded) batch.events.push(event);
   for (const event of events) foldEvent(mailbox, event, at);
-  return true;
+  return 'taken';
+};
+
+const fitsAlone = (events: readonly NewEvent[]): boolean => {
+  let bytes = ENVELOPE_BYTES;
+  for (const { data } of events) bytes += Buffer.byteLength(data) + EVENT_BYTES;
+  return events.length <= APPEND_EVENTS_MAX && bytes <= APPEND_BYTES_MAX;
 };
 
 // Three bytes a character is the worst of UTF-8; exact only where that bound would cost room.
 const bytesOf = (event: NewEvent): number =>
-  (event.data.length < 16_384 ? event.data.length * 3 : Buffer.byteLength(event.data)) + 64;
+  (event.data.length < 16_384 ? event.data.length * 3 : Buffer.byteLength(event.data)) + EVENT_BYTES;
 
 const ADVANCE: RunCommand = { type: 'Advance' };
 

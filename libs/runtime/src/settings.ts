@@ -70,6 +70,9 @@ const optional = <Value>(schema: z.ZodType<Value, string>): z.ZodType<Value | nu
 
 const text = z.string();
 
+/** An append holds 768 KiB: an answer and an output that follows from it, and 16 KiB of the rest. */
+const PAYLOAD_MAX_BYTES_MAX = 376 * 1024;
+
 // Hosts and IPv4 addresses alone: the driver cuts at the first colon.
 const BROKER = /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?:\d{1,5}$/;
 const brokers = z.string().transform((list, ctx): readonly string[] => {
@@ -97,7 +100,13 @@ const workflowName = z.string().transform((name, ctx): string => {
   return known ? name : refuse(ctx, 'must be a letter, then up to 63 letters, digits, "_" or "-"');
 });
 
-const dataDir = z.string().transform((text) => resolve(text));
+const BLANK_ENDS = /^\s|\s$/;
+const dataDir = z.string().transform((text, ctx) =>
+  // A folder by such a name would be made without a word, and be another one than the one meant.
+  BLANK_ENDS.test(text)
+    ? refuse(ctx, 'must be the path of a folder, without blanks at its beginning or end')
+    : resolve(text),
+);
 const archiveDir = z.string().regex(/\S/, 'must be the name of a folder');
 
 const setting = <Value>(
@@ -206,9 +215,9 @@ export const SETTINGS = {
   STEPWELL_PAYLOAD_MAX_BYTES: setting(
     'Limits',
     'bytes',
-    integer(1_024, 524_288),
+    integer(1_024, PAYLOAD_MAX_BYTES_MAX),
     '262144',
-    'Largest payload, as encoded JSON: input, output or answer. At most 512 KiB, so that it fits into one append.',
+    'Largest payload, as encoded JSON: input, output or answer. At most 376 KiB, so that two fit into one append.',
   ),
   STEPWELL_DEFINITION_MAX_BYTES: setting(
     'Limits',

@@ -36,6 +36,11 @@ export const rejectionProblem = (rejection: Rejection, plan: Plan | null = null)
           { pointer: 'Idempotency-Key', detail: `First used for ${rejection.first}, now for ${rejection.given}.` },
         ],
       };
+    case 'too-large':
+      return {
+        code: 'payload-too-large',
+        detail: 'The input and the variables together are larger than one append to the log. Nothing was started.',
+      };
     case 'unknown-step':
       return unknownStep(rejection.step, plan);
     default:
