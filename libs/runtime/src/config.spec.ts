@@ -66,6 +66,10 @@ describe('the configuration', () => {
     expect(isAbsolute(loadConfig({ STEPWELL_DATA_DIR: 'some/where' }).dataDir)).toBe(true);
   });
 
+  it.each([' ', './data ', ' ./data', '\t/data', '/data\n'])('refuses a data folder named %j', (folder) => {
+    expect(problemOf('STEPWELL_DATA_DIR', folder)).toContain('without blanks');
+  });
+
   it('names every problem at once', () => {
     const problems = problemsOf({ STEPWELL_PROT: '1', STEPWELL_PORT: 'http', STEPWELL_LOG_LEVEL: 'loud' });
     expect(problems.map((each) => each.name)).toEqual(['STEPWELL_LOG_LEVEL', 'STEPWELL_PORT', 'STEPWELL_PROT']);

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
+import { whyNotWritable } from '#runtime';
 import type { StreamName } from '../event-store.js';
 
 /** The log itself, and the file whose lock says who writes it. */
@@ -54,6 +55,15 @@ const SCHEMA = `
   CREATE TRIGGER streams_stay BEFORE DELETE ON streams
     BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
 `;
+
+/** Before anything is opened: SQLite would open a file that cannot be written for reading alone, its lock too, in silence. */
+export const refuseUnwritable = (folder: string): void => {
+  const log = logPath(folder);
+  for (const path of [folder, lockPath(folder), log, `${log}-wal`, `${log}-shm`]) {
+    const why = whyNotWritable(path);
+    if (why !== null) throw new LogUnusable(`the event log cannot be opened: ${why}`);
+  }
+};
 
 /** Opens the log for its one writer, makes it when it is not there, and asserts what durability rests on. */
 export const openForWriting = (path: string, walPages: number): Sqlite.Database => {

@@ -4,7 +4,7 @@ import type { StreamName } from '../event-store.js';
 import { LogFull, NO_STREAM } from '../event-store.js';
 import { envelopeOf } from '../packed.js';
 import { RowBuffer } from './row-buffer.js';
-import { lockPath, logPath, nameHash, openForWriting } from './log-file.js';
+import { lockPath, logPath, nameHash, openForWriting, refuseUnwritable } from './log-file.js';
 
 /** Appends of one transaction, member by member: one message across the thread, and cheap to copy. */
 export type Batch = {
@@ -68,6 +68,7 @@ export class LogWriter {
 
   constructor({ folder, lockWaitMs, walPages }: WriterOptions) {
     mkdirSync(folder, { recursive: true });
+    refuseUnwritable(folder);
     this.#lock = holdLock(folder, lockWaitMs);
     try {
       this.#db = openForWriting(logPath(folder), walPages);

@@ -1,6 +1,7 @@
 import Database from 'better-sqlite3';
 import { Kysely, SqliteDialect } from 'kysely';
 import type { Commit, Position } from '#event-store';
+import { whyNotWritable } from '#runtime';
 import { foldRunList, rowsNeeded } from '../run-list-projection.js';
 import { foldStepList, stepsNeeded } from '../step-list-projection.js';
 import type {
@@ -140,6 +141,8 @@ export const isDiskFull = (error: unknown): boolean => codeOf(error) === 'SQLITE
 const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code;
 
 const openFile = (file: string): Database.Database => {
+  const why = whyNotWritable(file);
+  if (why !== null) throw new Error(`the views cannot be opened: ${why}`);
   try {
     return openAs(file, 'normal');
   } catch (error) {

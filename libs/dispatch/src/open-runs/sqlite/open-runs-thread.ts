@@ -1,6 +1,7 @@
 import Database from 'better-sqlite3';
 import { rmSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
+import { whyNotWritable } from '#runtime';
 import type { OpenRun, OpenRunsBatch } from '../open-runs.js';
 
 /** What the main thread asks, each under a number that the answer bears. */
@@ -27,6 +28,8 @@ const SCHEMA = `
 `;
 
 const open = (file: string) => {
+  const why = whyNotWritable(file);
+  if (why !== null) throw new Error(`the table of open runs cannot be opened: ${why}`);
   const database = new Database(file);
   try {
     // This thread alone has it open: it needs no file to share it by, for which a full disk has no room.
