@@ -132,10 +132,20 @@ describe('takeOver', () => {
     expect(await table.count(ALL_SHARDS)).toBe(0);
   });
 
-  it('refuses a table that is ahead of the log', async () => {
+  it('warns of a table that is ahead of the log, as after a restore of an older one, and makes it anew', async () => {
+    const store = new MemoryEventStore();
+    await appendRun(store, 'a', { ended: false });
     const table = new MemoryOpenRuns();
-    await table.write({ open: [], ended: [], checkpoint: 900 as Position, shards: ALL_SHARDS });
-    await expect(takeOver(new MemoryEventStore(), table, silentLog, ALL_SHARDS)).rejects.toThrow('ahead of the log');
+    const gone = { runId: runIdOf('gone'), dueMs: 0 };
+    await table.write({ open: [gone], ended: [], checkpoint: 90_000 as Position, shards: ALL_SHARDS });
+    const warnings: string[] = [];
+    const log = { ...silentLog, warn: (message: string) => warnings.push(message) };
+    const head = await takeOver(store, table, log, ALL_SHARDS);
+    expect(warnings).toEqual([expect.stringContaining('ahead of the log')]);
+    expect(head).toBe(await store.head());
+    expect(new Set((await table.checkpoints(ALL_SHARDS)).values())).toEqual(new Set([head]));
+    const due = await table.due(ALL_SHARDS, Infinity, null, 10);
+    expect(due.map(({ runId }) => runId)).toEqual([engineRunIdOf('a')]);
   });
 
   it('moves the checkpoint with the last of the rows, so that a stop in between loses none', async () => {

@@ -30,16 +30,12 @@ export const takeOver = async (
   log: Log,
   shards: readonly Shard[],
 ): Promise<Position> => {
-  const checkpoints = await table.checkpoints(shards);
+  const known = await table.checkpoints(shards);
   const head = await store.head();
+  const checkpoints = await withoutThoseAhead(table, log, known, head);
   const checkpointOf = (shard: Shard): Position => checkpoints.get(shard) ?? LOG_START;
   let from = head;
   for (const shard of shards) if (checkpointOf(shard) < from) from = checkpointOf(shard);
-  if (shards.some((shard) => checkpointOf(shard) > head)) {
-    throw new Error(
-      'the table of open runs is ahead of the log: the log was replaced by an older one. Remove open-runs.sqlite* (or empty the table); it is made anew from the log.',
-    );
-  }
   // Nothing to read, and nothing to write: on a full disk nothing could be.
   if (shards.every((shard) => checkpoints.has(shard) && checkpointOf(shard) >= head)) return head;
   const scan = new OpenRunScan(checkpointOf);
@@ -57,6 +53,24 @@ export const takeOver = async (
   }
   await writeRows(table, scan, head, shards);
   return head;
+};
+
+/** A log that was replaced by an older one knows nothing of what the table tells: for those shards it is made anew. */
+const withoutThoseAhead = async (
+  table: OpenRuns,
+  log: Log,
+  checkpoints: ReadonlyMap<Shard, Position>,
+  head: Position,
+): Promise<ReadonlyMap<Shard, Position>> => {
+  const level = new Map([...checkpoints].filter(([, position]) => position <= head));
+  const ahead = [...checkpoints.keys()].filter((shard) => !level.has(shard));
+  if (ahead.length === 0) return checkpoints;
+  log.warn('the table of open runs is ahead of the log, which was replaced by an older one: it is made anew', {
+    shards: ahead.length,
+    head,
+  });
+  await table.forget(ahead);
+  return level;
 };
 
 const writeRows = async (

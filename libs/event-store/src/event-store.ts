@@ -146,7 +146,10 @@ export abstract class EventStore {
   abstract readAll(after: Position, options: ReadAllOptions): Promise<readonly Commit[]>;
   /** Follows the log after a position: what is stored, `caught-up`, then what is appended. Ends when the signal aborts. */
   abstract subscribe(after: Position, options: SubscribeOptions): AsyncIterable<SubscriptionMessage>;
-  /** Position of the last event, `LOG_START` when there is none. On a server that others use too it may be one of theirs. */
+  /**
+   * Position of the last event, `LOG_START` when there is none. On a server that others use too it may be one of theirs, or the
+   * server's own: no reader has got further than that.
+   */
   abstract head(): Promise<Position>;
   /** Replaces the history of a stream by one event `stub`; later revisions go on from there. */
   abstract archive(stream: StreamName, expected: Revision, stub: NewEvent, envelope: Envelope): Promise<AppendOutcome>;

@@ -101,10 +101,11 @@ export const eventStoreContract = (name: string, factory: () => Promise<StoreUnd
 /** Everything of the test, read without a filter. */
 const all = async ({ store, origin }: Case): Promise<readonly Commit[]> => {
   const read: Commit[] = [];
-  for (const head = await store().head(); (read.at(-1)?.position ?? origin()) < head;) {
-    read.push(...(await store().readAll(read.at(-1)?.position ?? origin(), { limit: 1000 })));
+  for (;;) {
+    const page = await store().readAll(read.at(-1)?.position ?? origin(), { limit: 1000 });
+    if (page.length === 0) return ours(read);
+    read.push(...page);
   }
-  return ours(read);
 };
 
 const appending = (cases: Case): void => {

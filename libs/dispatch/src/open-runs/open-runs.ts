@@ -25,6 +25,8 @@ export interface OpenRuns {
   checkpoints(shards: readonly Shard[]): Promise<ReadonlyMap<Shard, Position>>;
   /** Batches land in the order of the calls; a checkpoint never goes back. */
   write(batch: OpenRunsBatch): Promise<void>;
+  /** Rows and checkpoints of the shards go, as those of a table that was lost. In the order of the calls, as `write`. */
+  forget(shards: readonly Shard[]): Promise<void>;
   /** Runs of the shards that are due before an instant, in the order (due, id), after a row of an earlier page. */
   due(shards: readonly Shard[], beforeMs: number, after: OpenRun | null, limit: number): Promise<readonly OpenRun[]>;
   count(shards: readonly Shard[]): Promise<number>;
@@ -72,6 +74,13 @@ export class MemoryOpenRuns implements OpenRuns {
     for (const shard of shards) {
       if (checkpoint > (this.positions.get(shard) ?? -Infinity)) this.positions.set(shard, checkpoint);
     }
+    return Promise.resolve();
+  }
+
+  forget(shards: readonly Shard[]): Promise<void> {
+    const gone = new Set(shards);
+    for (const shard of shards) this.positions.delete(shard);
+    for (const runId of this.rows.keys()) if (gone.has(shardOf(runId))) this.rows.delete(runId);
     return Promise.resolve();
   }
 

@@ -75,6 +75,16 @@ export const openRunsContract = (name: string, make: () => Promise<OpenRunsUnder
       expect(await all(table)).toEqual([]);
     });
 
+    it('forgets rows and checkpoints, and takes a checkpoint from before them', async () => {
+      await table.write(batchOf(9, { open: BY_DUE, ...everywhere }));
+      await table.forget(ALL_SHARDS);
+      expect((await table.checkpoints(ALL_SHARDS)).size).toBe(0);
+      expect(await all(table)).toEqual([]);
+      await table.write(batchOf(4, { open: [BY_DUE[2]!], ...everywhere }));
+      expect((await table.checkpoints(ALL_SHARDS)).get(a)).toBe(4);
+      expect(await all(table)).toEqual([BY_DUE[2]]);
+    });
+
     it('writes batches in the order of the calls, each of them', async () => {
       // One run in all of them, and one more in each.
       const rows = Array.from({ length: 50 }, (_, n) => [at(runIn(a), n), at(runIn(b, n), 100 + n)]);
@@ -123,6 +133,14 @@ export const sharedOpenRunsContract = (name: string, make: () => Promise<OpenRun
       expect(await table.due([], Infinity, null, 10)).toEqual([]);
       expect(await table.count([a])).toBe(3);
       expect(await table.count([b, shard(0)])).toBe(2);
+    });
+
+    it('forgets one shard and leaves the others', async () => {
+      const { table } = under;
+      await table.write(batchOf(7, { open: BY_DUE, shards: [a, b] }));
+      await table.forget([b]);
+      expect(await table.checkpoints([a, b])).toEqual(new Map([[a, 7]]));
+      expect([await table.count([a]), await table.count([b])]).toEqual([3, 0]);
     });
 
     it('keeps a checkpoint a shard', async () => {

@@ -245,6 +245,19 @@ describe('a subscription to EventStoreDB', () => {
   const texts = (to: number): readonly string[] =>
     Array.from({ length: to }, (_, index) => [`${index}`, `${index}b`]).flat();
 
+  it('is never further than the head, though the log ends in events of the server', async () => {
+    await surely(appendOf('a', NO_STREAM, 'one'));
+    const follower = follow(store, LOG_START, { prefixes: ['run-'], audience: 'owner' });
+    await follower.untilCaughtUp();
+    const before = await store.head();
+    // So many that the server says in between how far it has looked.
+    const statistics = Array.from({ length: 1_200 }, () => serverEvent('$stats'));
+    await double.log.append({ stream: '$stats', expected: 'any', events: statistics });
+    await follower.until(() => follower.messages.at(-1)!.position > before);
+    await follower.end();
+    expect(await store.head()).toBeGreaterThanOrEqual(follower.messages.at(-1)!.position);
+  });
+
   it('skips and repeats nothing when its connections break and the server restarts under load', async () => {
     await write(0, 5);
     const filters = [{}, { stream: stream('a') }, { prefixes: [stream('')] }];
@@ -335,19 +348,16 @@ describe('a subscription to EventStoreDB', () => {
   });
 
   it('leaves the streams of the server, and events that are not ours, alone', async () => {
-    const event = (type: string) => ({
-      id: crypto.randomUUID(),
-      type,
-      contentType: 'application/json',
-      metadata: Buffer.from(''),
-      data: Buffer.from('{}'),
-    });
     const one = await settled(store, appendOf('a', NO_STREAM, 'one', 'two'));
     const head = await store.head();
     expect(one).toMatchObject({ position: head });
-    await double.log.append({ stream: '$stats', expected: 'any', events: [event('$stats')] });
-    expect(await store.head()).toBe(head);
-    const order = await double.log.append({ stream: 'orders-1', expected: 'any', events: [event('OrderPlaced')] });
+    await double.log.append({ stream: '$stats', expected: 'any', events: [serverEvent('$stats')] });
+    expect(await store.head()).toBeGreaterThan(head);
+    const order = await double.log.append({
+      stream: 'orders-1',
+      expected: 'any',
+      events: [serverEvent('OrderPlaced')],
+    });
     // Looked for behind all that others have written, it could not be told in time.
     expect(order).toMatchObject({
       status: 'written',
@@ -379,4 +389,12 @@ describe('a subscription to EventStoreDB', () => {
     expect(await store.readAll(inside, { limit: 10 })).toEqual([commit]);
     expect(await store.readAll(commit!.position, { limit: 10 })).toEqual([]);
   });
+});
+
+const serverEvent = (type: string) => ({
+  id: crypto.randomUUID(),
+  type,
+  contentType: 'application/json',
+  metadata: Buffer.from(''),
+  data: Buffer.from('{}'),
 });

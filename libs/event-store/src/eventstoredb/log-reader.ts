@@ -138,11 +138,11 @@ export class LogReader {
   }
 
   /**
-   * Position of the last event that is not the server's own. Perhaps it is another application's: to look for ours behind
-   * many of theirs would take the longer the more they are.
+   * Position of the last event, whoever's it is, the server's own too: a reader is told of those by how far it is, and to look
+   * for ours behind many of theirs would take the longer the more they are.
    */
   head(): Promise<Position> {
-    const request: ReadRequest = { source: { position: 'end', prefixes: null }, count: 1, backwards: true };
+    const request: ReadRequest = { source: { position: 'end', prefixes: 'everything' }, count: 1, backwards: true };
     return this.#patiently(async () => (await this.#first(request, placeOf))?.position ?? LOG_START);
   }
 

@@ -8,8 +8,8 @@ import { markedFor } from './audience-mark.js';
 export type ServerPosition = { readonly commit: string; readonly prepare: string };
 
 type EventFilter = {
-  /** Of the streams that are read; all but the system's when it is `null`. */
-  readonly prefixes: readonly string[] | null;
+  /** Of the streams that are read; all but the system's when it is `null`, those too when it is `everything`. */
+  readonly prefixes: readonly string[] | null | 'everything';
   /** Of streams of runs. */
   readonly audience?: Audience | undefined;
 };
@@ -37,7 +37,8 @@ export const readRequest = ({ source, count, backwards = false }: ReadRequest): 
     options.setNoFilter(new shared.Empty());
   } else {
     options.setAll(allOptions(source.position));
-    options.setFilter(filterOptions(source));
+    if (source.prefixes === 'everything') options.setNoFilter(new shared.Empty());
+    else options.setFilter(filterOptions({ prefixes: source.prefixes, audience: source.audience }));
   }
   if (count === 'subscription') options.setSubscription(new streams.ReadReq.Options.SubscriptionOptions());
   else options.setCount(String(count));
@@ -74,7 +75,13 @@ const allOptions = (at: ServerPosition | 'start' | 'end') => {
   return options;
 };
 
-const filterOptions = ({ prefixes, audience }: EventFilter) => {
+const filterOptions = ({
+  prefixes,
+  audience,
+}: {
+  readonly prefixes: readonly string[] | null;
+  readonly audience: Audience | undefined;
+}) => {
   const expression = new streams.ReadReq.Options.FilterOptions.Expression();
   const options = new streams.ReadReq.Options.FilterOptions();
   // The server filters by stream or by type, not by both.

@@ -73,12 +73,13 @@ export class PostgresOpenRuns implements OpenRuns {
   }
 
   write(batch: OpenRunsBatch): Promise<void> {
-    // As of now: what was noted under a claim is not to be written under a later one.
-    const claims = batch.shards.map((shard) => this.claims.claimOf(shard));
-    const number = ++this.writes;
-    const written = this.last.then(() => this.writeAs(number, claims, batch));
-    this.last = written.catch(() => undefined);
-    return written;
+    return this.inOrder(batch.shards, (number, claims) => this.writeAs(number, claims, batch));
+  }
+
+  forget(shards: readonly Shard[]): Promise<void> {
+    return this.inOrder(shards, async (number, claims) => {
+      await this.pool.query(this.statements.forget, [shards, claims, number]);
+    });
   }
 
   async due(
@@ -100,6 +101,18 @@ export class PostgresOpenRuns implements OpenRuns {
   async count(shards: readonly Shard[]): Promise<number> {
     const { rows } = await this.pool.query<{ count: number }>(this.statements.count, [shards]);
     return rows[0]!.count;
+  }
+
+  private inOrder(
+    shards: readonly Shard[],
+    write: (number: number, claims: readonly (string | null)[]) => Promise<void>,
+  ): Promise<void> {
+    // As of now: what was noted under a claim is not to be written under a later one.
+    const claims = shards.map((shard) => this.claims.claimOf(shard));
+    const number = ++this.writes;
+    const written = this.last.then(() => write(number, claims));
+    this.last = written.catch(() => undefined);
+    return written;
   }
 
   private async writeAs(number: number, claims: readonly (string | null)[], batch: OpenRunsBatch): Promise<void> {
@@ -153,6 +166,17 @@ const statementsIn = (schema: string) => ({
     select run_id, shard, due_ms from unnest($6::text[], $7::smallint[], $8::bigint[]) as noted (run_id, shard, due_ms)
     where shard = any(array(select shard from mine))
     on conflict (run_id) do update set due_ms = excluded.due_ms where open_runs.due_ms <> excluded.due_ms`,
+
+  // As `write`, under the same claims and in the same order.
+  forget: `
+    with mine as (
+      select shards.shard from unnest($1::smallint[], $2::uuid[]) as held (shard, claim)
+      join ${schema}.shards on shards.shard = held.shard and shards.claim = held.claim
+      where shards.written < $3::bigint order by shards.shard for update of shards
+    ), removed as (
+      delete from ${schema}.open_runs where shard = any(array(select shard from mine))
+    )
+    update ${schema}.shards set position = null, written = $3::bigint from mine where shards.shard = mine.shard`,
 
   // Index: open_runs_by_due, once a shard.
   due: `

@@ -14,7 +14,7 @@ export type OpenRunsQuestion =
       readonly after: OpenRun | null;
       readonly limit: number;
     }
-  | { readonly id: number; readonly ask: 'count' | 'checkpoint' | 'close' };
+  | { readonly id: number; readonly ask: 'forget' | 'count' | 'checkpoint' | 'close' };
 
 export type OpenRunsAnswer =
   | { readonly id: number; readonly result: unknown }
@@ -77,10 +77,15 @@ const serve = (file: string, answer: (message: OpenRunsAnswer) => void) => {
     for (const runId of batch.ended) remove.run(runId);
     mark.run(batch.checkpoint);
   });
+  const forget = database.transaction(() => {
+    database.exec('delete from open_runs; delete from checkpoint');
+  });
   const ask = (question: OpenRunsQuestion): unknown => {
     switch (question.ask) {
       case 'write':
         return write.immediate(question.batch);
+      case 'forget':
+        return forget.immediate();
       case 'due':
         return due.all(question.beforeMs, question.after?.dueMs ?? -1, question.after?.runId ?? '', question.limit);
       case 'count':

@@ -54,6 +54,11 @@ export class SqliteOpenRuns implements OpenRuns {
     return this.ask({ ask: 'write', batch });
   }
 
+  forget(shards: readonly Shard[]): Promise<void> {
+    requireAll(shards);
+    return this.ask({ ask: 'forget' });
+  }
+
   due(shards: readonly Shard[], beforeMs: number, after: OpenRun | null, limit: number): Promise<readonly OpenRun[]> {
     requireAll(shards);
     return this.ask({ ask: 'due', beforeMs, after, limit });
