@@ -57,6 +57,10 @@ export class InstantOwner implements Owner {
 
   stalled(): void {}
 
+  holdUpOf(): null {
+    return null;
+  }
+
   isUnsent(): boolean {
     return false;
   }

@@ -31,6 +31,11 @@ const limitOf = (change: Partial<FlowLimit>): FlowLimit => ({
   ...change,
 });
 
+const waitsOf = async (made: DispatchWorld, key: string) => {
+  const loaded = await made.engine.load(runIdOf(key));
+  return made.engine.waitsOf(runIdOf(key), loaded!.run);
+};
+
 describe('Dispatcher, flow control', () => {
   it('burns no attempt of a target that is down, probes it with one, goes on when it is well, and shows it', async () => {
     let down = true;
@@ -111,6 +116,60 @@ describe('Dispatcher, flow control', () => {
     status = 200;
     expect((await made.ended('a'))?.run.status).toBe('completed');
     expect(made.dispatcher.breakers.news).toEqual([]);
+  });
+
+  it('says of a run that waits for a breaker which it is, since when, until when, and why', async () => {
+    const { url } = await application((_request, response) => json(response, 503, {}));
+    const breaker = { faults: 2, openMs: 60_000, openMaxMs: 60_000 };
+    const retry = { initialIntervalMs: 50, maxIntervalMs: 50, maxAttempts: 1_000 };
+    const made = await world(stepPlan(`${url}/`, {}, retry), { options: { breaker } });
+    const began = Date.now();
+    await made.startRun('a');
+    const wait = await eventually('the breaker', async () => {
+      const [first] = await waitsOf(made, 'a');
+      return first?.for === 'breaker' ? first : null;
+    });
+    const lastError = { name: 'HTTP.503', cause: 'the application answered 503 Service Unavailable' };
+    expect(wait).toMatchObject({ step: 'only', on: `${url}/`, lastError });
+    expect(Date.parse(wait.since)).toBeGreaterThanOrEqual(began);
+    expect(Date.parse(wait.since)).toBeLessThanOrEqual(Date.now());
+    expect(Date.parse(wait.until!)).toBeGreaterThan(Date.now());
+    expect(await waitsOf(made, 'a')).toEqual([wait]);
+  });
+
+  it.each([
+    ['limit', 'queue default', { limits: [limitOf({ concurrency: 1 })] }],
+    ['limit', 'key customer=acme', { limits: [limitOf({ kind: 'key', name: 'customer', concurrency: 1 })] }],
+    ['slots', 'all origins', { attemptsMax: 2, attemptsPerOriginMax: 2 }],
+    ['slots', null, { attemptsPerOriginMax: 1 }],
+  ])('says of a run that waits for %s which: %s', async (reason, on, options) => {
+    const { url } = await application(() => undefined);
+    const made = await world(stepPlan(`${url}/`), { options });
+    for (const key of ['a', 'b']) await made.startRun(key, {}, { tags: { customer: 'acme' } });
+    expect(await waitsOf(made, 'a')).toEqual([]);
+    expect(await waitsOf(made, 'b')).toEqual([
+      { step: 'only', for: reason, on: on ?? url, since: expect.any(String), until: null, lastError: null },
+    ]);
+  });
+
+  it('says of a retry that is due that it waits for its slot, and names no instant that has passed', async () => {
+    const { app, url } = await application((_request, response, body) => {
+      if (body === '"fails"') json(response, 500, {});
+    });
+    const made = await world(stepPlan(`${url}/`, {}, { initialIntervalMs: 150 }), {
+      options: { attemptsPerOriginMax: 1 },
+    });
+    await made.startRun('a', 'fails');
+    const retry = await eventually('the retry', async () => (await waitsOf(made, 'a'))[0] ?? null);
+    const lastError = { name: 'HTTP.500', cause: 'the application answered 500 Internal Server Error' };
+    expect(retry).toMatchObject({ for: 'retry', on: null, lastError });
+    await made.startRun('b', 'hangs');
+    await eventually('the slot taken', () => Promise.resolve(app.requests.length === 2 ? true : null));
+    const wait = await eventually('the retry due', async () => {
+      const [first] = await waitsOf(made, 'a');
+      return first?.for === 'slots' && first.on !== null ? first : null;
+    });
+    expect(wait).toMatchObject({ on: url, until: null, lastError });
   });
 
   it('lets 19 targets go on while the twentieth never answers, though all runs are of one queue', async () => {

@@ -1,5 +1,14 @@
 import type { Grant, Run, Step, StepKey } from '#domain';
-import { isPassing, NOBODY, type Committed, type Owner, type RunEngine, type RunId, type RunNews } from '#engine';
+import {
+  isPassing,
+  NOBODY,
+  type Committed,
+  type HoldUp,
+  type Owner,
+  type RunEngine,
+  type RunId,
+  type RunNews,
+} from '#engine';
 import { shardOf, type EventStore, type Position, type Shard } from '#event-store';
 import type { Clock, DispatchConfig, Entropy, Log, Tracer } from '#runtime';
 import { AttemptCounts } from './attempt-counts.js';
@@ -202,6 +211,10 @@ export class Dispatcher implements Owner, Flights {
     if (!this.shards.holds(news.runId)) return;
     this.dues.noted(news);
     this.flights.cutOffAllBut(news.runId, news.run);
+  }
+
+  holdUpOf(runId: RunId, step: Step, run: Run): HoldUp | null {
+    return step.request === null ? null : this.flow.holdUpOf(runId, step.request.url, run.started);
   }
 
   isUnsent(runId: RunId, step: StepKey, attempt: number): boolean {

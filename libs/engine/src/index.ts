@@ -1,5 +1,6 @@
 export * from './runs.js';
 export type { Committed, Owner, RunNews, StartedAttempt } from './owner.js';
+export type { HoldUp, Wait } from './waits.js';
 export type { CommandResult } from './mailbox.js';
 export type { PlanSource } from './load-run.js';
 export { engineMetrics } from './engine-counts.js';

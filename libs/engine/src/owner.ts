@@ -1,6 +1,7 @@
 import { isEnded, type Grant, type Plan, type Run, type Step, type StepKey } from '#domain';
 import type { Audience, Position } from '#event-store';
 import type { RunId } from './runs.js';
+import type { HoldUp } from './waits.js';
 
 /** An attempt whose start is in the log: now, and only now, its first byte may be sent. */
 export type StartedAttempt = { readonly step: StepKey; readonly attempt: number };
@@ -43,6 +44,8 @@ export interface Owner {
   stalled(runId: RunId): void;
   /** Gives back a slot whose attempt was not committed. */
   refund(step: Step, run: Run): void;
+  /** What holds the attempt back that the step is owed; `null`: nothing that is known, or not for long. */
+  holdUpOf(runId: RunId, step: Step, run: Run): HoldUp | null;
   /** Whether no byte of an attempt in flight has left, and none will once it is withheld. */
   isUnsent(runId: RunId, step: StepKey, attempt: number): boolean;
   /** What is being appended ends the attempt: if nothing of it was sent, nothing may be sent any more. */

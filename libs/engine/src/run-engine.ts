@@ -20,6 +20,7 @@ import { answeredNext, answerReaders, callBack, wakeIdle, whenIdle } from './rea
 import { NOBODY, Runs, type CancelReply, type LoadedRun, type Origin, type RunId, type StartReply } from './runs.js';
 import { SharedLog, type Inside } from './several-writers.js';
 import { UnderWay } from './under-way.js';
+import { waitsOf } from './waits.js';
 
 const STOP_WITHIN_MS = 5_000;
 
@@ -35,6 +36,7 @@ export type EngineOptions = {
  */
 export class RunEngine extends Runs {
   readonly counts = new EngineCounts();
+  readonly waitsOf: Runs['waitsOf'] = (runId, run) => waitsOf(runId, run, this.owner, this.clock.nowMs());
   private readonly mailboxes = new ChurnMap<RunId, Mailbox>();
   private readonly idleRuns = new IdleRuns(this.mailboxes);
   private readonly duplicates: DuplicateStarts;

@@ -1,5 +1,6 @@
 import type { Plan, Rejection, Run, RunStarted, StartRun } from '#domain';
 import type { Position, Revision } from '#event-store';
+import type { Wait } from './waits.js';
 
 /** The hash that names a run's stream: 26 characters of base32. */
 export type RunId = string & { readonly __run: true };
@@ -50,6 +51,8 @@ export abstract class Runs {
    * does not answer within that time (5 s).
    */
   abstract load(runId: RunId, withinMs?: number): Promise<LoadedRun | null>;
+  /** What the steps of a run wait for; as good as the state is. */
+  abstract readonly waitsOf: (runId: RunId, run: Run) => readonly Wait[];
   /** Calls back once when the run has ended (at once when it already has, `null` when there is no such run); returns how to stop waiting. */
   abstract whenEnded(runId: RunId, call: (loaded: LoadedRun | null) => void): () => void;
 }

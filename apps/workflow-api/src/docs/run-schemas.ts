@@ -11,8 +11,8 @@ export const ErrorShape = z
   .meta({ id: 'Error', description: 'What went wrong: a name to match on, and the reason in words.' });
 
 const RunStatus = z.enum(RUN_STATUSES);
-/** `pending` is shown of nodes that the run has not entered. */
-const StepStatus = z.enum(['pending', ...STEP_STATUSES]);
+/** `pending` and `not-reached` are shown of nodes that the run has not entered, and never will. */
+const StepStatus = z.enum(['pending', 'not-reached', ...STEP_STATUSES]);
 const StepType = z.enum(NODE_TYPES);
 const Version = z.union([z.int(), z.literal('draft')]).nullable();
 
@@ -47,6 +47,10 @@ export const StepShape = z
     enteredAt: Instant.nullable(),
     startedAt: Instant.nullable(),
     finishedAt: Instant.nullable(),
+    idempotencyKey: z
+      .string()
+      .nullable()
+      .describe('The `Idempotency-Key` that all its attempts carry; null of a node that is no step, or not reached.'),
     request: RequestShape.nullable(),
     attempts: z.array(AttemptShape),
     get steps() {
@@ -55,12 +59,29 @@ export const StepShape = z
   })
   .meta({
     id: 'Step',
-    description: 'A node of the plan as the run has entered it, or, with status `pending`, as it may come.',
+    description:
+      'A node of the plan as the run has entered it; with status `pending` as it may come, with `not-reached` as it would have come.',
   });
 
 export const WaitShape = z
-  .strictObject({ step: z.string(), for: z.enum(['retry', 'capacity']), until: Instant.nullable() })
-  .meta({ id: 'Wait', description: 'What a step waits for, and until when.' });
+  .strictObject({
+    step: z.string(),
+    for: z
+      .enum(['retry', 'limit', 'slots', 'breaker'])
+      .describe(
+        '`retry`: the time of its next attempt. `limit`: one of `STEPWELL_LIMITS`. `slots`: attempts in flight of its origin, or of all. `breaker`: what it would be sent to is down and left alone.',
+      ),
+    on: z
+      .string()
+      .nullable()
+      .describe(
+        'Which limit, origin or url. Null for a retry, and where the attempts are made by another process: then it is only known that one is owed.',
+      ),
+    since: Instant,
+    until: Instant.nullable().describe('Null when nobody knows; never in the past.'),
+    lastError: ErrorShape.nullable().describe('Of its last attempt; of a breaker, why it is open.'),
+  })
+  .meta({ id: 'Wait', description: 'What a step waits for.' });
 
 const identity = {
   id: z.string(),

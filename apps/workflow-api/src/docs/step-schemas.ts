@@ -15,7 +15,7 @@ export const StepListItemShape = z
     key,
     name,
     type,
-    status: status.exclude(['pending']),
+    status: status.exclude(['pending', 'not-reached']),
     target: z.string().nullable().describe('The origin that its requests go to; null when it makes none.'),
     attempts: z.int().describe('How many have been started.'),
     error: error.describe('What it failed with; while another attempt follows, what the last one failed with.'),

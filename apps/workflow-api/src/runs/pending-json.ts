@@ -22,16 +22,21 @@ const scopeNodes = (plan: Plan, scope: ScopeId): readonly PlanNode[] => {
   return nodes;
 };
 
-/** A node that the run has not reached, as a step of status `pending` with its template. */
-export const pendingText = (node: PlanNode, parent: StepKey | null, plan: Plan): string => {
+/** A node that the run has not reached, as a step with its template: reached no more, once what it is in has ended. */
+export const pendingText = (
+  node: PlanNode,
+  parent: StepKey | null,
+  plan: Plan,
+  status: 'pending' | 'not-reached',
+): string => {
   const key = parent === null ? node.name : `${parent}.${node.name}`;
-  const children = planChildren(plan, node.id).map((child) => pendingText(child, key, plan));
+  const children = planChildren(plan, node.id).map((child) => pendingText(child, key, plan, status));
   const request =
     node.type === 'step' ? requestText(node.method, JSON.stringify(node.url), node.contentType, node.headers) : 'null';
   return (
-    `{"key":${JSON.stringify(key)},"name":${JSON.stringify(node.name)},"type":"${node.type}","status":"pending",` +
+    `{"key":${JSON.stringify(key)},"name":${JSON.stringify(node.name)},"type":"${node.type}","status":"${status}",` +
     `"input":${node.input ?? 'null'},"output":null,"error":null,"enteredAt":null,"startedAt":null,"finishedAt":null,` +
-    `"request":${request},"attempts":[],"steps":[${children.join(',')}]}`
+    `"idempotencyKey":null,"request":${request},"attempts":[],"steps":[${children.join(',')}]}`
   );
 };
 

@@ -1,5 +1,18 @@
-import type { Attempt, ErrorInfo, Plan, Run, Step, StepKey } from '#domain';
+import {
+  isEnded,
+  isStepEnded,
+  type Attempt,
+  type ErrorInfo,
+  type Plan,
+  type Run,
+  type Step,
+  type StepKey,
+} from '#domain';
+import type { RunId, Wait } from '#engine';
+import { stepIdempotencyKey } from '#runtime';
 import { pendingText, planChildren, requestText } from './pending-json.js';
+import { hashOf } from './run-id.js';
+import { errorText, instantText, waitingText } from './waiting-json.js';
 
 export type RunView = 'slim' | 'full';
 
@@ -7,7 +20,7 @@ export type RunView = 'slim' | 'full';
  * A run as the JSON text of the API. Assembled from stored payload text: no payload is parsed or serialised again, and a
  * run of three steps takes some microseconds. `slim` shows the steps that were entered, `full` those that may still come too.
  */
-export const runText = (run: Run, plan: Plan, view: RunView = 'full'): string => {
+export const runText = (run: Run, plan: Plan, waits: readonly Wait[], view: RunView = 'full'): string => {
   const { started } = run;
   return (
     `{"id":"${started.id}` +
@@ -30,7 +43,7 @@ export const runText = (run: Run, plan: Plan, view: RunView = 'full'): string =>
     `","finishedAt":${instantText(run.finishedAt)}` +
     `,"resolved":${run.status === 'completed' || run.status === 'cancelled'}` +
     `,"parent":null,"revision":${run.revision}` +
-    `,"waiting":${waitingText(run)}` +
+    `,"waiting":${waitingText(waits)}` +
     `,"steps":${stepsText(run, plan, view)}` +
     '}'
   );
@@ -40,19 +53,29 @@ export const runText = (run: Run, plan: Plan, view: RunView = 'full'): string =>
 export const stepText = (run: Run, plan: Plan, key: StepKey): string | null => {
   const step = run.steps.get(key);
   if (step === undefined) return null;
-  return entered(step, { plan, view: 'full', children: childrenByParent(run) });
+  return entered(step, treeOf(run, plan, 'full'));
 };
 
 type Tree = {
+  readonly runId: RunId;
+  readonly runEnded: boolean;
   readonly plan: Plan;
   readonly view: RunView;
   readonly children: ReadonlyMap<StepKey | null, readonly Step[]>;
 };
 
+const treeOf = (run: Run, plan: Plan, view: RunView): Tree => ({
+  runId: hashOf(run.started.id),
+  runEnded: isEnded(run),
+  plan,
+  view,
+  children: childrenByParent(run),
+});
+
 const stepsText = (run: Run, plan: Plan, view: RunView): string => {
   // A run that has entered every node has none to come: both views are then the same, and the cheap one is made.
   const reached = view === 'slim' || run.steps.size >= plan.nodes.length ? 'slim' : 'full';
-  return below(null, 0, { plan, view: reached, children: childrenByParent(run) });
+  return below(null, 0, treeOf(run, plan, reached), isEnded(run));
 };
 
 const childrenByParent = (run: Run): ReadonlyMap<StepKey | null, readonly Step[]> => {
@@ -66,9 +89,9 @@ const childrenByParent = (run: Run): ReadonlyMap<StepKey | null, readonly Step[]
 };
 
 /** The steps of a container (`null`: the root), `node` being its own; in plan order in the full view, else as entered. */
-const below = (parent: StepKey | null, node: number, tree: Tree): string => {
+const below = (parent: StepKey | null, node: number, tree: Tree, ended: boolean): string => {
   const steps = tree.children.get(parent);
-  if (tree.view === 'full') return `[${belowInPlanOrder(parent, node, tree, steps ?? []).join(',')}]`;
+  if (tree.view === 'full') return `[${belowInPlanOrder(parent, { node, ended }, tree, steps ?? []).join(',')}]`;
   if (steps === undefined) return '[]';
   let text = '[';
   for (const step of steps) text += text === '[' ? entered(step, tree) : `,${entered(step, tree)}`;
@@ -77,14 +100,17 @@ const below = (parent: StepKey | null, node: number, tree: Tree): string => {
 
 const belowInPlanOrder = (
   parent: StepKey | null,
-  node: number,
+  { node, ended }: { readonly node: number; readonly ended: boolean },
   tree: Tree,
   steps: readonly Step[],
 ): readonly string[] => {
+  const status = ended ? 'not-reached' : 'pending';
   const byNode = Map.groupBy(steps, (step) => step.node);
   return planChildren(tree.plan, parent === null ? null : node).flatMap((child) => {
     const reached = byNode.get(child.id);
-    return reached === undefined ? pendingText(child, parent, tree.plan) : reached.map((step) => entered(step, tree));
+    return reached === undefined
+      ? pendingText(child, parent, tree.plan, status)
+      : reached.map((step) => entered(step, tree));
   });
 };
 
@@ -108,16 +134,21 @@ const entered = (step: Step, tree: Tree): string => {
     `","status":"${step.status}` +
     `","input":${step.input}` +
     `,"output":${step.output ?? 'null'}` +
-    `,"error":${errorText(step.error)}` +
+    `,"error":${errorText(shownError(step))}` +
     `,"enteredAt":"${step.enteredAt}` +
     `","startedAt":${instantText(startedAt)}` +
     `,"finishedAt":${instantText(step.finishedAt)}` +
+    `,"idempotencyKey":${step.kind === 'step' ? `"${stepIdempotencyKey(tree.runId, step.key)}"` : 'null'}` +
     `,"request":${texts.request}` +
     `,"attempts":${attempts.length === 0 ? '[]' : attemptsText(attempts, texts.url)}` +
-    `,"steps":${isContainer ? below(step.key, step.node, tree) : '[]'}` +
+    `,"steps":${isContainer ? below(step.key, step.node, tree, tree.runEnded || isStepEnded(step)) : '[]'}` +
     '}'
   );
 };
+
+/** Of a step that waits for its retry, or was cancelled while it did, the error that it met last. */
+const shownError = ({ status, error, attempts }: Step): ErrorInfo | null =>
+  error === null && (status === 'waiting-retry' || status === 'cancelled') ? (attempts.at(-1)?.error ?? null) : error;
 
 type RequestTexts = { readonly url: string; readonly request: string };
 const NO_REQUEST: RequestTexts = { url: 'null', request: 'null' };
@@ -165,26 +196,3 @@ const attemptsText = (attempts: readonly Attempt[], url: string): string => {
   }
   return text + ']';
 };
-
-const waitingText = (run: Run): string => {
-  if (run.status !== 'running') return '[]';
-  let text = '';
-  for (const [step, until] of run.obligations.retries) text += waitText(text, step, 'retry', until);
-  for (const step of run.obligations.ready) text += waitText(text, step, 'capacity', null);
-  return '[' + text + ']';
-};
-
-const waitText = (before: string, step: StepKey, reason: 'retry' | 'capacity', until: string | null): string =>
-  (before === '' ? '' : ',') +
-  '{"step":' +
-  JSON.stringify(step) +
-  ',"for":"' +
-  reason +
-  '","until":' +
-  instantText(until) +
-  '}';
-
-const errorText = (error: ErrorInfo | null): string =>
-  error === null ? 'null' : '{"name":' + JSON.stringify(error.name) + ',"cause":' + JSON.stringify(error.cause) + '}';
-
-const instantText = (instant: string | null): string => (instant === null ? 'null' : '"' + instant + '"');

@@ -26,7 +26,7 @@ export class RunReader {
   ) {}
 
   async run(id: string, view: RunView): Promise<Answer> {
-    return answerOf(await this.load(id), view);
+    return this.answerOf(await this.load(id), view);
   }
 
   load(id: string): Promise<LoadedRun> {
@@ -46,7 +46,7 @@ export class RunReader {
     const reply = await this.runs.cancel(runIdOf(run), reason, origin);
     if (reply.status === 'rejected') throw new HttpProblem(rejectionProblem(reply.rejection, plan));
     if (reply.status === 'unavailable') throw new HttpProblem(unavailableProblem(reply.cause), { cause: reply.cause });
-    return answerOf(reply.loaded, 'full');
+    return this.answerOf(reply.loaded, 'full');
   }
 
   /** One event more than asked for is read: it tells whether there is a next page. */
@@ -56,6 +56,11 @@ export class RunReader {
     const next = read.length > limit ? JSON.stringify(String(read[limit]!.revision)) : 'null';
     const text = `{"items":[${events.map(eventText).join(',')}],"nextCursor":${next}}`;
     return { text, position: loaded.position };
+  }
+
+  /** At once, since what was loaded is good for this turn of the event loop alone. */
+  private answerOf({ run, plan, position }: LoadedRun, view: RunView): Answer {
+    return { text: runText(run, plan, this.runs.waitsOf(runIdOf(run), run), view), position };
   }
 
   list({ status, tag, ...query }: RunsQuery, headers: IncomingHttpHeaders): Promise<Answer> {
@@ -69,9 +74,3 @@ export class RunReader {
     );
   }
 }
-
-/** At once, since what was loaded is good for this turn of the event loop alone. */
-const answerOf = ({ run, plan, position }: LoadedRun, view: RunView): Answer => ({
-  text: runText(run, plan, view),
-  position,
-});

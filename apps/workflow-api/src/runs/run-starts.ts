@@ -129,7 +129,8 @@ export class RunStarts {
         try {
           if (loaded === null) throw new HttpProblem(STORAGE_UNAVAILABLE);
           const { run, plan, position } = loaded;
-          resolve({ text: runText(run, plan), position, headers, status: run.status === 'running' ? 202 : 200 });
+          const text = runText(run, plan, this.#runs.waitsOf(runId, run));
+          resolve({ text, position, headers, status: run.status === 'running' ? 202 : 200 });
         } catch (error) {
           reject(error);
         }

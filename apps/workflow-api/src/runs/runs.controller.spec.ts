@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { JsonText } from '#domain';
 import type { RunId } from '#engine';
+import { stepIdempotencyKey } from '#runtime';
 import { TwistedStore } from '../../../../libs/engine/src/testing/engine-world.js';
 import { eventually } from '../../../../test/support/pause.js';
 import { startTestApi, type TestApi } from '../../testing/test-api.js';
@@ -75,6 +76,7 @@ describe('GET /v1/runs/{id}', () => {
       enteredAt: expect.any(String),
       startedAt: expect.any(String),
       finishedAt: expect.any(String),
+      idempotencyKey: stepIdempotencyKey(json.id, 'create-user'),
       request: {
         method: 'POST',
         url: 'http://127.0.0.1:4000/steps/create-user',
@@ -144,14 +146,50 @@ describe('GET /v1/runs/{id}', () => {
     });
     const events = (await get(`/v1/runs/${id}/events`)).json.items;
     expect(events.at(-1)).toMatchObject({ type: 'AttemptFailed', data: { body } });
-    expect(json.waiting).toEqual([{ step: 'create-user', for: 'retry', until: attempt.retryAt }]);
-    expect(json.steps[0].status).toBe('waiting-retry');
+    expect(json.waiting).toEqual([
+      { step: 'create-user', for: 'retry', on: null, since: attempt.endedAt, until: attempt.retryAt, lastError: error },
+    ]);
+    expect(json.steps[0]).toMatchObject({ status: 'waiting-retry', error });
+  });
+
+  it('shows of an ended run which steps it has not reached, and of a step cancelled in its wait the last error', async () => {
+    api.owner.held.add('create-user');
+    const { id } = await start();
+    const error = { name: 'HTTP.503', cause: null };
+    const failed = { class: 'may-have-executed', retryable: true, status: 503, error, body: null } as const;
+    await submit(id, {
+      type: 'FailAttempt',
+      step: 'create-user',
+      attempt: 1,
+      ...failed,
+      retryAfterMs: null,
+      jitter: 0,
+    });
+    await fetch(`${api.url}/v1/runs/${id}/cancel`, { method: 'POST' });
+    const { json } = await get(`/v1/runs/${id}`);
+    expect(json.waiting).toEqual([]);
+    expect(json.steps.map((step: any) => [step.key, step.status, step.error])).toEqual([
+      ['create-user', 'cancelled', error],
+      ['parallel1', 'not-reached', null],
+    ]);
+    expect(json.steps[1].steps.map((step: any) => step.status)).toEqual(['not-reached', 'not-reached']);
+  });
+
+  it('shows the idempotency key that the attempts of a step carry', async () => {
+    const { id } = await finished();
+    const { steps } = (await get(`/v1/runs/${id}`)).json;
+    expect(steps[0].idempotencyKey).toBe(stepIdempotencyKey(id, 'create-user'));
+    expect(steps[1].idempotencyKey).toBeNull();
+    expect(steps[1].steps[0].idempotencyKey).toBe(stepIdempotencyKey(id, 'parallel1.email'));
   });
 
   it('shows a step that waits for a slot', async () => {
     api.owner.grants = false;
     const { id } = await start();
-    expect((await get(`/v1/runs/${id}`)).json.waiting).toEqual([{ step: 'create-user', for: 'capacity', until: null }]);
+    const { json } = await get(`/v1/runs/${id}`);
+    expect(json.waiting).toEqual([
+      { step: 'create-user', for: 'slots', on: null, since: json.steps[0].enteredAt, until: null, lastError: null },
+    ]);
   });
 
   it('gives payloads as they came, whatever is in them', async () => {

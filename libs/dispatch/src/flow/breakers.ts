@@ -22,11 +22,15 @@ type Broken = {
   readonly since: string;
   /** By the monotonic clock; `null` when half-open. */
   untilMs: number | null;
+  /** The same by the wall clock, as it was then. */
+  until: string | null;
   lastError: ErrorInfo | null;
   timer: Timer | null;
 };
 
 const SHOWN_MAX = 100;
+/** The wall clock was set when it says another time than the monotonic one by so much. */
+const SET_MS = 500;
 /** Nobody has called what is half-open for so long: it counts as down no more. */
 const FORGET_AFTER_MS = 600_000;
 
@@ -53,9 +57,10 @@ export class Breakers {
       return this.changed(gate);
     }
     const { openedMs } = breaker;
-    const broken = this.broken.get(gate) ?? { since: this.clock.now(), untilMs: null, lastError: null, timer: null };
+    const broken = this.broken.get(gate) ?? newBroken(this.clock.now());
     broken.lastError = error;
     broken.untilMs = this.clock.monotonicMs() + openedMs;
+    broken.until = instantOf(Math.ceil(this.clock.nowMs() + openedMs));
     this.broken.set(gate, broken);
     const why = before === 'half-open' ? 'the probe failed too' : 'attempts failed in a row';
     const fields = { why, error: error?.name ?? null, cause: error?.cause ?? null, ms: Math.round(openedMs) };
@@ -89,15 +94,23 @@ export class Breakers {
   newsOf(gate: BreakerGate): BreakerNews | null {
     const broken = this.broken.get(gate);
     if (broken === undefined) return null;
-    const { since, untilMs, lastError } = broken;
-    const leftMs = untilMs === null ? null : Math.max(0, untilMs - this.clock.monotonicMs());
+    const { since, lastError } = broken;
     return {
       ...placeOf(gate),
       state: gate.breaker.state === 'open' ? 'open' : 'half-open',
       since,
-      until: leftMs === null ? null : instantOf(this.clock.nowMs() + Math.ceil(leftMs)),
+      until: this.untilOf(broken),
       lastError,
     };
+  }
+
+  /** As it was said first, so that it stays the same however often it is asked for; unless the wall clock was set since. */
+  private untilOf({ untilMs, until }: Broken): string | null {
+    if (untilMs === null || until === null) return null;
+    const nowMs = this.clock.nowMs();
+    const dueMs = nowMs + Math.max(0, Math.ceil(untilMs - this.clock.monotonicMs()));
+    const saidMs = Date.parse(until);
+    return saidMs >= nowMs && Math.abs(saidMs - dueMs) < SET_MS ? until : instantOf(dueMs);
   }
 
   /** Nothing changes by time any more. */
@@ -109,6 +122,7 @@ export class Breakers {
   private halfOpen(gate: BreakerGate, broken: Broken): void {
     gate.breaker.halfOpen();
     broken.untilMs = null;
+    broken.until = null;
     this.forgetLater(gate, broken);
     this.changed(gate);
   }
@@ -134,6 +148,8 @@ export class Breakers {
     this.broken.delete(gate);
   }
 }
+
+const newBroken = (since: string): Broken => ({ since, untilMs: null, until: null, lastError: null, timer: null });
 
 const placeOf = (gate: BreakerGate): { readonly target: string; readonly endpoint: string | null } =>
   gate instanceof OriginGate ? { target: gate.id, endpoint: null } : { target: gate.origin.id, endpoint: gate.id };

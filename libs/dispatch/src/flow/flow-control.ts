@@ -1,4 +1,4 @@
-import type { RunId } from '#engine';
+import type { HoldUp, RunId } from '#engine';
 import assert from 'node:assert/strict';
 import type { Clock, Entropy, FlowLimit, Log } from '#runtime';
 import type { Verdict } from '../classify.js';
@@ -6,7 +6,7 @@ import type { Timer, TimerWheel } from '../timer-wheel.js';
 import { signsOf, type BreakerOptions, type Epochs } from './breaker.js';
 import { Breakers, type BreakerGate } from './breakers.js';
 import { Claims, type Destination, type Sender } from './claims.js';
-import { LimitGate, OriginGate, type Claim, type Gate, type Whole } from './gate.js';
+import { EndpointGate, LimitGate, OriginGate, type Claim, type Gate, type Whole } from './gate.js';
 import { wholeLimits, type LimitShares, type SharedGates } from './limit-shares.js';
 import { OriginLines } from './origin-lines.js';
 
@@ -25,6 +25,8 @@ export type FlowEvents = { readonly onRoom: (gates: readonly Gate[]) => void };
 
 /** The origin's and the endpoint's; all others are of limits. */
 const GATES_MIN = 2;
+/** What is waited for when a dispatcher has no slot left at all. */
+const ALL = 'all origins';
 
 /**
  * Which attempts may be in flight: in all, per origin, and per target, queue and key as configured; none to what is down.
@@ -170,6 +172,19 @@ export class FlowControl implements SharedGates {
 
   get usage(): { readonly inUse: number; readonly waiting: number } {
     return { inUse: this.whole.inUse, waiting: this.runs.size };
+  }
+
+  /** What keeps a run in line that waits to go there; `null` when it does not. */
+  holdUpOf(runId: RunId, url: string, sender: Sender): HoldUp | null {
+    const claim = this.claims.find(url, sender);
+    const since = claim?.waiting.get(runId);
+    if (claim === null || since === undefined) return null;
+    const gate = blockerOf(claim) ?? claim.at ?? claim.origin;
+    if (gate instanceof LimitGate) return { for: 'limit', on: gate.name, since, until: null, lastError: null };
+    const news = gate instanceof OriginGate || gate instanceof EndpointGate ? this.breakers.newsOf(gate) : null;
+    // A breaker that is half-open holds all but one up.
+    if (news !== null) return { for: 'breaker', on: gate.id, since, until: news.until, lastError: news.lastError };
+    return { for: 'slots', on: claim.origin.waitsForWhole ? ALL : gate.id, since, until: null, lastError: null };
   }
 
   /** In line, or woken and not yet decided. */

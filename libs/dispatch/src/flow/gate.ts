@@ -178,6 +178,13 @@ export class LimitGate extends Gate {
     this.goal = this.allowed;
   }
 
+  /** As people know it: `queue bulk`, `key customer=acme`. */
+  get name(): string {
+    const place: readonly string[] = JSON.parse(this.id);
+    const last = place.at(-1)!;
+    return `${this.limit.kind} ${this.limit.kind === 'key' ? `${place.at(-2)}=${last}` : last}`;
+  }
+
   hasRoom(): boolean {
     if (this.inUse >= this.allowed) return false;
     if (this.validUntilMs !== Number.POSITIVE_INFINITY && this.monotonicMs() > this.validUntilMs) return false;

@@ -10,7 +10,16 @@ import {
 } from '#domain';
 import { MemoryEventStore, runStream, type Append, type AppendOutcome, type EventStore } from '#event-store';
 import { sha256Base32, silentLog, systemClock, systemEntropy, type Clock, type Log } from '#runtime';
-import { NOBODY, RunEngine, type Committed, type Owner, type RunId, type RunNews, type StartReply } from '../index.js';
+import {
+  NOBODY,
+  RunEngine,
+  type Committed,
+  type HoldUp,
+  type Owner,
+  type RunId,
+  type RunNews,
+  type StartReply,
+} from '../index.js';
 
 export { NOBODY } from '../index.js';
 export const runIdOf = (key: string) => sha256Base32(key, 128) as RunId;
@@ -78,6 +87,9 @@ export class Recorder implements Owner {
   }
   stalled(runId: RunId) {
     this.stalls.push(runId);
+  }
+  holdUpOf(): HoldUp | null {
+    return null;
   }
   isUnsent(_runId: RunId, step: StepKey): boolean {
     return this.unsent.has(step);
