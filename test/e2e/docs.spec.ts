@@ -62,6 +62,10 @@ afterAll(async () => {
 const here = (text: string): string =>
   text.replaceAll('http://127.0.0.1:8080', stepwell.url).replaceAll('http://127.0.0.1:4000', sample.url);
 
+/** A definition whose steps all run at once, each for itself. */
+const allBranches = (retry: string, steps: readonly string[]): string =>
+  `{ target: ${sample.url}, retry: ${retry}, root: { type: parallel, onError: continue, branches: [${steps.join(',')}] } }`;
+
 let starts = 0;
 
 /** A machine need not have Python. */
@@ -122,6 +126,32 @@ describe.each(['workflows.md', 'steps.md'])('docs/%s', (name) => {
   });
 });
 
+describe('docs/workflows.md', () => {
+  it('tells of every fault how it is named and whether the step is sent again', async () => {
+    const table = [...pageOf('workflows.md').matchAll(/^\|([^|]*)\| *`((?:Stepwell|HTTP)\.[^`]*)`[^|]*\| (yes|no)/gm)];
+    const rows = table.map(([, , error, again]) => `${error} ${again}`);
+    const faults: Readonly<Record<string, string>> = {
+      'Stepwell.InvalidAnswer no': 'url: /steps/invalid-json',
+      'Stepwell.PayloadTooLarge no': "url: '/steps/huge?bytes=300000'",
+      'HTTP.302 no': 'url: /steps/redirect',
+      'HTTP.404 no': "url: '/steps/refuse?status=404&error='",
+      'HTTP.503 yes': "url: '/steps/refuse?status=503&error='",
+      'Stepwell.ConnectFailed yes': "url: 'http://127.0.0.1:9/'",
+      'Stepwell.Timeout yes': 'url: /steps/black-hole, timeouts: { answerMs: 100 }',
+      'Stepwell.ConnectionLost yes': 'url: /steps/reset',
+      'Stepwell.StepTimeout no': 'url: /steps/black-hole, timeouts: { stepMs: 100 }',
+    };
+    expect(rows).toEqual(expect.arrayContaining(Object.keys(faults)));
+    const steps = Object.values(faults).map((fields, index) => `{ type: step, name: s${index}, ${fields} }`);
+    const retry = '{ maxAttempts: 2, initialIntervalMs: 0 }';
+    const run = JSON.parse(await runOf(allBranches(retry, steps), '{ "workflow": "example" }')) as RunShape;
+    const seen = run.steps[0]!.steps.map(
+      ({ error, attempts }) => `${error!.name} ${attempts.length === 2 ? 'yes' : 'no'}`,
+    );
+    expect(seen).toEqual(Object.keys(faults));
+  });
+});
+
 describe('docs/steps.md', () => {
   it('tells of every status whether it is sent again as it is', async () => {
     const rows = [...pageOf('steps.md').matchAll(/^\| ((?:`\d{3}` ?)+)[^|]*\|[^|]*\| (yes|no) +\|$/gm)];
@@ -129,8 +159,7 @@ describe('docs/steps.md', () => {
     expect(statuses.length).toBeGreaterThan(25);
     const steps = statuses.map(({ code }) => `{ type: step, name: s${code}, url: /steps/refuse?status=${code} }`);
     const retry = '{ maxAttempts: 2, initialIntervalMs: 0 }';
-    const definition = `{ target: ${sample.url}, retry: ${retry}, root: { type: parallel, name: p, onError: continue, branches: [${steps.join(',')}] } }`;
-    const run = JSON.parse(await runOf(definition, '{ "workflow": "example" }')) as RunShape;
+    const run = JSON.parse(await runOf(allBranches(retry, steps), '{ "workflow": "example" }')) as RunShape;
     const seen = run.steps[0]!.steps.map(({ name, attempts }) => ({
       code: name.slice(1),
       again: attempts.length === 2 ? 'yes' : 'no',
