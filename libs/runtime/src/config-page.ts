@@ -3,8 +3,8 @@ import { SETTINGS, type Setting } from './settings.js';
 
 const HEAD = `# Configuration
 
-Settings are environment variables, read once at the start. A wrong value, or a name that begins with \`STEPWELL_\` and is
-not listed here, stops the start with the name, what is wrong with it, and the nearest known name.
+Settings are environment variables, read once at the start. A wrong value stops the start, and so does a name that
+begins with \`STEPWELL_\` and is not listed here. The process then says the name, what is wrong with it, and the nearest known name.
 
 Proxies are not used: \`HTTP_PROXY\`, \`HTTPS_PROXY\` and \`NO_PROXY\` change nothing, and applications are called directly.
 
