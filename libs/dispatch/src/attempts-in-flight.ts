@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Plan, Run, Step, StepKey } from '#domain';
 import type { Committed, RunId, StartedAttempt } from '#engine';
-import type { Clock, Entropy, Span, Tracer } from '#runtime';
-import type { AttemptCounts } from './attempt-counts.js';
+import type { Clock, Entropy, Log, Span, Tracer } from '#runtime';
+import type { AttemptClass, AttemptCounts } from './attempt-counts.js';
 import { attemptSpan, endAttemptSpan } from './attempt-span.js';
 import { classifyAnswer, classifyFault } from './classify.js';
 import type { FlowControl } from './flow/flow-control.js';
@@ -39,6 +39,7 @@ export type FlightParts = {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly counts: AttemptCounts;
+  readonly log: Log;
   readonly tracer: Tracer | null;
   readonly payloadMaxBytes: number;
 };
@@ -165,13 +166,13 @@ export class AttemptsInFlight {
 
   private answered(flight: Flight, outcome: Exclude<ExchangeOutcome, 'not-begun'>): void {
     if (!this.end(flight)) return;
-    const { flow, counts, clock, entropy, payloadMaxBytes } = this.parts;
+    const { flow, clock, entropy, payloadMaxBytes } = this.parts;
     const verdict =
       'answer' in outcome
         ? classifyAnswer(outcome.answer, clock.nowMs(), payloadMaxBytes)
         : classifyFault(outcome.fault);
     const { step, attempt, claim, epoch } = flight;
-    counts.count(claim.origin.id, verdict.succeeded ? 'succeeded' : verdict.class);
+    this.over(flight, verdict.succeeded ? 'succeeded' : verdict.class, verdict.succeeded ? null : verdict.error.name);
     if (flight.span !== null) endAttemptSpan(flight.span, verdict);
     flow.saw(claim, verdict, epoch);
     // The slot is free before the decision, so that the step that this answer readies may take it.
@@ -186,7 +187,7 @@ export class AttemptsInFlight {
     flight.exchange?.abort('Stepwell.ConnectionLost', 'the dispatcher stops');
     this.parts.flow.release(flight.claim, flight.epoch);
     const { step, attempt } = flight;
-    this.parts.counts.count(flight.claim.origin.id, failureClass);
+    this.over(flight, failureClass, 'Stepwell.Interrupted');
     flight.span?.end({ 'stepwell.outcome': failureClass }, 'Stepwell.Interrupted');
     this.events.ended(flight, { type: 'InterruptAttempt', step, attempt, class: failureClass });
   }
@@ -196,10 +197,16 @@ export class AttemptsInFlight {
     const failureClass = classOf(flight);
     if (!this.end(flight)) return;
     flight.exchange?.abort('Stepwell.ConnectionLost', why);
-    if (counted) this.parts.counts.count(flight.claim.origin.id, failureClass);
+    if (counted) this.over(flight, failureClass, 'Stepwell.Abandoned');
     flight.span?.end({ 'stepwell.outcome': failureClass }, 'Stepwell.Abandoned');
     this.parts.flow.release(flight.claim, flight.epoch);
     this.events.freed(flight.claim.gates);
+  }
+
+  private over({ runId, step, attempt, claim }: Flight, attemptClass: AttemptClass, error: string | null): void {
+    const target = claim.origin.id;
+    this.parts.counts.count(target, attemptClass);
+    this.parts.log.debug('an attempt is over', { runId, step, attempt, target, outcome: attemptClass, error });
   }
 
   /** False when it was over already. */

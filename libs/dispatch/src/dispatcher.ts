@@ -89,7 +89,7 @@ export class Dispatcher implements Owner, Flights {
     const { dues, flow: flowControl, exchanges, wheel, counts } = this;
     const { tracer = null, payloadMaxBytes } = options;
     this.flights = new AttemptsInFlight(
-      { flow: flowControl, exchanges, wheel, clock, entropy, counts, tracer, payloadMaxBytes },
+      { flow: flowControl, exchanges, wheel, clock, entropy, counts, log, tracer, payloadMaxBytes },
       {
         mayBegin: (runId) => this.shards.mayBegin(runId),
         ended: (flight, command) => this.record(flight, command),

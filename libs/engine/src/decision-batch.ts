@@ -7,6 +7,7 @@ import type { Log } from '#runtime';
 import { foldEvent } from './load-run.js';
 import { loadedOf, refuseAll, resultOf, type Mailbox, type Queued } from './mailbox.js';
 import type { Owner, StartedAttempt } from './owner.js';
+import { writeRunLines } from './run-lines.js';
 import { callBack, wakeIdle } from './readers.js';
 
 // Room for the envelope and for the commas between events.
@@ -221,9 +222,10 @@ const startAttempts = (mailbox: Mailbox, batch: DecisionBatch, context: Deciding
   return true;
 };
 
-/** Tells the senders of a batch what came of it, once it is committed. */
+/** Tells the senders of a batch, and the log of the process, what came of it, once it is committed. */
 export const answer = (log: Log, mailbox: Mailbox, batch: DecisionBatch): void => {
   const loaded = loadedOf(mailbox);
+  if (loaded !== null && batch.events.length > 0) writeRunLines(log, mailbox.runId, loaded.run, batch.events);
   for (const { queued, rejection, changed } of batch.answers) {
     if (queued.done !== null) callBack(log, mailbox.runId, queued.done, resultOf(loaded, rejection, changed));
   }

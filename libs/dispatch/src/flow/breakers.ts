@@ -63,8 +63,10 @@ export class Breakers {
     broken.until = instantOf(Math.ceil(this.clock.nowMs() + openedMs));
     this.broken.set(gate, broken);
     const why = before === 'half-open' ? 'the probe failed too' : 'attempts failed in a row';
-    const fields = { why, error: error?.name ?? null, cause: error?.cause ?? null, ms: Math.round(openedMs) };
-    this.log.warn('a target is left alone for a while', { ...placeOf(gate), ...fields });
+    const fields = { why, error: error?.name ?? null, ms: Math.round(openedMs) };
+    // Why there was no connection is our own finding; other causes may quote what an application said.
+    const cause = gate instanceof OriginGate ? { cause: error?.cause ?? null } : undefined;
+    this.log.warn('a target is left alone for a while', { ...placeOf(gate), ...fields, ...cause });
     this.wait(broken, openedMs, () => this.halfOpen(gate, broken));
     this.changed(gate);
   }

@@ -11,7 +11,7 @@ import {
 } from '#domain';
 import { NOBODY, RunEngine, type LoadedRun, type PlanSource, type RunId, type StartReply } from '#engine';
 import { MemoryEventStore, type EventStore } from '#event-store';
-import { sha256Base32, silentLog, systemClock, systemEntropy, type Clock } from '#runtime';
+import { sha256Base32, silentLog, systemClock, systemEntropy, type Clock, type Log } from '#runtime';
 import { Dispatcher, type DispatcherOptions } from '../dispatcher.js';
 import type { LimitShares } from '../flow/limit-shares.js';
 import { SingleOwner } from '../shards/single-owner.js';
@@ -109,6 +109,7 @@ export class DispatchWorld {
       plans?: ReadonlyMap<string, Plan>;
       options?: Partial<DispatcherOptions>;
       clock?: Clock;
+      log?: Log;
     } = {},
   ) {
     this.store = parts.store ?? new MemoryEventStore();
@@ -117,8 +118,8 @@ export class DispatchWorld {
       cachedPlan: (hash) => this.planOf(hash),
       plan: (hash) => Promise.resolve(this.planOf(hash)),
     };
-    const clock = parts.clock ?? systemClock;
-    this.engine = new RunEngine(this.store, plans, clock, systemEntropy, silentLog, {
+    const { clock = systemClock, log = silentLog } = parts;
+    this.engine = new RunEngine(this.store, plans, clock, systemEntropy, log, {
       limits: DEFAULT_RUN_LIMITS,
     });
     const options: DispatcherOptions = {
@@ -141,7 +142,7 @@ export class DispatchWorld {
       this.ownership,
       clock,
       systemEntropy,
-      silentLog,
+      log,
       options,
       shares,
     );
