@@ -71,6 +71,7 @@ describe('evolve', () => {
       reason: null,
       error: null,
       output: null,
+      outputRef: null,
       finishedAt: null,
       revision: 0,
       steps: new Map(),

@@ -63,6 +63,7 @@ const started = (event: RunStarted, at: string): RunState => ({
   reason: null,
   error: null,
   output: null,
+  outputRef: null,
   finishedAt: null,
   timeoutAt: event.timeoutAt,
   revision: 0,
@@ -107,6 +108,7 @@ const apply = (run: RunState, event: Exclude<RunEvent, RunArchived>, at: string)
       return;
     case 'RunCompleted':
       run.output = textOf(run, event.output);
+      run.outputRef = event.output;
       return endRun(run, 'completed', at);
     case 'RunFailed':
       run.error = event.error;

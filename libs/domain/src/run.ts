@@ -2,7 +2,7 @@ import type { Obligations } from './obligations.js';
 import { END_STATUSES, FAILURE_CLASSES } from './events.js';
 import type { ErrorInfo, Instant, RunArchived, RunStarted, StepEntered, StepKey } from './events.js';
 import type { NodeId, NodeType } from './plan.js';
-import type { JsonText } from './payload.js';
+import type { JsonText, PayloadRef } from './payload.js';
 
 export const RUN_STATUSES = ['running', ...END_STATUSES] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
@@ -20,6 +20,8 @@ export type Run = {
   readonly reason: string | null;
   readonly error: ErrorInfo | null;
   readonly output: JsonText | null;
+  /** Where the output is stored. */
+  readonly outputRef: PayloadRef | null;
   readonly finishedAt: Instant | null;
   /** When it times out; moved when the wall clock was set back. */
   readonly timeoutAt: Instant | null;

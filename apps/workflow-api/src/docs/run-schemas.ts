@@ -6,6 +6,27 @@ const Instant = z.iso.datetime().describe('ISO 8601, UTC.');
 const Payload = z.unknown().describe('Any JSON.');
 const Labels = z.record(z.string(), z.string());
 
+export const CutShape = z
+  .strictObject({
+    'stepwell:cut': z.strictObject({
+      bytes: z.int().describe('How long the payload is, as JSON in UTF-8.'),
+      begins: z.string().nullable().describe('The first 16 KiB of its JSON text; null where `sameAs` says what it is.'),
+      sameAs: z
+        .strictObject({
+          step: z.string().nullable().describe('The key of a step; null is the run itself.'),
+          member: z.enum(['input', 'output']),
+        })
+        .nullable()
+        .describe('Where the same payload stands in this document.'),
+    }),
+  })
+  .meta({
+    id: 'CutPayload',
+    description:
+      'Stands in the document of a run where the payload of a step would: the payload is longer than 16 KiB, or longer than 1,024 characters and shown before. The step alone, `GET /v1/runs/{id}/steps/{key}`, shows it whole.',
+  });
+const StepPayload = z.union([CutShape, Payload]).describe('Any JSON, or a cut of it. Null with `view=slim`.');
+
 export const ErrorShape = z
   .strictObject({ name: z.string(), cause: z.string().nullable() })
   .meta({ id: 'Error', description: 'What went wrong: a name to match on, and the reason in words.' });
@@ -41,8 +62,8 @@ export const StepShape = z
     name: z.string(),
     type: StepType,
     status: StepStatus,
-    input: Payload,
-    output: Payload,
+    input: StepPayload,
+    output: StepPayload,
     error: ErrorShape.nullable(),
     enteredAt: Instant.nullable(),
     startedAt: Instant.nullable(),
@@ -96,13 +117,13 @@ const identity = {
 export const RunShape = z
   .strictObject({
     ...identity,
-    variables: z.record(z.string(), z.unknown()),
+    variables: z.record(z.string(), z.unknown()).nullable().describe('Null with `view=slim`.'),
     correlationId: z.string().nullable(),
     requestor: z.string().nullable(),
     status: RunStatus,
     reason: z.string().nullable().describe("Why it failed or was cancelled, in a person's words."),
-    input: Payload,
-    output: Payload,
+    input: Payload.describe('Any JSON, whole. Null with `view=slim`.'),
+    output: Payload.describe('Any JSON, whole. Null with `view=slim`.'),
     error: ErrorShape.nullable(),
     createdAt: Instant,
     finishedAt: Instant.nullable(),

@@ -70,7 +70,7 @@ export const HEADERS = {
   Location: 'Where it is.',
   'Idempotent-Replayed': '`true` when the key was known: nothing was started by this request.',
   'Preference-Applied': 'The wait that was granted.',
-  ETag: 'The version, in quotes.',
+  ETag: 'Of what is shown, in quotes: it changes when that does.',
 } as const;
 export type HeaderName = keyof typeof HEADERS;
 

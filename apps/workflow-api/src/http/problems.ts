@@ -70,6 +70,11 @@ export const PROBLEMS = {
   'run-not-found': [404, 'There is no such run', 'The id comes from the answer to the start, suffix included.'],
   'step-not-found': [404, 'The run has not entered such a step', 'GET /v1/runs/{id} shows its steps.'],
   'problem-not-found': [404, 'There is no such problem', 'GET /problems lists them.'],
+  'run-too-large': [
+    413,
+    'The run is too large for one document',
+    'Ask for `?view=slim`, for one step, or for its events page by page.',
+  ],
   'method-not-allowed': [405, 'The address does not take this method', 'The `Allow` header names those that it takes.'],
   'not-acceptable': [
     406,

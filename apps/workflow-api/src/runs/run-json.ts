@@ -9,19 +9,22 @@ import {
   type StepKey,
 } from '#domain';
 import type { RunId, Wait } from '#engine';
-import { stepIdempotencyKey } from '#runtime';
+import { sha256Hex, stepIdempotencyKey } from '#runtime';
+import { PayloadTexts, requireShowable, type RunView } from './payload-json.js';
 import { pendingText, planChildren, requestText } from './pending-json.js';
 import { hashOf } from './run-id.js';
 import { errorText, instantText, waitingText } from './waiting-json.js';
 
-export type RunView = 'slim' | 'full';
-
 /**
  * A run as the JSON text of the API. Assembled from stored payload text: no payload is parsed or serialised again, and a
  * run of three steps takes some microseconds. `slim` shows the steps that were entered, `full` those that may still come too.
+ * Throws the problem when the run does not fit into one document.
  */
 export const runText = (run: Run, plan: Plan, waits: readonly Wait[], view: RunView = 'full'): string => {
-  const { started } = run;
+  const { started, output, outputRef } = run;
+  const payloads = new PayloadTexts(view);
+  const input = { revision: 0, pointer: '/input', text: started.input } as const;
+  const result = output === null || outputRef === null ? null : { ...outputRef, text: output };
   return (
     `{"id":"${started.id}` +
     `","key":${JSON.stringify(started.key)}` +
@@ -31,20 +34,20 @@ export const runText = (run: Run, plan: Plan, waits: readonly Wait[], view: RunV
     `,"namespace":"${started.namespace}"` +
     `,"queue":"${started.queue}"` +
     `,"tags":${JSON.stringify(started.tags)}` +
-    `,"variables":${started.variables}` +
+    `,"variables":${view === 'slim' ? 'null' : started.variables}` +
     `,"correlationId":${JSON.stringify(started.correlationId)}` +
     `,"requestor":${JSON.stringify(started.requestor)}` +
     `,"status":"${run.status}` +
     `","reason":${JSON.stringify(run.reason)}` +
-    `,"input":${started.input}` +
-    `,"output":${run.output ?? 'null'}` +
+    `,"input":${payloads.whole(input, null, 'input')}` +
+    `,"output":${result === null ? 'null' : payloads.whole(result, null, 'output')}` +
     `,"error":${errorText(run.error)}` +
     `,"createdAt":"${run.startedAt}` +
     `","finishedAt":${instantText(run.finishedAt)}` +
     `,"resolved":${run.status === 'completed' || run.status === 'cancelled'}` +
     `,"parent":null,"revision":${run.revision}` +
     `,"waiting":${waitingText(waits)}` +
-    `,"steps":${stepsText(run, plan, view)}` +
+    `,"steps":${stepsText(run, plan, payloads)}` +
     '}'
   );
 };
@@ -53,7 +56,7 @@ export const runText = (run: Run, plan: Plan, waits: readonly Wait[], view: RunV
 export const stepText = (run: Run, plan: Plan, key: StepKey): string | null => {
   const step = run.steps.get(key);
   if (step === undefined) return null;
-  return entered(step, treeOf(run, plan, 'full'));
+  return requireShowable(entered(step, treeOf(run, plan, 'full', new PayloadTexts('full')), true));
 };
 
 type Tree = {
@@ -61,21 +64,23 @@ type Tree = {
   readonly runEnded: boolean;
   readonly plan: Plan;
   readonly view: RunView;
+  readonly payloads: PayloadTexts;
   readonly children: ReadonlyMap<StepKey | null, readonly Step[]>;
 };
 
-const treeOf = (run: Run, plan: Plan, view: RunView): Tree => ({
+const treeOf = (run: Run, plan: Plan, view: RunView, payloads: PayloadTexts): Tree => ({
   runId: hashOf(run.started.id),
   runEnded: isEnded(run),
   plan,
   view,
+  payloads,
   children: childrenByParent(run),
 });
 
-const stepsText = (run: Run, plan: Plan, view: RunView): string => {
+const stepsText = (run: Run, plan: Plan, payloads: PayloadTexts): string => {
   // A run that has entered every node has none to come: both views are then the same, and the cheap one is made.
-  const reached = view === 'slim' || run.steps.size >= plan.nodes.length ? 'slim' : 'full';
-  return below(null, 0, treeOf(run, plan, reached), isEnded(run));
+  const reached = payloads.view === 'slim' || run.steps.size >= plan.nodes.length ? 'slim' : 'full';
+  return below(null, 0, treeOf(run, plan, reached, payloads), isEnded(run));
 };
 
 const childrenByParent = (run: Run): ReadonlyMap<StepKey | null, readonly Step[]> => {
@@ -90,32 +95,40 @@ const childrenByParent = (run: Run): ReadonlyMap<StepKey | null, readonly Step[]
 
 /** The steps of a container (`null`: the root), `node` being its own; in plan order in the full view, else as entered. */
 const below = (parent: StepKey | null, node: number, tree: Tree, ended: boolean): string => {
-  const steps = tree.children.get(parent);
-  if (tree.view === 'full') return `[${belowInPlanOrder(parent, { node, ended }, tree, steps ?? []).join(',')}]`;
-  if (steps === undefined) return '[]';
+  const steps = tree.children.get(parent) ?? [];
   let text = '[';
-  for (const step of steps) text += text === '[' ? entered(step, tree) : `,${entered(step, tree)}`;
+  if (tree.view === 'full') {
+    for (const item of belowInPlanOrder(parent, { node, ended }, tree, steps)) text = withItem(text, item);
+  } else {
+    for (const step of steps) text = withItem(text, entered(step, tree));
+  }
   return `${text}]`;
 };
 
-const belowInPlanOrder = (
+/** One after the other, so that what is too large is refused before all of it is made. */
+const withItem = (list: string, item: string): string =>
+  requireShowable(list === '[' ? list + item : `${list},${item}`);
+
+function* belowInPlanOrder(
   parent: StepKey | null,
   { node, ended }: { readonly node: number; readonly ended: boolean },
   tree: Tree,
   steps: readonly Step[],
-): readonly string[] => {
+): Generator<string> {
   const status = ended ? 'not-reached' : 'pending';
   const byNode = Map.groupBy(steps, (step) => step.node);
-  return planChildren(tree.plan, parent === null ? null : node).flatMap((child) => {
+  for (const child of planChildren(tree.plan, parent === null ? null : node)) {
     const reached = byNode.get(child.id);
-    return reached === undefined
-      ? pendingText(child, parent, tree.plan, status)
-      : reached.map((step) => entered(step, tree));
-  });
-};
+    if (reached === undefined) yield pendingText(child, parent, tree.plan, status);
+    else for (const step of reached) yield entered(step, tree);
+  }
+}
 
-const entered = (step: Step, tree: Tree): string => {
-  const { request, attempts } = step;
+/** `alone`: it is what was asked for, and its own payloads are shown whole. */
+const entered = (step: Step, tree: Tree, alone = false): string => {
+  const { key, request, attempts, inputRef, outputRef } = step;
+  const { payloads } = tree;
+  const shown = alone ? 'whole' : 'ofStep';
   const isContainer = step.kind === 'sequence' || step.kind === 'parallel';
   const startedAt =
     step.kind === 'step'
@@ -132,8 +145,8 @@ const entered = (step: Step, tree: Tree): string => {
     `,"name":"${step.name}"` +
     `,"type":"${step.kind}` +
     `","status":"${step.status}` +
-    `","input":${step.input}` +
-    `,"output":${step.output ?? 'null'}` +
+    `","input":${payloads[shown](inputRef, key, 'input')}` +
+    `,"output":${outputRef === null ? 'null' : payloads[shown](outputRef, key, 'output')}` +
     `,"error":${errorText(shownError(step))}` +
     `,"enteredAt":"${step.enteredAt}` +
     `","startedAt":${instantText(startedAt)}` +
@@ -195,4 +208,12 @@ const attemptsText = (attempts: readonly Attempt[], url: string): string => {
       '}';
   }
   return text + ']';
+};
+
+/**
+ * The entity tag of a run's document. The revision says all of it but what its steps wait for, which may change without an event.
+ */
+export const runTag = ({ revision }: Run, waits: readonly Wait[], view: RunView): string => {
+  const waiting = waits.length === 0 ? '' : `-${sha256Hex(waitingText(waits)).slice(0, 16)}`;
+  return `"${revision}-${view}${waiting}"`;
 };

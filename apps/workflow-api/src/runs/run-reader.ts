@@ -7,10 +7,12 @@ import { RunLists } from '../../../modules/src/run-lists.js';
 import { CONFIG } from '../../../modules/src/tokens.js';
 import type { Answer } from '../http/answer.js';
 import { rejectionProblem, unavailableProblem } from '../http/failures.js';
+import { isNotModified } from '../http/preconditions.js';
 import { HttpProblem } from '../http/problems.js';
 import { parseTraceparent } from '../http/traceparent.js';
 import { pageAt } from './list-page.js';
-import { runText, stepText, type RunView } from './run-json.js';
+import type { RunView } from './payload-json.js';
+import { runTag, runText, stepText } from './run-json.js';
 import { loadVisible, readEvents, runIdOf, stepNotFound } from './run-reads.js';
 import type { EventsQuery } from './endpoints/list-run-events.js';
 import type { RunsQuery } from './endpoints/list-runs.js';
@@ -25,8 +27,13 @@ export class RunReader {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  async run(id: string, view: RunView): Promise<Answer> {
-    return this.answerOf(await this.load(id), view);
+  /** A client that has the run as it is is answered without its document being made. */
+  async run(id: string, view: RunView, ifNoneMatch: string | undefined): Promise<Answer> {
+    const { run, plan, position } = await this.load(id);
+    const waits = this.runs.waitsOf(runIdOf(run), run);
+    const etag = runTag(run, waits, view);
+    const text = isNotModified(ifNoneMatch, etag) ? null : runText(run, plan, waits, view);
+    return { text, position, etag };
   }
 
   load(id: string): Promise<LoadedRun> {
@@ -46,7 +53,7 @@ export class RunReader {
     const reply = await this.runs.cancel(runIdOf(run), reason, origin);
     if (reply.status === 'rejected') throw new HttpProblem(rejectionProblem(reply.rejection, plan));
     if (reply.status === 'unavailable') throw new HttpProblem(unavailableProblem(reply.cause), { cause: reply.cause });
-    return this.answerOf(reply.loaded, 'full');
+    return this.answerOf(reply.loaded);
   }
 
   /** One event more than asked for is read: it tells whether there is a next page. */
@@ -59,8 +66,8 @@ export class RunReader {
   }
 
   /** At once, since what was loaded is good for this turn of the event loop alone. */
-  private answerOf({ run, plan, position }: LoadedRun, view: RunView): Answer {
-    return { text: runText(run, plan, this.runs.waitsOf(runIdOf(run), run), view), position };
+  private answerOf({ run, plan, position }: LoadedRun): Answer {
+    return { text: runText(run, plan, this.runs.waitsOf(runIdOf(run), run)), position };
   }
 
   list({ status, tag, ...query }: RunsQuery, headers: IncomingHttpHeaders): Promise<Answer> {

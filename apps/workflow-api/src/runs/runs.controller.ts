@@ -34,8 +34,12 @@ export class RunsController {
   }
 
   @Endpoint(GET_RUN)
-  get(@Param('id') id: string, @Query({ schema: RunQuery }) { view }: RunQuery): Promise<Answer> {
-    return this.reader.run(id, view);
+  get(
+    @Param('id') id: string,
+    @Query({ schema: RunQuery }) { view }: RunQuery,
+    @Headers('if-none-match') ifNoneMatch: string | undefined,
+  ): Promise<Answer> {
+    return this.reader.run(id, view, ifNoneMatch);
   }
 
   @Endpoint(LIST_RUN_EVENTS)

@@ -31,6 +31,7 @@ export const CANCEL_RUN: EndpointDescription = {
     'run-not-found',
     'run-archived',
     'run-ended',
+    'run-too-large',
     'unsupported-media-type',
     'storage-unavailable',
     'storage-full',

@@ -7,7 +7,9 @@ export const RunQuery = z.strictObject({
   view: z
     .enum(['slim', 'full'])
     .default('full')
-    .describe('`full` lists nodes that the run has not reached, with their templates.'),
+    .describe(
+      '`full` lists nodes that the run has not reached, with their templates. `slim` has the steps that were entered, and no payloads: they are null.',
+    ),
 });
 export type RunQuery = z.output<typeof RunQuery>;
 
@@ -18,10 +20,15 @@ export const GET_RUN: EndpointDescription = {
   id: 'getRun',
   tag: 'Runs',
   summary: 'Read a run',
-  description: 'Folded from its events, so always current.',
-  parameters: { id: runIdParameter() },
-  answers: {
-    200: { description: 'The run with its steps as a tree.', schema: RunShape, headers: ['Stepwell-Position'] },
+  description:
+    'Folded from its events, so always current. Payloads of steps are cut at 16 KiB, and a long one that flows through several steps is shown once: the others name the place. With the ETag of an answer in If-None-Match, 304 says that nothing has changed.',
+  parameters: {
+    id: runIdParameter(),
+    'If-None-Match': { in: 'header', description: 'The ETag of an answer before.', schema: { type: 'string' } },
   },
-  problems: ['run-not-found', 'run-archived'],
+  answers: {
+    200: { description: 'The run with its steps as a tree.', schema: RunShape, headers: ['ETag', 'Stepwell-Position'] },
+    304: { description: 'The run is as it was shown under that tag.' },
+  },
+  problems: ['run-not-found', 'run-archived', 'run-too-large'],
 };

@@ -15,10 +15,10 @@ export const GET_STEP: EndpointDescription = {
   },
   answers: {
     200: {
-      description: 'The step with its attempts, and the steps below it.',
+      description: 'The step with its attempts, its payloads whole, and the steps below it.',
       schema: StepShape,
       headers: ['Stepwell-Position'],
     },
   },
-  problems: ['run-not-found', 'run-archived', 'step-not-found'],
+  problems: ['run-not-found', 'run-archived', 'step-not-found', 'run-too-large'],
 };

@@ -48,7 +48,7 @@ export const START_RUN: EndpointDescription = {
       headers: ['Location', 'Idempotent-Replayed', ...POSITION],
     },
     200: {
-      description: 'With `Prefer: wait`: the run, which has ended.',
+      description: 'With `Prefer: wait`: the run, which has ended, as `GET /v1/runs/{id}` shows it.',
       schema: RunShape,
       headers: ['Location', 'Preference-Applied', ...POSITION],
     },
@@ -71,6 +71,7 @@ export const START_RUN: EndpointDescription = {
     'run-archived',
     'step-unknown',
     'payload-too-large',
+    'run-too-large',
     'unsupported-media-type',
     'storage-unavailable',
     'storage-full',

@@ -1,0 +1,82 @@
+import { isLongerThan, type JsonText, type StepKey } from '#domain';
+import { endOfValue } from '#runtime';
+import { HttpProblem } from '../http/problems.js';
+
+/** `slim` has no payloads, and the steps that were entered; `full` has payloads, and the steps that may still come. */
+export type RunView = 'slim' | 'full';
+
+/** Of a step's payload in the document of a run; the document of the step has the whole. */
+const SHOWN_BYTES_MAX = 16 * 1024;
+/** What is no longer is written out wherever it flows: the note that it was shown before is hardly shorter. */
+const REPEATED_CHARS_MAX = 1_024;
+/** No more fits into one document. Far below what a string may hold, which is some 500 million. */
+const DOCUMENT_CHARS_MAX = 64 * 1024 * 1024;
+
+/** The one member of an object that stands where a payload would. */
+const CUT = 'stepwell:cut';
+
+/** A payload and which it is: the same payload has the same place in the run's stream, however often it is shown. */
+export type ShownPayload = {
+  readonly revision: number;
+  readonly pointer: '/input' | '/output';
+  readonly text: JsonText;
+};
+
+/** Writes the payloads of one document of a run, each large one once. `step` and `member` say where: `null` is the run itself. */
+export class PayloadTexts {
+  /** What to write where a payload stands again. */
+  private readonly shown = new Map<string, string>();
+
+  constructor(readonly view: RunView) {}
+
+  /** A payload that is never cut: the run's own, and that of a step which is asked for alone. */
+  whole(payload: ShownPayload, step: StepKey | null, member: 'input' | 'output'): string {
+    if (this.view === 'slim') return 'null';
+    if (payload.text.length > REPEATED_CHARS_MAX) this.remember(payload, step, member);
+    return payload.text;
+  }
+
+  /** A step's payload: as it is, or cut, or by where it was shown. */
+  ofStep(payload: ShownPayload, step: StepKey, member: 'input' | 'output'): string {
+    const { text } = payload;
+    if (this.view === 'slim') return 'null';
+    if (text.length <= REPEATED_CHARS_MAX) return looksCut(text) ? cutText(text) : text;
+    const again = this.shown.get(idOf(payload));
+    if (again !== undefined) return again;
+    this.remember(payload, step, member);
+    return isLongerThan(text, SHOWN_BYTES_MAX) || looksCut(text) ? cutText(text) : text;
+  }
+
+  private remember(payload: ShownPayload, step: StepKey | null, member: 'input' | 'output'): void {
+    const id = idOf(payload);
+    if (this.shown.has(id)) return;
+    const sameAs = `{"step":${JSON.stringify(step)},"member":"${member}"}`;
+    this.shown.set(id, `{"${CUT}":{"bytes":${Buffer.byteLength(payload.text)},"begins":null,"sameAs":${sameAs}}}`);
+  }
+}
+
+const idOf = ({ revision, pointer }: ShownPayload): string => `${revision}${pointer}`;
+
+const cutText = (text: string): string => {
+  // Half a character may stand at the end of the cut.
+  const begins = JSON.stringify(text.slice(0, SHOWN_BYTES_MAX).toWellFormed());
+  return `{"${CUT}":{"bytes":${Buffer.byteLength(text)},"begins":${begins},"sameAs":null}}`;
+};
+
+/** Whether a payload is an object that could be taken for a cut of ours: it is shown as one, so that all of them are. */
+const looksCut = (text: string): boolean => {
+  if (!text.startsWith('{"')) return false;
+  const first = text.charCodeAt(2);
+  if (first !== 0x73 && first !== 0x5c) return false; // "s", or the beginning of an escape
+  return JSON.parse(text.slice(1, endOfValue(text, 1))) === CUT;
+};
+
+/** Refuses by name what grows past one document, while it is made. */
+export const requireShowable = (text: string): string => {
+  if (text.length <= DOCUMENT_CHARS_MAX) return text;
+  throw new HttpProblem({
+    code: 'run-too-large',
+    detail:
+      'The run is too large to be shown in one document. Ask for `?view=slim`, for one step, or for its events, page by page: GET /v1/runs/{id}/events.',
+  });
+};

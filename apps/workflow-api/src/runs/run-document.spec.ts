@@ -1,0 +1,171 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Step } from '#domain';
+import type { LoadedRun, RunId } from '#engine';
+import { startTestApi, type TestApi } from '../../testing/test-api.js';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startTestApi();
+});
+afterAll(() => api.stop());
+beforeEach(() => {
+  api.owner.held.clear();
+  api.owner.outputs.clear();
+});
+
+const CUT = 'stepwell:cut';
+const LARGE = `"${'é'.repeat(20_000)}"`;
+const MIDDLE = `"${'m'.repeat(2_000)}"`;
+
+let keys = 0;
+const start = async (body: string, headers: Record<string, string> = { prefer: 'wait=20' }) => {
+  const response = await fetch(`${api.url}/v1/runs`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'idempotency-key': `key-${++keys}`, ...headers },
+    body,
+  });
+  return { status: response.status, headers: response.headers, text: await response.text() };
+};
+const idIn = (text: string): RunId => (JSON.parse(text) as { id: RunId }).id;
+const get = async (path: string, headers: Record<string, string> = {}) => {
+  const response = await fetch(`${api.url}${path}`, { headers });
+  const text = await response.text();
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    json: text === '' ? null : (JSON.parse(text) as any),
+  };
+};
+const welcome = (input: string): string => `{"workflow":"welcome","input":${input},"variables":{"v":${input}}}`;
+
+describe('a run with large payloads', () => {
+  it('is shown with its own payloads whole, and those of steps cut, each with its size', async () => {
+    api.owner.outputs.set('create-user', LARGE);
+    api.owner.outputs.set('parallel1.email', MIDDLE);
+    const { status, text } = await start(welcome('1'));
+    const run = JSON.parse(text) as any;
+    expect([status, run.status]).toEqual([200, 'completed']);
+    const large = JSON.parse(LARGE) as string;
+    expect(run.steps[0].output).toEqual({
+      [CUT]: { bytes: 40_002, begins: `"${large.slice(0, 16_383)}`, sameAs: null },
+    });
+    const passedOn = { [CUT]: { bytes: 40_002, begins: null, sameAs: { step: 'create-user', member: 'output' } } };
+    expect(run.steps[1].input).toEqual(passedOn);
+    expect(run.steps[1].steps.map((step: any) => step.input)).toEqual([passedOn, passedOn]);
+    expect(run.steps[1].steps[0].output).toBe(JSON.parse(MIDDLE));
+    expect(run.output).toEqual([JSON.parse(MIDDLE), { ok: true }]);
+    expect(run.steps[1].output).toEqual({
+      [CUT]: { bytes: 2_016, begins: null, sameAs: { step: null, member: 'output' } },
+    });
+    expect((await get(`/v1/runs/${run.id}`)).text).toBe(text);
+  });
+
+  it('shows the payloads of one step whole where that is asked for', async () => {
+    api.owner.outputs.set('create-user', LARGE);
+    const id = idIn((await start(welcome(MIDDLE))).text);
+    const { json } = await get(`/v1/runs/${id}/steps/create-user`);
+    expect([json.input, json.output]).toEqual([JSON.parse(MIDDLE), JSON.parse(LARGE)]);
+    const outer = (await get(`/v1/runs/${id}/steps/parallel1`)).json;
+    expect(outer.input).toBe(JSON.parse(LARGE));
+    expect(outer.steps[0].input[CUT].sameAs).toEqual({ step: 'parallel1', member: 'input' });
+  });
+
+  it('shows its own input and variables whole, and a step that is given them by their place', async () => {
+    const { text } = await start(welcome(LARGE));
+    const run = JSON.parse(text) as any;
+    expect([run.input, run.variables]).toEqual([JSON.parse(LARGE), { v: JSON.parse(LARGE) }]);
+    expect(run.steps[0].input[CUT].sameAs).toEqual({ step: null, member: 'input' });
+  });
+
+  it('has no payload in the slim view, whatever their size', async () => {
+    api.owner.outputs.set('create-user', LARGE);
+    const id = idIn((await start(welcome(LARGE))).text);
+    const { text, json } = await get(`/v1/runs/${id}?view=slim`);
+    expect(text.length).toBeLessThan(5_000);
+    expect([json.input, json.output, json.variables]).toEqual([null, null, null]);
+    const steps = [...json.steps, ...json.steps[1].steps];
+    expect(steps.map(({ input, output }: any) => [input, output])).toEqual(Array(4).fill([null, null]));
+    expect(json.steps[0]).toMatchObject({ key: 'create-user', status: 'completed', attempts: [{ number: 1 }] });
+  });
+
+  it('says of a payload that looks like a cut that it is one, so that nobody takes it for ours', async () => {
+    for (const [output, isCut] of [
+      [`{"${CUT}":{"bytes":1,"begins":null,"sameAs":null}}`, true],
+      ['{"\\u0073tepwell:cut":1}', true],
+      ['{"stepwell":1}', false],
+      ['{"s":1}', false],
+      ['"stepwell:cut"', false],
+      ['[{"stepwell:cut":1}]', false],
+    ] as const) {
+      api.owner.outputs.set('create-user', output);
+      const { steps } = JSON.parse((await start(welcome('1'))).text) as any;
+      const shown = isCut ? { [CUT]: { bytes: output.length, begins: output, sameAs: null } } : JSON.parse(output);
+      expect(steps[0].output).toEqual(shown);
+    }
+  });
+
+  it('shows 1,500 passes over one payload without writing it 3,000 times', async () => {
+    const input = `"${'x'.repeat(250_000)}"`;
+    const steps = Array.from({ length: 1_500 }, (_, index) => ({ type: 'pass', name: `p${index}` }));
+    const definition = JSON.stringify({ root: { type: 'sequence', name: 'all', steps } });
+    const { status, text } = await start(`{"definition":${definition},"input":${input}}`);
+    expect([status, (JSON.parse(text) as any).status]).toEqual([200, 'completed']);
+    expect(text.length).toBeLessThan(2_000_000);
+    expect((await get(`/v1/runs/${idIn(text)}`)).text).toBe(text);
+  });
+});
+
+describe('a run that no document holds', () => {
+  /** The run with so many more steps, each with a payload of its own that is shown whole. */
+  const grown = (loaded: LoadedRun, count: number): LoadedRun => {
+    const step = loaded.run.steps.get('create-user')!;
+    const steps = new Map<string, Step>();
+    for (let index = 0; index < count; index++) {
+      const key = `s${index}`;
+      const text = `"${key}${'x'.repeat(16_000)}"` as Step['input'];
+      steps.set(key, { ...step, key, inputRef: { revision: index, pointer: '/input', text } });
+    }
+    return { ...loaded, run: { ...loaded.run, steps } };
+  };
+
+  it('is answered by name, to who reads it and to who waits for it, and slim it is shown', async () => {
+    const { text } = await start(welcome('1'));
+    const id = idIn(text);
+    const large = grown((await api.engine.load(id))!, 5_000);
+    api.engine.load = () => Promise.resolve(large);
+    api.engine.whenEnded = (_runId, call) => {
+      setImmediate(() => call(large));
+      return () => undefined;
+    };
+    try {
+      const named = { status: 413, code: 'run-too-large', detail: expect.stringContaining('/events') };
+      expect((await get(`/v1/runs/${id}`)).json).toMatchObject(named);
+      const waited = await start(welcome('2'));
+      expect([waited.status, JSON.parse(waited.text)]).toEqual([413, expect.objectContaining(named)]);
+      expect((await get(`/v1/runs/${id}?view=slim`)).json.steps).toHaveLength(5_000);
+    } finally {
+      // Those of its class come back.
+      for (const name of ['load', 'whenEnded']) Reflect.deleteProperty(api.engine, name);
+    }
+    expect((await get(`/v1/runs/${id}`)).text).toBe(text);
+  });
+});
+
+describe('the ETag of a run', () => {
+  it('changes with the run, is another for each view, and spares who has it the document', async () => {
+    api.owner.held.add('create-user');
+    const id = idIn((await start(welcome('1'), {})).text);
+    const first = await get(`/v1/runs/${id}`);
+    const etag = first.headers.get('etag')!;
+    expect(etag).toMatch(/^"[\x21\x23-\x7e]+"$/);
+    const again = await get(`/v1/runs/${id}`, { 'if-none-match': `"x", W/${etag}` });
+    expect([again.status, again.text, again.headers.get('etag')]).toEqual([304, '', etag]);
+    expect(again.headers.get('stepwell-position')).toBe(first.headers.get('stepwell-position'));
+    expect((await get(`/v1/runs/${id}?view=slim`, { 'if-none-match': etag })).status).toBe(200);
+    await fetch(`${api.url}/v1/runs/${id}/cancel`, { method: 'POST' });
+    const after = await get(`/v1/runs/${id}`, { 'if-none-match': etag });
+    expect([after.status, after.json.status]).toEqual([200, 'cancelled']);
+    expect(after.headers.get('etag')).not.toBe(etag);
+  });
+});
