@@ -1,14 +1,5 @@
 import type { Grant, Run, Step, StepKey } from '#domain';
-import {
-  isPassing,
-  NOBODY,
-  type Committed,
-  type HoldUp,
-  type Owner,
-  type RunEngine,
-  type RunId,
-  type RunNews,
-} from '#engine';
+import { NOBODY, type Committed, type HoldUp, type Owner, type RunEngine, type RunId, type RunNews } from '#engine';
 import { shardOf, type EventStore, type Position, type Shard } from '#event-store';
 import type { Clock, DispatchConfig, Entropy, Log, Tracer } from '#runtime';
 import { AttemptCounts } from './attempt-counts.js';
@@ -26,6 +17,7 @@ import { StalledRuns } from './stalled-runs.js';
 import { targetOf } from './step-request.js';
 import { TimerWheel } from './timer-wheel.js';
 import { wakeRun } from './wake-run.js';
+import { UnrecordedOutcomes } from './unrecorded-outcomes.js';
 import { HttpExchanges } from './undici/undici-exchange.js';
 
 export type DispatcherOptions = DispatchConfig & {
@@ -55,8 +47,7 @@ export class Dispatcher implements Owner, Flights {
   private readonly shards: OwnedShards;
   private readonly stalledRuns: StalledRuns;
   private readonly flights: AttemptsInFlight;
-  /** Over, but the log has not taken the outcome. */
-  private readonly unrecorded = new Set<Flight>();
+  private readonly unrecorded: UnrecordedOutcomes;
   private started = false;
   private draining: Promise<void> | null = null;
   private stopping: Promise<void> | null = null;
@@ -70,11 +61,12 @@ export class Dispatcher implements Owner, Flights {
     ownership: ShardOwnership,
     private readonly clock: Clock,
     entropy: Entropy,
-    private readonly log: Log,
+    log: Log,
     private readonly options: DispatcherOptions,
     shares: LimitShares = wholeLimits,
   ) {
     this.wheel = new TimerWheel(clock);
+    this.unrecorded = new UnrecordedOutcomes(clock, log);
     const flow = { ...options, perOriginMax: options.attemptsPerOriginMax };
     const onRoom = (gates: readonly Gate[]): void => this.wakeNext(gates);
     this.flow = new FlowControl(clock, this.wheel, entropy, log, flow, { onRoom }, shares);
@@ -231,7 +223,7 @@ export class Dispatcher implements Owner, Flights {
       const shard = shardOf(runId);
       until.set(shard, Math.max(untilMs, until.get(shard) ?? untilMs));
     }
-    for (const { runId } of this.unrecorded) until.set(shardOf(runId), Infinity);
+    for (const shard of this.unrecorded.shards()) until.set(shard, Infinity);
     return until;
   }
 
@@ -241,17 +233,14 @@ export class Dispatcher implements Owner, Flights {
 
   /** Hands an outcome to its run, until the run takes or refuses it: what came back is not thrown away. */
   private record(flight: Flight, command: OutcomeCommand): void {
-    const { runId, step, attempt } = flight;
+    const { runId } = flight;
     this.engine.submit(runId, command, NOBODY, (result) => {
       this.unrecorded.delete(flight);
       if (result.status === 'rejected') this.superseded += 1;
       if (result.status !== 'unavailable' || !this.shards.holds(runId)) return;
-      // Of what passes by itself, as a full disk or a store that is away, the engine has told.
-      if (!isPassing(result.cause))
-        this.log.error('an outcome could not be recorded; trying again', { runId, step, attempt, err: result.cause });
-      if (this.stopping !== null) return;
-      this.unrecorded.add(flight);
-      this.wheel.after(RECORD_AGAIN_MS, () => this.record(flight, command));
+      const again = this.stopping === null;
+      this.unrecorded.add(flight, result.cause, again);
+      if (again) this.wheel.after(RECORD_AGAIN_MS, () => this.record(flight, command));
     });
   }
 
@@ -263,6 +252,7 @@ export class Dispatcher implements Owner, Flights {
     // What of the grace the attempts have left is for recording what came of them.
     const leftMs = this.options.graceMs - (this.clock.monotonicMs() - sinceMs);
     await this.engine.stop(Math.max(leftMs, RECORD_AT_LEAST_MS));
+    this.unrecorded.stop();
     await this.shards.stop();
     await this.dues.stop();
     this.wheel.stop();
