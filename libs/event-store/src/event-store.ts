@@ -151,6 +151,6 @@ export abstract class EventStore {
    * server's own: no reader has got further than that.
    */
   abstract head(): Promise<Position>;
-  /** Replaces the history of a stream by one event `stub`; later revisions go on from there. */
+  /** Replaces the history of a stream by one event `stub`; later revisions go on from there. No news for an owner: a run has ended. */
   abstract archive(stream: StreamName, expected: Revision, stub: NewEvent, envelope: Envelope): Promise<AppendOutcome>;
 }

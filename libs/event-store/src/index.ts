@@ -66,3 +66,4 @@ export { openEventStore, serverVersionOf, type EventStoreConfig } from './store-
 export { openSqliteLogReader, type SqliteLogReader } from './sqlite/log-reader.js';
 export { LogUnusable } from './sqlite/log-file.js';
 export { LogLocked } from './sqlite/log-writer.js';
+export { FileLocked, holdFileLock } from './sqlite/file-lock.js';

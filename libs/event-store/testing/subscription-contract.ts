@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { randomInt } from 'node:crypto';
-import type { Append, Audience, Filter, Position, StreamName } from '../src/event-store.js';
+import type { Append, Audience, Filter, Position, Revision, StreamName } from '../src/event-store.js';
 import { NO_STREAM } from '../src/event-store.js';
 import { unpack } from '../src/packed.js';
 import { runStream } from '../src/stream-names.js';
@@ -173,6 +173,30 @@ export const subscribing = (cases: Case): void => {
       expect(positions.at(-1)).toBeLessThanOrEqual(await current().head());
     }
     await Promise.all([...readers, narrow].map((reader) => reader.end()));
+  });
+
+  it('gives the owner of a run nothing of its archive', async () => {
+    const [run, other] = ['b', 'y'].map((first) => runStream(`${first}${randomRunTail()}`));
+    await given({ ...appendOf('x', NO_STREAM, 'one'), stream: run! });
+    const head = await current().head();
+    const owner = follow(current(), head, { prefixes: ['run-'], audience: 'owner' });
+    const everybody = follow(current(), head, { prefixes: ['run-'] });
+    await Promise.all([owner.untilCaughtUp(), everybody.untilCaughtUp()]);
+    const { envelope: shared } = appendOf('x', 0);
+    const stub = { type: 'Noted', v: 1, data: '{"text":"stub"}' };
+    expect(await current().archive(run!, 0 as Revision, stub, shared)).toMatchObject({ status: 'appended' });
+    await given({ ...appendOf('x', NO_STREAM, 'two'), stream: other! });
+    const seen = ({ messages }: typeof owner) =>
+      messages
+        .flatMap((message) => (message.type === 'commits' ? message.commits : []))
+        .map((commit) => commit.stream)
+        .filter((name) => name === run || name === other);
+    for (const follower of [owner, everybody]) {
+      await follower.until(() => seen(follower).includes(other!));
+      await follower.end();
+    }
+    expect(seen(everybody)).toEqual([run, other]);
+    expect(seen(owner)).toEqual(cases.sparesAudiences() ? [other] : [run, other]);
   });
 
   it.each(['all', 'stream', 'prefixes'] as const)(

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
+import { holdFileLock } from '#event-store';
 import { failpoint, type Log } from '#runtime';
 import { isSystemError } from './durable-file.js';
 import { ArchiveDamaged, readManifest, writeManifest, type ArchiveFile } from './manifest.js';
@@ -37,17 +38,27 @@ export class ArchiveFolder {
   private constructor(
     private readonly folder: string,
     private readonly writer: string,
+    private readonly lock: { close(): void },
   ) {}
 
-  /** `writer`: a fresh name. From here on every other writer of the folder is refused. */
+  /**
+   * `writer`: a fresh name. From here on every other writer of the folder is refused: by a lock where the system keeps locks,
+   * and by the manifest on a network file system that keeps none. Throws `FileLocked` while another process has it.
+   */
   static async open(folder: string, writer: string, day: string, log: Log): Promise<ArchiveFolder> {
     await mkdir(folder, { recursive: true });
-    const manifest = await readManifest(folder);
-    const archive = new ArchiveFolder(folder, writer);
-    await writeManifest(folder, { ...manifest, writer }, writer);
-    if (manifest.writer === null) await archive.#goOn(day, manifest.files);
-    else log.warn('the last archiver had no time to close its file; a new file is begun', { folder });
-    return archive;
+    const lock = holdFileLock(join(folder, 'archive.lock'), 0);
+    try {
+      const manifest = await readManifest(folder);
+      const archive = new ArchiveFolder(folder, writer, lock);
+      await writeManifest(folder, { ...manifest, writer }, writer);
+      if (manifest.writer === null) await archive.#goOn(day, manifest.files);
+      else log.warn('the last archiver had no time to close its file; a new file is begun', { folder });
+      return archive;
+    } catch (error) {
+      lock.close();
+      throw error;
+    }
   }
 
   /** Writes lines and makes them durable, then tells of them in the manifest. `null` when there was no line. */
@@ -89,9 +100,13 @@ export class ArchiveFolder {
 
   /** The next writer may go on with the last file. */
   async close(): Promise<void> {
-    await this.#closeFile();
-    const manifest = await readManifest(this.folder);
-    if (manifest.writer === this.writer) await writeManifest(this.folder, { ...manifest, writer: null }, this.writer);
+    try {
+      await this.#closeFile();
+      const manifest = await readManifest(this.folder);
+      if (manifest.writer === this.writer) await writeManifest(this.folder, { ...manifest, writer: null }, this.writer);
+    } finally {
+      this.lock.close();
+    }
   }
 
   /** The file first, then the manifest. After a failure nobody knows what either holds: the next append begins a new file. */

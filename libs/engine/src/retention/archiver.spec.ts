@@ -101,11 +101,12 @@ describe('the archiver', () => {
     await appendRun(store, 'open', { at: OLD, ended: false });
     await appendRun(store, 'old', { at: OLD });
     await appendRun(store, 'young', { at: instantOf(NOW - HOUR_MS + 1) });
-    expect(await newArchiver(store).archiveDue(GO_ON)).toBe(1);
+    const archiver = newArchiver(store);
+    expect(await archiver.archiveDue(GO_ON)).toBe(1);
     expect(await typesOf(store, 'open')).toEqual(FOUR.slice(0, 3));
     expect(await typesOf(store, 'young')).toEqual(FOUR);
     nowMs += 1;
-    expect(await newArchiver(store).archiveDue(GO_ON)).toBe(1);
+    expect(await archiver.archiveDue(GO_ON)).toBe(1);
     await stubOf(store, 'young');
   });
 
@@ -155,9 +156,10 @@ describe('the archiver', () => {
     }
     const store = new Late();
     await appendRun(store, 'a', { at: OLD });
-    await newArchiver(store).archiveDue(GO_ON);
+    const archiver = newArchiver(store);
+    await archiver.archiveDue(GO_ON);
     rmSync(join(folder, 'checkpoint.json'));
-    expect(await newArchiver(store).archiveDue(GO_ON)).toBe(0);
+    expect(await archiver.archiveDue(GO_ON)).toBe(0);
     expect(asked).toHaveLength(2);
     expect(asked[1]).toEqual(asked[0]);
   });
@@ -191,6 +193,8 @@ describe('the archiver', () => {
     await finishRun('a');
     await first.archiveDue(GO_ON);
     await finishRun('b');
+    // As on a network file system that keeps no locks.
+    rmSync(join(folder, 'archive.lock'));
     await newArchiver(store).archiveDue(GO_ON);
     await finishRun('c');
     await expect(first.archiveDue(GO_ON)).rejects.toMatchObject({ code: 'archive-taken' });
@@ -200,6 +204,21 @@ describe('the archiver', () => {
       ['runs-2026-02-01.ndjson.gz', 1],
       ['runs-2026-02-01-2.ndjson.gz', 1],
     ]);
+  });
+
+  it('is refused a folder that another archiver has, and goes on once that has stopped', async () => {
+    const store = await newStore();
+    await appendRun(store, 'a', { at: OLD });
+    const first = newArchiver(store);
+    await first.archiveDue(GO_ON);
+    await appendRun(store, 'b', { at: OLD });
+    nowMs += 2 * HOUR_MS;
+    const second = newArchiver(store);
+    const before = readFileSync(join(folder, 'manifest.json'), 'utf8');
+    await expect(second.archiveDue(GO_ON)).rejects.toMatchObject({ code: 'file-locked' });
+    expect(readFileSync(join(folder, 'manifest.json'), 'utf8')).toBe(before);
+    await first.stop();
+    expect(await second.archiveDue(GO_ON)).toBe(1);
   });
 
   it('leaves no trace in the file of runs that the store failed to hand over', async () => {

@@ -94,7 +94,8 @@ export class EventStoreDbEventStore extends EventStore {
 
   async archive(stream: StreamName, expected: Revision, stub: NewEvent, envelope: Envelope): Promise<AppendOutcome> {
     if (this.#stopping !== null) return STOPPED;
-    const archiving = this.#archive(this.#open(), { stream, expected, events: [stub], envelope });
+    const append: Append = { stream, expected, events: [stub], envelope, audience: 'waiting' };
+    const archiving = this.#archive(this.#open(), append);
     this.#archiving.add(archiving);
     try {
       return await archiving;

@@ -112,7 +112,7 @@ export class MemoryEventStore extends EventStore {
 
   async archive(stream: StreamName, expected: Revision, stub: NewEvent, envelope: Envelope): Promise<AppendOutcome> {
     if (this.#stopped) return STOPPED;
-    const append = { stream, expected, events: [stub], envelope };
+    const append: Append = { stream, expected, events: [stub], envelope, audience: 'waiting' };
     return this.#commit(append, pack(append), true);
   }
 

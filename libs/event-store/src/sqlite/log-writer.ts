@@ -1,8 +1,9 @@
 import { mkdirSync } from 'node:fs';
-import Sqlite from 'better-sqlite3';
+import type Sqlite from 'better-sqlite3';
 import type { StreamName } from '../event-store.js';
 import { LogFull, NO_STREAM } from '../event-store.js';
 import { envelopeOf } from '../packed.js';
+import { FileLocked, holdFileLock } from './file-lock.js';
 import { RowBuffer } from './row-buffer.js';
 import { lockPath, logPath, nameHash, openForWriting, refuseUnwritable } from './log-file.js';
 
@@ -55,7 +56,7 @@ const HEADS_MAX = 32_768;
  * must end: SQLite happily commits again after a failed fsync.
  */
 export class LogWriter {
-  readonly #lock: Sqlite.Database;
+  readonly #lock: { close(): void };
   readonly #db: Sqlite.Database;
   readonly #sql: Statements;
   /** Streams appended to of late, in two generations: the older is dropped when the younger is full. */
@@ -206,20 +207,11 @@ export class LogWriter {
 // Whatever is thrown may be asked for its code.
 const isFull = (error: unknown): boolean => (error as { code?: unknown } | null)?.code === 'SQLITE_FULL';
 
-/** An OS lock: it dies with the process, however that ends. The file itself stays empty. */
-const holdLock = (folder: string, waitMs: number): Sqlite.Database => {
-  const lock = new Sqlite(lockPath(folder), { timeout: waitMs });
+const holdLock = (folder: string, waitMs: number): { close(): void } => {
   try {
-    // The first page of an empty file is about to be written as soon as it is locked: its journal finds no room on a full disk.
-    lock.pragma('journal_mode = MEMORY');
-    lock.exec('BEGIN EXCLUSIVE');
-    return lock;
+    return holdFileLock(lockPath(folder), waitMs);
   } catch (error) {
-    lock.close();
-    if (error instanceof Sqlite.SqliteError && error.code.startsWith('SQLITE_BUSY')) {
-      throw new LogLocked(folder, waitMs);
-    }
-    throw error;
+    throw error instanceof FileLocked ? new LogLocked(folder, waitMs) : error;
   }
 };
 
