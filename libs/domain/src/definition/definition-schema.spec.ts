@@ -247,26 +247,25 @@ describe('the schema of a definition', () => {
   });
 
   it('agrees about every member of every object, whatever it holds', () => {
-    const document = {
-      target,
-      tags: {},
-      timeouts: {},
-      root: {
-        type: 'parallel',
-        branches: [
-          { type: 'sequence', steps: [{ type: 'step', url: '/', retry: {}, timeouts: {}, headers: {} }] },
-          pass,
-          { type: 'fail', error: 'a', cause: 'b' },
-          { type: 'succeed' },
-        ],
-      },
-    };
-    for (const [at] of objectsOf(document).entries()) {
+    const roots = [
+      { type: 'step', url: '/', retry: {}, timeouts: {}, headers: {} },
+      { type: 'sequence', steps: [pass] },
+      { type: 'parallel', branches: [pass] },
+      { type: 'fail', error: 'a', cause: 'b' },
+      { type: 'succeed' },
+    ];
+    const whole = { target, tags: {}, timeouts: {}, root: pass };
+    const places = [
+      ...objectsOf(whole).map((_, at) => ({ document: whole, at })),
+      // The definition around it comes first.
+      ...roots.flatMap((root) => objectsOf(root).map((_, at) => ({ document: { target, root }, at: at + 1 }))),
+    ];
+    for (const { document, at } of places) {
       for (const member of MEMBERS) {
         for (const value of VALUES) {
           const given = changed(document, { at, member, value });
           const { refused, errors } = verdict(given);
-          if (fits(given) === refused) expect({ at, member, value, refused, errors, why: fits.errors }).toBeNull();
+          if (fits(given) === refused) expect({ given, refused, errors, why: fits.errors }).toBeNull();
         }
       }
     }
