@@ -11,9 +11,3 @@ export const leaderLock = ({ views }: LockSettings, of: 'relay' | 'retention', l
     holder: `${hostname()}-${process.pid}`,
     onFault: (err, delayMs) => log.warn(`the lock of ${of} was lost; asking for it again`, { err, delayMs }),
   });
-
-export const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });

@@ -10,11 +10,11 @@ import {
   type Relay,
   type RelayCheckpoint,
 } from '#relay';
-import { Clock, Entropy, Log, type Config } from '#runtime';
+import { aborted, Clock, Entropy, Log, type Config } from '#runtime';
 import { PostgresLeaderLock } from '#views';
 import { ProcessReport } from '../../modules/src/process-report.js';
 import { CONFIG, PROCESS, type ProcessDescription } from '../../modules/src/tokens.js';
-import { aborted, leaderLock } from './leader-lock.js';
+import { leaderLock } from './leader-lock.js';
 
 const RELAY = Symbol('relay');
 

@@ -1,8 +1,8 @@
 import { Archiver } from '#engine';
 import type { EventStore } from '#event-store';
-import { systemClock, systemEntropy, type Config, type Log } from '#runtime';
+import { aborted, systemClock, systemEntropy, type Config, type Log } from '#runtime';
 import type { Leading, PostgresLeaderLock } from '#views';
-import { aborted, leaderLock, type LockSettings } from './leader-lock.js';
+import { leaderLock, type LockSettings } from './leader-lock.js';
 
 /** What of the settings retention reads. */
 export type RetentionSettings = Pick<Config, 'retention'> & LockSettings;
