@@ -40,7 +40,8 @@ const fold = (...events: readonly CatalogueEvent[]) =>
 const decide = (history: readonly CatalogueEvent[], command: CatalogueCommand) =>
   decideCatalogue(command, fold(...history));
 const accepted = (...events: readonly CatalogueEvent[]) => ({ accepted: true, events });
-const failed = (latest: number | null) => ({ accepted: false, rejection: { code: 'precondition-failed', latest } });
+const failed = (stands: number | null) => ({ accepted: false, rejection: { code: 'precondition-failed', stands } });
+const ANY: Precondition = { ifMatch: null, ifNoneMatch: null };
 
 describe('publishing', () => {
   it('makes version 1 of what is new, and the next version of what is not', () => {
@@ -82,7 +83,7 @@ describe('publishing', () => {
 });
 
 describe('archiving', () => {
-  const archive: CatalogueCommand = { type: 'ArchiveWorkflow', name: 'ship' };
+  const archive: CatalogueCommand = { type: 'ArchiveWorkflow', name: 'ship', precondition: ANY };
 
   it('archives once, drops the draft and keeps the versions', () => {
     const history = [published(1, 'a'), saved('b')];
@@ -95,13 +96,34 @@ describe('archiving', () => {
     });
   });
 
+  it.each<[string, Partial<Precondition>, boolean]>([
+    ['the latest', { ifMatch: [2] }, true],
+    ['an older one', { ifMatch: [1] }, false],
+    ['any', { ifMatch: '*' }, true],
+  ])('is for who has seen %s: %j', (_name, given, isTaken) => {
+    const history = [published(1, 'a'), published(2, 'b')];
+    const decision = decide(history, { ...archive, precondition: { ...ANY, ...given } });
+    expect(decision).toEqual(isTaken ? accepted(archived) : failed(2));
+  });
+
   it('refuses what is unknown', () => {
     expect(decide([], archive)).toEqual({ accepted: false, rejection: { code: 'unknown-workflow', name: 'ship' } });
   });
 });
 
 describe('drafts', () => {
-  const save = (content: string): CatalogueCommand => ({ type: 'SaveDraft', name: 'ship', ...source(content) });
+  const save = (content: string, given: Partial<Precondition> = {}): CatalogueCommand => ({
+    type: 'SaveDraft',
+    name: 'ship',
+    precondition: { ...ANY, ...given },
+    ...source(content),
+  });
+  const discard = (given: Partial<Precondition> = {}): CatalogueCommand => ({
+    type: 'DiscardDraft',
+    name: 'ship',
+    precondition: { ...ANY, ...given },
+  });
+  const discarded: CatalogueEvent = { type: 'DraftDiscarded', name: 'ship' };
 
   it('stand beside the versions, and only a change is an event', () => {
     expect(decide([], save('a'))).toEqual(accepted(saved('a')));
@@ -111,6 +133,36 @@ describe('drafts', () => {
     expect(workflow?.draft).toMatchObject({ contentHash: 'b', revision: 1, storedAt: 'at 1' });
     expect(latestVersion(workflow)?.contentHash).toBe('a');
     expect(latestVersion(fold(saved('b')).workflows.get('ship'))).toBeNull();
+  });
+
+  it('are saved for who has seen the one that stands there, by its revision', () => {
+    const history = [saved('a'), saved('b')];
+    expect(decide(history, save('c', { ifMatch: [1] }))).toEqual(accepted(saved('c')));
+    expect(decide(history, save('c', { ifMatch: [0] }))).toEqual(failed(1));
+    expect(decide(history, save('b', { ifMatch: [0] }))).toEqual(failed(1));
+    expect(decide(history, save('c', { ifNoneMatch: '*' }))).toEqual(failed(1));
+    expect(decide([published(1, 'a')], save('c', { ifMatch: '*' }))).toEqual(failed(null));
+    expect(decide([published(1, 'a')], save('c', { ifNoneMatch: '*' }))).toEqual(accepted(saved('c')));
+  });
+
+  it('are taken away, and with them a workflow that was nothing else', () => {
+    const history = [published(1, 'a'), saved('b')];
+    expect(decide(history, discard({ ifMatch: [1] }))).toEqual(accepted(discarded));
+    expect(decide(history, discard({ ifMatch: [0] }))).toEqual(failed(1));
+    expect(fold(...history, discarded).workflows.get('ship')).toMatchObject({
+      draft: null,
+      versions: [{ version: 1 }],
+    });
+    expect(fold(saved('b'), discarded).workflows.size).toBe(0);
+    const none = { accepted: false, rejection: { code: 'no-draft', name: 'ship' } };
+    expect(decide([published(1, 'a')], discard())).toEqual(none);
+    expect(decide([], discard())).toEqual({ accepted: false, rejection: { code: 'unknown-workflow', name: 'ship' } });
+  });
+
+  it('leave alone when the workflow was created', () => {
+    const createdAt = (...events: readonly CatalogueEvent[]) => fold(...events).workflows.get('ship')?.createdAt;
+    expect(createdAt(saved('a'), saved('b'))).toBe('at 0');
+    expect(createdAt(saved('a'), published(1, 'a'), saved('b'))).toBe('at 0');
   });
 });
 
@@ -124,6 +176,7 @@ describe('folding', () => {
           'ship',
           {
             name: 'ship',
+            createdAt: 'at 0',
             archivedAt: null,
             draft: null,
             versions: [{ ...kept, version: 1, revision: 0, storedAt: 'at 0' }],

@@ -19,6 +19,7 @@ export type DefinitionSource = {
 export type CatalogueEvent =
   | ({ readonly type: 'WorkflowPublished'; readonly name: string; readonly version: number } & DefinitionSource)
   | ({ readonly type: 'DraftSaved'; readonly name: string } & DefinitionSource)
+  | { readonly type: 'DraftDiscarded'; readonly name: string }
   | { readonly type: 'WorkflowArchived'; readonly name: string };
 
 /** All of a stored definition but its text, which stays in the log until somebody asks for it. */
@@ -32,6 +33,8 @@ export type Version = StoredDefinition & { readonly version: number };
 
 export type Workflow = {
   readonly name: string;
+  /** When the first version or draft of it was stored. */
+  readonly createdAt: Instant;
   /** From 1, none missing; empty while there is only a draft. */
   readonly versions: readonly Version[];
   readonly archivedAt: Instant | null;
@@ -41,7 +44,10 @@ export type Workflow = {
 /** All workflows, as folded from the stream. `evolveCatalogue` owns it and updates it in place; everyone else only reads. */
 export type CatalogueState = { readonly revision: number; readonly workflows: ReadonlyMap<string, Workflow> };
 
-/** What the caller has seen, by `If-Match` and `If-None-Match`; `*` is any version. */
+/**
+ * What the caller has seen, by `If-Match` and `If-None-Match`: numbers of versions, or the revision of a draft; `*` is any of
+ * them.
+ */
 export type Precondition = { readonly ifMatch: Seen | null; readonly ifNoneMatch: Seen | null };
 export type Seen = '*' | readonly number[];
 
@@ -51,8 +57,9 @@ export type CatalogueCommand =
       readonly name: string;
       readonly precondition: Precondition;
     } & DefinitionSource)
-  | ({ readonly type: 'SaveDraft'; readonly name: string } & DefinitionSource)
-  | { readonly type: 'ArchiveWorkflow'; readonly name: string };
+  | ({ readonly type: 'SaveDraft'; readonly name: string; readonly precondition: Precondition } & DefinitionSource)
+  | { readonly type: 'DiscardDraft'; readonly name: string; readonly precondition: Precondition }
+  | { readonly type: 'ArchiveWorkflow'; readonly name: string; readonly precondition: Precondition };
 
 export type CatalogueDecision =
   /** No events: it is so already. */
@@ -61,8 +68,9 @@ export type CatalogueDecision =
 
 export type CatalogueRejection =
   | { readonly code: 'unknown-workflow'; readonly name: string }
-  /** `latest`: the version that stands there; `null`: none, or the workflow is archived. */
-  | { readonly code: 'precondition-failed'; readonly latest: number | null };
+  | { readonly code: 'no-draft'; readonly name: string }
+  /** `stands`: the version, or the revision of the draft, that stands there; `null`: none, or the workflow is archived. */
+  | { readonly code: 'precondition-failed'; readonly stands: number | null };
 
 /** The version that stands for the workflow when none is named; `null` when there is none, or it is archived. */
 export const latestVersion = (workflow: Workflow | undefined): Version | null =>
@@ -75,18 +83,31 @@ export const decideCatalogue = (command: CatalogueCommand, state: CatalogueState
     case 'PublishWorkflow': {
       const { type: _, precondition, ...published } = command;
       const latest = latestVersion(workflow);
-      if (!holds(precondition, latest)) return refuse({ code: 'precondition-failed', latest: latest?.version ?? null });
+      if (!holds(precondition, latest?.version)) return notAsSeen(latest?.version);
       if (latest?.contentHash === command.contentHash) return accept();
       // Numbers go on after an archiving: a version, once published, is what it was for ever.
       const version = (workflow?.versions.length ?? 0) + 1;
       return accept({ type: 'WorkflowPublished', version, ...published });
     }
-    case 'SaveDraft':
-      if (workflow?.draft?.contentHash === command.contentHash) return accept();
-      return accept({ ...command, type: 'DraftSaved' });
-    case 'ArchiveWorkflow':
+    case 'SaveDraft': {
+      const { type: _, precondition, ...saved } = command;
+      const draft = workflow?.draft;
+      if (!holds(precondition, draft?.revision)) return notAsSeen(draft?.revision);
+      return draft?.contentHash === command.contentHash ? accept() : accept({ type: 'DraftSaved', ...saved });
+    }
+    case 'DiscardDraft': {
       if (workflow === undefined) return refuse({ code: 'unknown-workflow', name: command.name });
+      const { draft } = workflow;
+      if (!holds(command.precondition, draft?.revision)) return notAsSeen(draft?.revision);
+      if (draft === null) return refuse({ code: 'no-draft', name: command.name });
+      return accept({ type: 'DraftDiscarded', name: command.name });
+    }
+    case 'ArchiveWorkflow': {
+      if (workflow === undefined) return refuse({ code: 'unknown-workflow', name: command.name });
+      const latest = latestVersion(workflow)?.version;
+      if (!holds(command.precondition, latest)) return notAsSeen(latest);
       return workflow.archivedAt === null ? accept({ type: 'WorkflowArchived', name: command.name }) : accept();
+    }
     default:
       return unreachable(command);
   }
@@ -95,11 +116,14 @@ export const decideCatalogue = (command: CatalogueCommand, state: CatalogueState
 const accept = (...events: readonly CatalogueEvent[]): CatalogueDecision => ({ accepted: true, events });
 const refuse = (rejection: CatalogueRejection): CatalogueDecision => ({ accepted: false, rejection });
 
-const holds = ({ ifMatch, ifNoneMatch }: Precondition, latest: Version | null): boolean =>
-  (ifMatch === null || isSeen(ifMatch, latest)) && (ifNoneMatch === null || !isSeen(ifNoneMatch, latest));
+const notAsSeen = (stands: number | undefined): CatalogueDecision =>
+  refuse({ code: 'precondition-failed', stands: stands ?? null });
 
-const isSeen = (seen: Seen, latest: Version | null): boolean =>
-  latest !== null && (seen === '*' || seen.includes(latest.version));
+const holds = ({ ifMatch, ifNoneMatch }: Precondition, stands: number | undefined): boolean =>
+  (ifMatch === null || isSeen(ifMatch, stands)) && (ifNoneMatch === null || !isSeen(ifNoneMatch, stands));
+
+const isSeen = (seen: Seen, stands: number | undefined): boolean =>
+  stands !== undefined && (seen === '*' || seen.includes(stands));
 
 /** An empty catalogue, to be folded into. */
 export const newCatalogue = (): MutableCatalogue => ({ revision: -1, workflows: new Map() });
@@ -112,7 +136,8 @@ export const evolveCatalogue = (
   event: CatalogueEvent,
   { revision, recordedAt }: { readonly revision: number; readonly recordedAt: Instant },
 ): MutableCatalogue => {
-  const workflow = state.workflows.get(event.name) ?? { name: event.name, versions: [], archivedAt: null, draft: null };
+  const known = state.workflows.get(event.name);
+  const workflow = known ?? { name: event.name, createdAt: recordedAt, versions: [], archivedAt: null, draft: null };
   state.revision = revision;
   switch (event.type) {
     case 'WorkflowPublished': {
@@ -122,6 +147,11 @@ export const evolveCatalogue = (
     }
     case 'DraftSaved':
       state.workflows.set(event.name, { ...workflow, draft: storedDefinition(event, revision, recordedAt) });
+      return state;
+    case 'DraftDiscarded':
+      // Of what was only a draft nothing is left.
+      if (workflow.versions.length === 0 && workflow.archivedAt === null) state.workflows.delete(event.name);
+      else state.workflows.set(event.name, { ...workflow, draft: null });
       return state;
     case 'WorkflowArchived':
       // A draft of what is gone would be started by nobody.

@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => api.stop());
 
 /** The order of the document, but what ends things comes last. */
-const LAST = ['cancelRun', 'archiveWorkflow'];
+const LAST = ['discardDraft', 'cancelRun', 'archiveWorkflow'];
 
 describe('every example of the document, in order, on a fresh server', () => {
   it('is answered with what the document promises', async () => {
@@ -79,6 +79,7 @@ const expectPromised = async ({ path, method, operation, name, type }: any): Pro
     if (header !== 'Idempotent-Replayed')
       expect([said, header, response.headers.get(header)]).toEqual([said, header, expect.any(String)]);
   }
+  if (promised.content === undefined) return expect([said, text]).toEqual([said, '']);
   if (promised.content['application/json'] === undefined) {
     expect(Object.keys(promised.content)).toContain(response.headers.get('content-type')?.split(';')[0]);
     return;

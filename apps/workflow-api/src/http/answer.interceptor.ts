@@ -2,7 +2,8 @@ import { Injectable, type CallHandler, type ExecutionContext, type NestIntercept
 import { map, type Observable } from 'rxjs';
 import type { Answer } from './answer.js';
 import type { HttpReply, HttpRequest } from './exchange.js';
-import { isNotModified } from './preconditions.js';
+import { readPrecondition } from './preconditions.js';
+import { HttpProblem } from './problems.js';
 import { JSON_TYPE } from './raw-answer.js';
 
 /** Makes a reply of what a handler has answered: position, entity tag, type and text. What is streamed has its reply already. */
@@ -15,6 +16,8 @@ export class AnswerInterceptor implements NestInterceptor<Answer | undefined, st
   }
 }
 
+const NOT_SEEN = 'It is not as If-Match wants it: it bears another ETag.';
+
 /** Sets status and headers of the reply, and gives its body. */
 export const shape = (
   { method, headers: asked }: HttpRequest,
@@ -26,7 +29,10 @@ export const shape = (
   if (status !== undefined) void reply.code(status);
   if (etag !== null) {
     void reply.header('etag', etag);
-    if ((method === 'GET' || method === 'HEAD') && isNotModified(asked['if-none-match'], etag)) {
+    const becomes = method === 'GET' || method === 'HEAD' ? readPrecondition(asked, etag) : 'answer';
+    if (becomes === 'failed')
+      throw new HttpProblem({ code: 'precondition-failed', detail: NOT_SEEN, headers: { etag } });
+    if (becomes === 'not-modified') {
       void reply.code(304);
       return null;
     }

@@ -33,6 +33,12 @@ describe('the HTTP edge', () => {
     ['a content type that is none', bodied(START, ';;', BODY), 415, 'unsupported-media-type'],
     ['UTF-16', bodied(START, 'application/json; charset=utf-16', BODY), 415, 'unsupported-media-type'],
     [
+      'two content types, joined',
+      bodied(START, 'application/json,application/json', BODY),
+      415,
+      'unsupported-media-type',
+    ],
+    [
       'a compressed body',
       bodied(`${START}Content-Encoding: gzip\r\n`, 'application/json', BODY),
       415,
@@ -193,6 +199,20 @@ describe('the HTTP edge', () => {
     const good = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     expect(await send('trace-1', good)).toBe(good);
     expect(await send('trace-2', '00-zz')).toBeNull();
+  });
+});
+
+describe('a content type', () => {
+  it.each([
+    'Application/JSON',
+    'application/json ; charset=UTF-8',
+    'application/json;charset="utf-8"',
+    'application/json; profile="a;charset=latin1"; charset=utf-8',
+  ])('is read as it is written: %s', async (type) => {
+    const head = `POST /v1/runs HTTP/1.1\r\n${HOST}Idempotency-Key: ${encodeURIComponent(type)}\r\nConnection: close\r\n`;
+    expect((await sendRaw(api.url, bodied(`${head}Content-Encoding: identity, identity\r\n`, type, BODY))).status).toBe(
+      201,
+    );
   });
 });
 

@@ -2,9 +2,9 @@ import type { Problem } from './problems.js';
 
 export const KEY_LENGTH_MAX = 255;
 
-/** One structured-field string, or the same value bare. A header sent twice is joined with `, ` by Node: the blank betrays it. */
+/** One structured-field string, or the same value bare, without a comma: lines that were sent twice are joined by one, with a blank or without. */
 const QUOTED = /^"(?:[\x21\x23-\x5b\x5d-\x7e]|\\["\\])*"$/;
-const BARE = /^[\x21\x23-\x7e][\x21-\x7e]*$/;
+const BARE = /^[\x21\x23-\x2b\x2d-\x7e][\x21-\x2b\x2d-\x7e]*$/;
 
 /** The caller's key out of its header, quoted and bare forms alike, or what is wrong with it. */
 export const parseIdempotencyKey = (
@@ -21,7 +21,7 @@ export const parseIdempotencyKey = (
   else if (BARE.test(header)) key = header;
   else
     return invalid(
-      'It is sent twice, or holds a blank, an unbalanced quote, or a character that is not visible ASCII.',
+      'It is sent twice, or holds a blank, a comma outside of quotes, an unbalanced quote, or a character that is not visible ASCII.',
     );
   if (key.length === 0) return invalid('It is empty.');
   if (key.length > KEY_LENGTH_MAX) return invalid(`It has ${key.length} characters; the limit is ${KEY_LENGTH_MAX}.`);

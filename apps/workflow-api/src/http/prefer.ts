@@ -1,26 +1,19 @@
-import type { Problem } from './problems.js';
+import { splitHeader, unquoted } from './header-list.js';
 
 export const WAIT_SECONDS_MAX = 60;
 
-/** Seconds asked for by `Prefer: wait=N`; `null` when it is not asked. Other preferences are passed over, as RFC 7240 wants. */
-export const parsePreferWait = (
-  header: string | undefined,
-): { readonly waitSeconds: number | null } | { readonly problem: Problem } => {
-  if (header === undefined) return { waitSeconds: null };
-  for (const preference of header.split(',')) {
-    const match = /^\s*wait\s*=\s*(.*?)\s*(?:;.*)?$/i.exec(preference);
+/**
+ * Seconds to wait, by `Prefer: wait=N`, at most `WAIT_SECONDS_MAX`; `null` when it is not asked. A preference is never refused
+ * (RFC 7240, section 2): one that is not understood is passed over, and of several with one name the first counts.
+ */
+export const parsePreferWait = (header: string | undefined): number | null => {
+  if (header === undefined) return null;
+  for (const preference of splitHeader(header, ',')) {
+    const [first = ''] = splitHeader(preference, ';');
+    const match = /^wait\s*=\s*(.*)$/is.exec(first);
     if (match === null) continue;
-    const text = match[1]!.replace(/^"(.*)"$/, '$1');
-    const seconds = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-    // The first one counts when several are given (RFC 7240, section 2).
-    if (seconds <= WAIT_SECONDS_MAX) return { waitSeconds: seconds };
-    return {
-      problem: {
-        code: 'prefer-invalid',
-        detail: `Prefer asks for wait=${text.slice(0, 40)}; it takes 0 to ${WAIT_SECONDS_MAX} whole seconds.`,
-        errors: [{ pointer: 'Prefer', detail: `Give wait=N with N from 0 to ${WAIT_SECONDS_MAX}.` }],
-      },
-    };
+    const text = unquoted(match[1]!);
+    return /^\d{1,15}$/.test(text) ? Math.min(Number(text), WAIT_SECONDS_MAX) : null;
   }
-  return { waitSeconds: null };
+  return null;
 };

@@ -53,7 +53,6 @@ export const PROBLEMS = {
   ],
   unauthorized: [401, 'The request does not say who asks', 'The detail says what it has to bear.'],
   forbidden: [403, 'The request is not allowed', 'The detail says why, where that may be said.'],
-  'prefer-invalid': [400, 'The Prefer header asks for too much', '`Prefer: wait=N` takes 0 to 60 seconds.'],
   'cursor-invalid': [
     400,
     'The cursor is not one of this list',
@@ -68,7 +67,16 @@ export const PROBLEMS = {
   'version-not-found': [404, 'The workflow has no such version', 'GET /v1/workflows/{name}/versions lists them.'],
   'draft-not-found': [404, 'The workflow has no draft', 'Save one by PUT /v1/workflows/{name}/draft.'],
   'run-not-found': [404, 'There is no such run', 'The id comes from the answer to the start, suffix included.'],
-  'step-not-found': [404, 'The run has not entered such a step', 'GET /v1/runs/{id} shows its steps.'],
+  'step-not-found': [
+    404,
+    'The run has no such step',
+    'The detail names the nearest ones; GET /v1/runs/{id} shows all.',
+  ],
+  'step-not-reached': [
+    404,
+    'The run has not reached this step',
+    'The definition has it. Ask again when the run is there, or see `steps` of GET /v1/runs/{id}.',
+  ],
   'problem-not-found': [404, 'There is no such problem', 'GET /problems lists them.'],
   'run-too-large': [
     413,

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { splitHeader, unquoted } from './header-list.js';
 import type { Problem } from './problems.js';
 
 /** What is read and thrown away of a body that is too large, so that a client that still sends gets to see the answer. */
@@ -72,16 +73,16 @@ export const parseMediaType = (
   if (isPlainJson(headers)) return { type: JSON_TYPES[0] };
   const header = headers['content-type'];
   const encoding = headers['content-encoding'];
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+  if (encoding !== undefined && splitHeader(encoding, ',').some((coding) => coding.toLowerCase() !== 'identity')) {
     return unsupported(`The body has Content-Encoding ${shown(encoding)}; send it as it is.`, known);
   }
   if (header === undefined) return unsupported('The body has no Content-Type.', known);
-  const [type = '', ...parameters] = header.split(';').map((part) => part.trim().toLowerCase());
+  const [type = '', ...parameters] = splitHeader(header.toLowerCase(), ';');
   if (!known.includes(type)) return unsupported(`The body has Content-Type ${shown(header)}.`, known);
   for (const parameter of parameters) {
-    const charset = /^charset\s*=\s*"?([^"]*)"?$/.exec(parameter);
-    if (charset !== null && charset[1] !== 'utf-8' && charset[1] !== 'utf8') {
-      return unsupported(`The body has the charset ${shown(charset[1]!)}; send UTF-8.`, known);
+    const charset = /^charset\s*=\s*(.*)$/.exec(parameter)?.[1];
+    if (charset !== undefined && !['utf-8', 'utf8'].includes(unquoted(charset))) {
+      return unsupported(`The body has the charset ${shown(unquoted(charset))}; send UTF-8.`, known);
     }
   }
   return { type };

@@ -5,6 +5,7 @@ import { Clock, Log } from '#runtime';
 import type { Answer } from '../http/answer.js';
 import { ServerClosing } from '../http/api-adapter.js';
 import type { HttpReply, HttpRequest } from '../http/exchange.js';
+import { prefers } from '../http/accept.js';
 import { REQUEST_ID } from '../http/request-id.js';
 import { HttpProblem } from '../http/problems.js';
 import { streamEvents } from './event-stream.js';
@@ -31,9 +32,7 @@ export class EventStreams {
   }
 
   wantedBy({ headers }: HttpRequest): boolean {
-    return (headers.accept ?? '')
-      .split(',')
-      .some((type) => type.split(';')[0]!.trim().toLowerCase() === 'text/event-stream');
+    return prefers(headers.accept, 'text/event-stream', 'application/json');
   }
 
   /** 200 with the stream, which then has the reply, or 204 when the run has ended and the client has seen its last event: it need not come back. */

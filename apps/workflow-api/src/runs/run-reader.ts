@@ -7,7 +7,7 @@ import { RunLists } from '../../../modules/src/run-lists.js';
 import { CONFIG } from '../../../modules/src/tokens.js';
 import type { Answer } from '../http/answer.js';
 import { rejectionProblem, unavailableProblem } from '../http/failures.js';
-import { isNotModified } from '../http/preconditions.js';
+import { readPrecondition } from '../http/preconditions.js';
 import { HttpProblem } from '../http/problems.js';
 import { parseTraceparent } from '../http/traceparent.js';
 import { pageAt } from './list-page.js';
@@ -32,7 +32,8 @@ export class RunReader {
     const { run, plan, position } = await this.load(id);
     const waits = this.runs.waitsOf(runIdOf(run), run);
     const etag = runTag(run, waits, view);
-    const text = isNotModified(ifNoneMatch, etag) ? null : runText(run, plan, waits, view);
+    const becomes = readPrecondition({ 'if-none-match': ifNoneMatch }, etag);
+    const text = becomes === 'not-modified' ? null : runText(run, plan, waits, view);
     return { text, position, etag };
   }
 

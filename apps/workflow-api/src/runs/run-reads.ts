@@ -1,4 +1,4 @@
-import type { Run } from '#domain';
+import { stepKeys, type Run } from '#domain';
 import type { LoadedRun, RunId, Runs } from '#engine';
 import { runStream, type EventStore, type Position, type RecordedEvent, type Revision } from '#event-store';
 import { nearestNames } from '#runtime';
@@ -19,12 +19,19 @@ export const loadVisible = async (runs: Runs, id: string): Promise<LoadedRun> =>
   return loaded;
 };
 
-export const stepNotFound = ({ run }: LoadedRun, key: string): HttpProblem => {
-  const hint = didYouMean(nearestNames(key, run.steps.keys()));
-  return new HttpProblem({
-    code: 'step-not-found',
-    detail: `The run has not entered a step ${JSON.stringify(key.slice(0, 200))}.${hint}`,
-  });
+/** A step that the run has not entered: one that is in its plan, or a name that nothing has. */
+export const stepNotFound = ({ run, plan }: LoadedRun, key: string): HttpProblem => {
+  const known = new Set([...run.steps.keys(), ...stepKeys(plan)]);
+  const named = JSON.stringify(key.slice(0, 200));
+  if (known.has(key)) {
+    const yet = run.status === 'running' ? 'has not reached it yet' : `has ended as ${run.status} without it`;
+    return new HttpProblem({
+      code: 'step-not-reached',
+      detail: `The step ${named} is in the plan, and the run ${yet}.`,
+    });
+  }
+  const hint = didYouMean(nearestNames(key, known));
+  return new HttpProblem({ code: 'step-not-found', detail: `The run has no step ${named}.${hint}` });
 };
 
 /** Events of a run from a revision on, as many as asked for. */

@@ -272,9 +272,14 @@ describe('POST /v1/runs', () => {
       await other.stop();
     });
 
-    it.each(['wait=61', 'wait=-1', 'wait=abc', 'wait=1.5', 'wait='])('refuses %s', async (prefer) => {
-      const { status, json } = await start({ workflow: 'welcome' }, { prefer });
-      expect([status, json.code]).toEqual([400, 'prefer-invalid']);
+    it('takes more than it grants for the most that it grants', async () => {
+      const { status, headers } = await start({ workflow: 'welcome' }, { prefer: 'wait=61' });
+      expect([status, headers.get('preference-applied')]).toEqual([200, 'wait=60']);
+    });
+
+    it('passes over what it does not understand', async () => {
+      const { status, headers } = await start({ workflow: 'welcome' }, { prefer: 'wait=abc' });
+      expect([status, headers.get('preference-applied')]).toEqual([201, null]);
     });
   });
 
@@ -289,6 +294,8 @@ describe('POST /v1/runs', () => {
     ['letters beyond ASCII', 'caf\u00e9', 'idempotency-key-invalid'],
     ['a header sent twice, quoted', '"a", "b"', 'idempotency-key-invalid'],
     ['a header sent twice, bare', 'a, b', 'idempotency-key-invalid'],
+    ['a header sent twice, bare, joined without a blank', 'a,b', 'idempotency-key-invalid'],
+    ['a header sent twice, quoted, joined without a blank', '"a","b"', 'idempotency-key-invalid'],
   ])('refuses %s as key, and starts nothing', async (_name, key, code) => {
     const before = await startsInLog();
     const headers: Record<string, string> = { 'content-type': 'application/json' };

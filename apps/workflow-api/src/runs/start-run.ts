@@ -45,11 +45,10 @@ export const parseStart = (headers: IncomingHttpHeaders, body: unknown, payloadM
   // Node gives this header as one string, lines that were repeated joined.
   const parsedKey = parseIdempotencyKey(headers['idempotency-key'] as string | undefined);
   if ('problem' in parsedKey) throw new HttpProblem(parsedKey.problem);
-  const prefer = parsePreferWait(headers['prefer'] as string | undefined);
-  if ('problem' in prefer) throw new HttpProblem(prefer.problem);
+  const waitSeconds = parsePreferWait(headers['prefer'] as string | undefined);
   const origin = { actor: null, traceparent: parseTraceparent(headers['traceparent']) };
   const bytes = Buffer.isBuffer(body) ? body : NO_BYTES;
-  return parseStartBody('start', parsedKey.key, bytes, payloadMaxBytes, prefer.waitSeconds, origin);
+  return parseStartBody('start', parsedKey.key, bytes, payloadMaxBytes, waitSeconds, origin);
 };
 
 /** What a body and its key ask for. Throws the problem when they are not as they should be. */

@@ -55,7 +55,7 @@ const refusal = (
         detail: `The workflow ${JSON.stringify(workflow)} is archived. Nothing was started.`,
       });
     case 'unknown-version':
-      return version === 'draft' ? noDraft(workflow) : unknownVersion(workflow, version, reply.latest);
+      return version === 'draft' ? noDraft(workflow) : unknownVersion(workflow, version, reply.latest, reply.draft);
   }
 };
 
@@ -64,12 +64,18 @@ export const unknownWorkflow = (name: string, nearest: readonly string[], pointe
   return new HttpProblem({ code: 'workflow-not-found', detail, errors: [{ pointer, detail }] });
 };
 
-export const unknownVersion = (name: string, version: number | null, latest: number | null): HttpProblem => {
+/** `hasDraft`: it can be started by that name. */
+export const unknownVersion = (
+  name: string,
+  version: number | null,
+  latest: number | null,
+  hasDraft: boolean,
+): HttpProblem => {
   const known = latest === null ? 'it has none yet' : `the latest is ${latest}`;
   const wanted = version === null ? 'a published version' : `version ${version}`;
   return new HttpProblem({
     code: 'version-not-found',
-    detail: `The workflow ${JSON.stringify(name)} does not have ${wanted}; ${known}.`,
+    detail: `The workflow ${JSON.stringify(name)} does not have ${wanted}; ${known}.${latest === null && hasDraft ? ' It has a draft: start that by "version": "draft", or publish it.' : ''}`,
   });
 };
 

@@ -30,14 +30,14 @@ export const draftShape = (
 });
 
 /** A workflow as a list shows it: its latest version, and whether there is more to it. */
-export const workflowShape = ({ name, versions, archivedAt, draft }: Workflow) => {
+export const workflowShape = ({ name, createdAt, versions, archivedAt, draft }: Workflow) => {
   const latest = versions.at(-1) ?? null;
   return {
     name,
     latestVersion: latest?.version ?? null,
     description: latest?.description ?? draft?.description ?? null,
     tags: latest?.tags ?? draft?.tags ?? {},
-    createdAt: versions[0]?.storedAt ?? draft?.storedAt ?? null,
+    createdAt,
     updatedAt: latest?.storedAt ?? draft?.storedAt ?? null,
     archivedAt,
     draftSavedAt: draft?.storedAt ?? null,

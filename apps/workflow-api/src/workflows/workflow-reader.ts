@@ -2,13 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { isName, type StoredDefinition, type Version, type Workflow } from '#domain';
 import { Catalogue } from '#engine';
 import type { Answer } from '../http/answer.js';
+import { entityTag } from '../http/preconditions.js';
 import { HttpProblem } from '../http/problems.js';
 import { noDraft, unknownVersion, unknownWorkflow } from './catalogue-plans.js';
 import { parseDefinition } from './definition-document.js';
 import { draftShape, versionShape, workflowShape, type Document } from './workflow-json.js';
 import type { VersionsQuery } from './endpoints/list-versions.js';
 import type { WorkflowsQuery } from './endpoints/list-workflows.js';
-import { entityTag } from './entity-tags.js';
 
 /** What is read of the catalogue. Throws the problem to answer. */
 @Injectable()
@@ -48,7 +48,7 @@ export class WorkflowReader {
     const found = await this.catalogue.version(name, version);
     if (found === null) {
       const { versions } = await this.#workflow(name);
-      throw unknownVersion(name, version, versions.at(-1)?.version ?? null);
+      throw unknownVersion(name, version, versions.at(-1)?.version ?? null, false);
     }
     const text = JSON.stringify({ ...versionShape(name, found), ...(await this.#document(found)) });
     return { text, etag: entityTag(version) };
@@ -57,7 +57,8 @@ export class WorkflowReader {
   async draft(name: string): Promise<Answer> {
     const { draft } = await this.#workflow(name);
     if (draft === null) throw noDraft(name);
-    return { text: JSON.stringify({ ...draftShape(name, draft), ...(await this.#document(draft)) }) };
+    const text = JSON.stringify({ ...draftShape(name, draft), ...(await this.#document(draft)) });
+    return { text, etag: entityTag(draft.revision) };
   }
 
   async #workflow(name: string): Promise<Workflow> {

@@ -1,18 +1,18 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Finding } from '#domain';
-import { Catalogue, compileDefinition, type Origin } from '#engine';
+import { Catalogue, compileDefinition, type Asked, type NotAsSeen } from '#engine';
 import type { Config } from '#runtime';
 import { CONFIG } from '../../../modules/src/tokens.js';
 import type { Answer } from '../http/answer.js';
 import { DEFINITION_TYPES, parseMediaType } from '../http/request-body.js';
 import { textProblem } from '../http/json-body.js';
+import { entityTag, parsePrecondition } from '../http/preconditions.js';
 import { HttpProblem } from '../http/problems.js';
 import { parseTraceparent } from '../http/traceparent.js';
-import { unknownWorkflow } from './catalogue-plans.js';
+import { noDraft, unknownWorkflow } from './catalogue-plans.js';
 import { parseDefinition, type ParsedDefinition } from './definition-document.js';
 import { invalidDefinition } from './definition-problem.js';
-import { entityTag, parsePrecondition } from './entity-tags.js';
 import { draftShape, versionShape, type ShownFinding } from './workflow-json.js';
 
 /** Publishes, drafts, archives and validates. Throws the problem to answer. */
@@ -27,11 +27,11 @@ export class WorkflowWriter {
   }
 
   async publish(name: string, headers: IncomingHttpHeaders, bytes: unknown): Promise<Answer> {
-    const precondition = parsePrecondition(headers);
+    const asked = askedBy(headers);
     const parsed = this.#parse(headers, bytes);
-    const reply = await this.#catalogue.publish(name, parsed.body, { precondition, origin: originOf(headers) });
+    const reply = await this.#catalogue.publish(name, parsed.body, asked);
     if (reply.status === 'invalid') throw invalidDefinition(reply.findings, parsed);
-    if (reply.status === 'precondition-failed') throw notAsSeen(name, reply.latest);
+    if (reply.status === 'precondition-failed') throw notAsSeen(name, 'version', reply);
     const { version, position, findings } = reply;
     const text = JSON.stringify({ ...versionShape(name, version), findings: shown(findings, parsed) });
     return {
@@ -41,18 +41,28 @@ export class WorkflowWriter {
   }
 
   async saveDraft(name: string, headers: IncomingHttpHeaders, bytes: unknown): Promise<Answer> {
+    const asked = askedBy(headers);
     const parsed = this.#parse(headers, bytes);
-    const reply = await this.#catalogue.saveDraft(name, parsed.body, originOf(headers));
+    const reply = await this.#catalogue.saveDraft(name, parsed.body, asked);
     if (reply.status === 'invalid') throw invalidDefinition(reply.findings, parsed);
-    return {
-      text: JSON.stringify({ ...draftShape(name, reply.draft), findings: shown(reply.findings, parsed) }),
-      position: reply.position,
-    };
+    if (reply.status === 'precondition-failed') throw notAsSeen(name, 'draft', reply);
+    const { draft, position, findings } = reply;
+    const text = JSON.stringify({ ...draftShape(name, draft), findings: shown(findings, parsed) });
+    return { text, position, etag: entityTag(draft.revision) };
+  }
+
+  async discardDraft(name: string, headers: IncomingHttpHeaders): Promise<Answer> {
+    const reply = await this.#catalogue.discardDraft(name, askedBy(headers));
+    if (reply.status === 'unknown-workflow') throw unknownWorkflow(name, reply.nearest, 'name');
+    if (reply.status === 'no-draft') throw noDraft(name);
+    if (reply.status === 'precondition-failed') throw notAsSeen(name, 'draft', reply);
+    return { text: null, position: reply.position };
   }
 
   async archive(name: string, headers: IncomingHttpHeaders): Promise<Answer> {
-    const reply = await this.#catalogue.archive(name, originOf(headers));
+    const reply = await this.#catalogue.archive(name, askedBy(headers));
     if (reply.status === 'unknown-workflow') throw unknownWorkflow(name, reply.nearest, 'name');
+    if (reply.status === 'precondition-failed') throw notAsSeen(name, 'version', reply);
     return { text: JSON.stringify({ name, archivedAt: reply.archivedAt }), position: reply.position };
   }
 
@@ -80,17 +90,19 @@ export class WorkflowWriter {
   }
 }
 
-const originOf = (headers: IncomingHttpHeaders): Origin => ({
-  actor: null,
-  traceparent: parseTraceparent(headers['traceparent']),
+/** Who asks, and what the request says to have seen. */
+const askedBy = (headers: IncomingHttpHeaders): Asked => ({
+  precondition: parsePrecondition(headers),
+  origin: { actor: null, traceparent: parseTraceparent(headers['traceparent']) },
 });
 
-const notAsSeen = (name: string, latest: number | null): HttpProblem => {
-  const stands = latest === null ? 'it has no version now' : `its latest version is ${latest}`;
+const notAsSeen = (name: string, of: 'version' | 'draft', { stands }: NotAsSeen): HttpProblem => {
+  const now = of === 'draft' ? 'its draft has the ETag' : 'its latest version is';
+  const stated = stands === null ? `it has no ${of} now` : `${now} ${of === 'draft' ? entityTag(stands) : stands}`;
   return new HttpProblem({
     code: 'precondition-failed',
-    detail: `The workflow ${JSON.stringify(name)} is not as the request wants it: ${stands}. Nothing was published.`,
-    ...(latest === null ? undefined : { headers: { etag: `"${latest}"` } }),
+    detail: `The workflow ${JSON.stringify(name)} is not as the request wants it: ${stated}. Nothing was changed.`,
+    ...(stands === null ? undefined : { headers: { etag: entityTag(stands) } }),
   });
 };
 

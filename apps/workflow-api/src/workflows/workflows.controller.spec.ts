@@ -171,6 +171,61 @@ describe('reading workflows', () => {
   });
 });
 
+describe('If-Match', () => {
+  it('is honoured where a workflow is archived', async () => {
+    await send('PUT', '/matched-a', pass('a'));
+    await send('PUT', '/matched-a', pass('b'));
+    const refused = await send('DELETE', '/matched-a', undefined, { 'if-match': '"1"' });
+    expect([refused.status, refused.json.code, refused.headers.get('etag')]).toEqual([
+      412,
+      'precondition-failed',
+      '"2"',
+    ]);
+    expect((await send('DELETE', '/matched-a', undefined, { 'if-match': '"7","2"' })).status).toBe(200);
+  });
+
+  it('is honoured where a draft is saved or discarded, by the ETag of the draft', async () => {
+    const first = await send('PUT', '/matched-b/draft', pass('a'), { 'if-none-match': '*' });
+    const etag = first.headers.get('etag')!;
+    expect([first.status, etag]).toEqual([200, expect.stringMatching(/^"\d+"$/)]);
+    expect((await send('GET', '/matched-b/draft')).headers.get('etag')).toBe(etag);
+    expect((await send('PUT', '/matched-b/draft', pass('b'), { 'if-none-match': '*' })).status).toBe(412);
+    const second = await send('PUT', '/matched-b/draft', pass('b'), { 'if-match': etag });
+    expect(second.status).toBe(200);
+    const late = await send('PUT', '/matched-b/draft', pass('c'), { 'if-match': etag });
+    expect([late.status, late.headers.get('etag')]).toEqual([412, second.headers.get('etag')]);
+    expect((await send('DELETE', '/matched-b/draft', undefined, { 'if-match': etag })).status).toBe(412);
+    expect((await send('GET', '/matched-b/draft')).json).toMatchObject({ definition: pass('b') });
+    const gone = await fetch(`${api.url}/v1/workflows/matched-b/draft`, { method: 'DELETE' });
+    expect([gone.status, await gone.text(), gone.headers.get('stepwell-position')]).toEqual([
+      204,
+      '',
+      expect.any(String),
+    ]);
+    expect((await send('GET', '/matched-b')).status).toBe(404);
+  });
+
+  it('is honoured where something is read', async () => {
+    await send('PUT', '/matched-c', pass('a'));
+    expect((await send('GET', '/matched-c', undefined, { 'if-match': '"1"' })).status).toBe(200);
+    expect((await send('GET', '/matched-c', undefined, { 'if-match': '*' })).status).toBe(200);
+    expect((await send('GET', '/matched-c', undefined, { 'if-match': 'W/"1"' })).status).toBe(412);
+    expect((await send('GET', '/matched-c', undefined, { 'if-match': '"2"' })).headers.get('etag')).toBe('"1"');
+  });
+
+  it.each([
+    ['"9,8", "1"', 304],
+    ['"9", , W/"1"', 304],
+    ['*', 304],
+    ['"1,2"', 200],
+    ['1', 200],
+  ])('beside it If-None-Match is read as a list of tags: %s is answered with %i', async (tags, status) => {
+    await send('PUT', '/matched-d', pass('a'));
+    const answer = await fetch(`${api.url}/v1/workflows/matched-d`, { headers: { 'if-none-match': tags } });
+    expect(answer.status).toBe(status);
+  });
+});
+
 describe('drafts', () => {
   it('stands beside the versions and may be started', async () => {
     expect((await send('PUT', '/draft-a/draft', pass('draft'))).json).toMatchObject({
@@ -178,7 +233,17 @@ describe('drafts', () => {
       version: 'draft',
     });
     expect((await send('GET', '/draft-a/draft')).json).toMatchObject({ definition: pass('draft') });
+    const { createdAt } = (await send('GET', '/draft-a')).json;
     expect((await send('GET', '/draft-a')).json).toMatchObject({ latestVersion: null, definition: null });
+    await send('PUT', '/draft-a/draft', pass('other draft'));
+    expect((await send('GET', '/draft-a')).json.createdAt).toBe(createdAt);
+    await send('PUT', '/draft-a/draft', pass('draft'));
+    const unnamed = await fetch(`${api.url}/v1/runs`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'idempotency-key': 'draft-0' },
+      body: '{"workflow":"draft-a"}',
+    });
+    expect(((await unnamed.json()) as any).detail).toContain('start that by "version": "draft"');
     const headers = { 'content-type': 'application/json', 'idempotency-key': 'draft-1', prefer: 'wait=5' };
     const run = await fetch(`${api.url}/v1/runs`, {
       method: 'POST',

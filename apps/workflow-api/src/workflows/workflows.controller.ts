@@ -6,6 +6,7 @@ import type { HttpRequest } from '../http/exchange.js';
 import { NoQuery } from '../http/parameters.js';
 import { Name } from '../runs/start-request.js';
 import { ARCHIVE_WORKFLOW } from './endpoints/archive-workflow.js';
+import { DISCARD_DRAFT } from './endpoints/discard-draft.js';
 import { GET_DRAFT } from './endpoints/get-draft.js';
 import { GET_VERSION, parseVersion } from './endpoints/get-version.js';
 import { GET_WORKFLOW } from './endpoints/get-workflow.js';
@@ -82,6 +83,15 @@ export class WorkflowsController {
     @Req() { headers, body }: HttpRequest,
   ): Promise<Answer> {
     return this.writer.saveDraft(name, headers, body);
+  }
+
+  @Endpoint(DISCARD_DRAFT)
+  discardDraft(
+    @Param('name') name: string,
+    @Query({ schema: NoQuery }) _query: NoQuery,
+    @Headers() headers: IncomingHttpHeaders,
+  ): Promise<Answer> {
+    return this.writer.discardDraft(name, headers);
   }
 
   @Endpoint(GET_DRAFT)

@@ -5,6 +5,7 @@ const VERSION = 1;
 const TYPES: readonly string[] = [
   'WorkflowPublished',
   'DraftSaved',
+  'DraftDiscarded',
   'WorkflowArchived',
 ] satisfies readonly CatalogueEvent['type'][];
 

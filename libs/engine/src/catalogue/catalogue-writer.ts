@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict';
 import {
   decideCatalogue,
   evolveCatalogue,
@@ -18,8 +17,13 @@ import type { CatalogueReader } from './catalogue-reader.js';
 const CONFLICTS_MAX = 10;
 
 export type Written =
-  /** `workflow`: as the decision left it, whatever others have written since. */
-  | { readonly status: 'accepted'; readonly changed: boolean; readonly workflow: Workflow; readonly position: Position }
+  /** `workflow`: as the decision left it, whatever others have written since; `null` when nothing of it is left. */
+  | {
+      readonly status: 'accepted';
+      readonly changed: boolean;
+      readonly workflow: Workflow | null;
+      readonly position: Position;
+    }
   | { readonly status: 'rejected'; readonly rejection: CatalogueRejection };
 
 /** Decides commands on the catalogue and appends what comes of them, under the revision they were decided on. */
@@ -86,11 +90,9 @@ const after = (
   { revision, workflows }: CatalogueState,
   events: readonly CatalogueEvent[],
   recordedAt = '',
-): Workflow => {
+): Workflow | null => {
   const before = workflows.get(name);
   const alone = { revision, workflows: new Map(before === undefined ? [] : [[name, before]]) };
   for (const event of events) evolveCatalogue(alone, event, { revision: alone.revision + 1, recordedAt });
-  const workflow = alone.workflows.get(name);
-  assert(workflow !== undefined, 'what was accepted of a workflow leaves a workflow');
-  return workflow;
+  return alone.workflows.get(name) ?? null;
 };

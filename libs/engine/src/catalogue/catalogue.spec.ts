@@ -201,8 +201,12 @@ describe('what is not there', () => {
     const { catalogue } = await open();
     await catalogue.publish('onboarding', body('a'));
     expect(await catalogue.planFor('onbording', null)).toEqual({ status: 'unknown-workflow', nearest: ['onboarding'] });
-    expect(await catalogue.planFor('onboarding', 2)).toEqual({ status: 'unknown-version', latest: 1 });
-    expect(await catalogue.planFor('onboarding', 'draft')).toEqual({ status: 'unknown-version', latest: 1 });
+    expect(await catalogue.planFor('onboarding', 2)).toEqual({ status: 'unknown-version', latest: 1, draft: false });
+    expect(await catalogue.planFor('onboarding', 'draft')).toEqual({
+      status: 'unknown-version',
+      latest: 1,
+      draft: false,
+    });
     expect(await catalogue.archive('onbording')).toEqual({ status: 'unknown-workflow', nearest: ['onboarding'] });
     expect(await catalogue.get('x')).toBeNull();
     expect(await catalogue.version('onboarding', 0)).toBeNull();
@@ -225,7 +229,7 @@ describe('archiving', () => {
       status: 'created',
       version: { version: 2 },
     });
-    expect(await catalogue.planFor('ship', 'draft')).toEqual({ status: 'unknown-version', latest: 2 });
+    expect(await catalogue.planFor('ship', 'draft')).toEqual({ status: 'unknown-version', latest: 2, draft: false });
   });
 });
 
@@ -240,7 +244,7 @@ describe('drafts', () => {
     expect(await catalogue.saveDraft('ship', { document: {}, text: '{}', format: 'json' })).toMatchObject({
       status: 'invalid',
     });
-    expect(await catalogue.planFor('ship', null)).toEqual({ status: 'unknown-version', latest: null });
+    expect(await catalogue.planFor('ship', null)).toEqual({ status: 'unknown-version', latest: null, draft: true });
     expect((await catalogue.get('ship'))?.versions).toEqual([]);
   });
 });

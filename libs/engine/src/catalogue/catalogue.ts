@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { latestVersion, type CompileLimits, type Plan, type Precondition, type Version, type Workflow } from '#domain';
+import {
+  latestVersion,
+  type CatalogueRejection,
+  type CompileLimits,
+  type Plan,
+  type Precondition,
+  type Version,
+  type Workflow,
+} from '#domain';
 import { CATALOGUE, type EventStore, type Revision } from '#event-store';
 import { nearestNames, type Clock, type Entropy, type Log } from '#runtime';
 import type { PlanSource } from '../load-run.js';
@@ -8,6 +16,9 @@ import { decodeCatalogueEvent } from './catalogue-event-codec.js';
 import { CatalogueReader } from './catalogue-reader.js';
 import type {
   ArchiveReply,
+  Asked,
+  DiscardReply,
+  NotAsSeen,
   DraftReply,
   FoundPlan,
   PlanReply,
@@ -20,6 +31,7 @@ import { PlanStore } from './plan-store.js';
 
 /** Distances are measured to this many names at most, so that a guessed name stays cheap to refuse. */
 const COMPARED_NAMES_MAX = 1_000;
+const ANY: Precondition = { ifMatch: null, ifNoneMatch: null };
 
 /**
  * All workflows of the service, folded from the stream `catalogue`, which every process follows. What is found is
@@ -80,7 +92,8 @@ export class Catalogue implements PlanSource {
     const workflow = this.reader.workflow(name);
     if (workflow === undefined) return { status: 'unknown-workflow', nearest: this.nearest(name) };
     if (workflow.archivedAt !== null) return { status: 'archived' };
-    return { status: 'unknown-version', latest: latestVersion(workflow)?.version ?? null };
+    const latest = latestVersion(workflow)?.version ?? null;
+    return { status: 'unknown-version', latest, draft: workflow.draft !== null };
   }
 
   /** A workflow with all its versions, archived or not. */
@@ -115,44 +128,65 @@ export class Catalogue implements PlanSource {
   async publish(
     name: string,
     body: DefinitionBody,
-    { precondition = {}, origin = NOBODY }: { precondition?: Partial<Precondition>; origin?: Origin } = {},
+    { precondition = {}, origin = NOBODY }: Asked = {},
   ): Promise<PublishReply> {
     const compiled = compileDefinition(body, this.limits);
     if (compiled.status === 'invalid') return compiled;
     const { source, findings } = compiled;
     const plan = await this.plans.storePlan(compiled.plan, origin);
-    const seen = { ifMatch: null, ifNoneMatch: null, ...precondition };
     const written = await this.writer.write(
-      { type: 'PublishWorkflow', name, precondition: seen, plan, ...source },
+      { type: 'PublishWorkflow', name, precondition: { ...ANY, ...precondition }, plan, ...source },
       origin,
     );
-    if (written.status === 'rejected') {
-      const { rejection } = written;
-      return { status: 'precondition-failed', latest: 'latest' in rejection ? rejection.latest : null };
-    }
+    if (written.status === 'rejected') return notAsSeen(written.rejection);
     const { changed, position, workflow } = written;
-    // Accepted: the version stands there.
-    const version = workflow.versions.at(-1)!;
+    const version = workflow?.versions.at(-1);
+    assert(version !== undefined, 'what was published stands there');
     return { status: changed ? 'created' : 'unchanged', version, position, findings };
   }
 
   /** Saves the draft beside the versions; it must compile, since it can be started. */
-  async saveDraft(name: string, body: DefinitionBody, origin: Origin = NOBODY): Promise<DraftReply> {
+  async saveDraft(
+    name: string,
+    body: DefinitionBody,
+    { precondition = {}, origin = NOBODY }: Asked = {},
+  ): Promise<DraftReply> {
     const compiled = compileDefinition(body, this.limits);
     if (compiled.status === 'invalid') return compiled;
     const plan = await this.plans.storePlan(compiled.plan, origin);
-    const written = await this.writer.write({ type: 'SaveDraft', name, plan, ...compiled.source }, origin);
-    assert(written.status === 'accepted' && written.workflow.draft !== null, 'a draft is never rejected');
-    return { status: 'saved', draft: written.workflow.draft, position: written.position, findings: compiled.findings };
+    const written = await this.writer.write(
+      { type: 'SaveDraft', name, precondition: { ...ANY, ...precondition }, plan, ...compiled.source },
+      origin,
+    );
+    if (written.status === 'rejected') return notAsSeen(written.rejection);
+    const draft = written.workflow?.draft ?? null;
+    assert(draft !== null, 'a draft that was saved stands there');
+    return { status: 'saved', draft, position: written.position, findings: compiled.findings };
   }
 
   /** Archives a workflow: its versions stay readable, none can be started. Publishing brings it back. */
-  async archive(name: string, origin: Origin = NOBODY): Promise<ArchiveReply> {
-    const written = await this.writer.write({ type: 'ArchiveWorkflow', name }, origin);
-    if (written.status === 'rejected') return { status: 'unknown-workflow', nearest: this.nearest(name) };
-    const { archivedAt } = written.workflow;
+  async archive(name: string, { precondition = {}, origin = NOBODY }: Asked = {}): Promise<ArchiveReply> {
+    const command = { type: 'ArchiveWorkflow', name, precondition: { ...ANY, ...precondition } } as const;
+    const written = await this.writer.write(command, origin);
+    if (written.status === 'rejected') {
+      const { rejection } = written;
+      if (rejection.code === 'precondition-failed') return notAsSeen(rejection);
+      return { status: 'unknown-workflow', nearest: this.nearest(name) };
+    }
+    const archivedAt = written.workflow?.archivedAt ?? null;
     assert(archivedAt !== null, 'an archived workflow says since when');
     return { status: 'archived', archivedAt, position: written.position };
+  }
+
+  /** Takes the draft away; of a workflow that was nothing else, nothing is left. */
+  async discardDraft(name: string, { precondition = {}, origin = NOBODY }: Asked = {}): Promise<DiscardReply> {
+    const command = { type: 'DiscardDraft', name, precondition: { ...ANY, ...precondition } } as const;
+    const written = await this.writer.write(command, origin);
+    if (written.status === 'accepted') return { status: 'discarded', position: written.position };
+    const { rejection } = written;
+    if (rejection.code === 'precondition-failed') return notAsSeen(rejection);
+    if (rejection.code === 'no-draft') return { status: 'no-draft' };
+    return { status: 'unknown-workflow', nearest: this.nearest(name) };
   }
 
   /** A miss is believed only after the tail of the stream was read. */
@@ -174,3 +208,8 @@ export class Catalogue implements PlanSource {
     return found === undefined ? null : { status: 'found', hash: found.plan, version: found.version, tags: found.tags };
   }
 }
+
+const notAsSeen = (rejection: CatalogueRejection): NotAsSeen => ({
+  status: 'precondition-failed',
+  stands: 'stands' in rejection ? rejection.stands : null,
+});

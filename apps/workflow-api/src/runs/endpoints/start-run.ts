@@ -26,7 +26,8 @@ export const START_RUN: EndpointDescription = {
     },
     Prefer: {
       in: 'header',
-      description: '`wait=N` answers when the run has ended, after N seconds (at most 60) in any case.',
+      description:
+        '`wait=N` answers when the run has ended, after N seconds in any case. More than 60 are taken as 60: Preference-Applied says what was granted. Other preferences are passed over.',
       schema: { type: 'string' },
     },
     ...TRACEPARENT,
@@ -62,7 +63,6 @@ export const START_RUN: EndpointDescription = {
     'idempotency-key-missing',
     'idempotency-key-invalid',
     'idempotency-key-reused',
-    'prefer-invalid',
     'invalid-definition',
     'workflow-not-found',
     'version-not-found',

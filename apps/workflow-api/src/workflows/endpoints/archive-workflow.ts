@@ -1,6 +1,6 @@
 import { ArchivedShape } from '../../docs/workflow-schemas.js';
 import type { EndpointDescription } from '../../http/endpoint.js';
-import { NAME } from './definition-body.js';
+import { IF_MATCH, NAME } from './definition-body.js';
 
 /** Archives a workflow. */
 export const ARCHIVE_WORKFLOW: EndpointDescription = {
@@ -10,9 +10,9 @@ export const ARCHIVE_WORKFLOW: EndpointDescription = {
   tag: 'Workflows',
   summary: 'Archive a workflow',
   description: 'Its versions stay readable and its runs go on, but none can be started. Publishing brings it back.',
-  parameters: { name: { ...NAME, examples: { retired: 'retired' } } },
+  parameters: { name: { ...NAME, examples: { retired: 'retired' } }, ...IF_MATCH },
   answers: {
     200: { description: 'Since when it is archived.', schema: ArchivedShape, headers: ['Stepwell-Position'] },
   },
-  problems: ['workflow-not-found', 'storage-unavailable', 'storage-full'],
+  problems: ['workflow-not-found', 'precondition-failed', 'storage-unavailable', 'storage-full'],
 };

@@ -24,3 +24,22 @@ export const BODY_PROBLEMS: readonly ProblemCode[] = [
 export const NAME = { description: 'The name of the workflow.' };
 /** The name of a workflow in a path, of the one of the examples. */
 export const WELCOME_NAME: Parameter = { ...NAME, examples: { welcome: 'welcome' } };
+
+/** On what condition something is changed. */
+export const IF_MATCH: Readonly<Record<string, Parameter>> = {
+  'If-Match': {
+    in: 'header',
+    description: 'The version seen, in quotes: only when it is still the latest. `*`: only when there is one.',
+    schema: { type: 'string' },
+  },
+};
+export const IF_MATCH_DRAFT: Readonly<Record<string, Parameter>> = {
+  'If-Match': {
+    in: 'header',
+    description: 'The ETag of the draft that was seen: only when it is still that one. `*`: only when there is one.',
+    schema: { type: 'string' },
+  },
+};
+export const IF_NONE_MATCH: Readonly<Record<string, Parameter>> = {
+  'If-None-Match': { in: 'header', description: '`*`: only when there is none yet.', schema: { type: 'string' } },
+};

@@ -10,6 +10,9 @@ export const GET_DRAFT: EndpointDescription = {
   tag: 'Workflows',
   summary: 'Read the draft',
   parameters: { name: WELCOME_NAME },
-  answers: { 200: { description: 'The draft with its document.', schema: DraftShape } },
+  answers: {
+    200: { description: 'The draft with its document.', schema: DraftShape, headers: ['ETag'] },
+    304: { description: 'It is the one of If-None-Match.', headers: ['ETag'] },
+  },
   problems: ['workflow-not-found', 'draft-not-found'],
 };

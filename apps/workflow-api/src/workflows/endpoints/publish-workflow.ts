@@ -1,20 +1,8 @@
 import { HELD_DEFINITION, WELCOME_DEFINITION } from '../../docs/example-definitions.js';
 import { PublishedShape } from '../../docs/workflow-schemas.js';
-import type { EndpointDescription, Parameter } from '../../http/endpoint.js';
-import { BODY_PROBLEMS, definitionBody, NAME } from './definition-body.js';
+import type { EndpointDescription } from '../../http/endpoint.js';
+import { BODY_PROBLEMS, definitionBody, IF_MATCH, IF_NONE_MATCH, NAME } from './definition-body.js';
 
-const PRECONDITIONS: Readonly<Record<string, Parameter>> = {
-  'If-Match': {
-    in: 'header',
-    description: 'The version seen, in quotes: publish only when it is still the latest. `*`: only when there is one.',
-    schema: { type: 'string' },
-  },
-  'If-None-Match': {
-    in: 'header',
-    description: '`*`: publish only when there is none yet.',
-    schema: { type: 'string' },
-  },
-};
 const VERSION_HEADERS = ['ETag', 'Stepwell-Position'] as const;
 
 /** Publishes a version. */
@@ -26,7 +14,11 @@ export const PUBLISH_WORKFLOW: EndpointDescription = {
   summary: 'Publish a version',
   description:
     'The body is the definition itself, as JSON or YAML. Content that the latest version has already makes no new one.',
-  parameters: { name: { ...NAME, examples: { welcome: 'welcome', retired: 'retired' } }, ...PRECONDITIONS },
+  parameters: {
+    name: { ...NAME, examples: { welcome: 'welcome', retired: 'retired' } },
+    ...IF_MATCH,
+    ...IF_NONE_MATCH,
+  },
   body: definitionBody({ welcome: WELCOME_DEFINITION, retired: HELD_DEFINITION }),
   answers: {
     201: { description: 'A new version.', schema: PublishedShape, headers: ['Location', ...VERSION_HEADERS] },

@@ -1,7 +1,7 @@
-import { WELCOME_DEFINITION } from '../../docs/example-definitions.js';
+import { HELD_DEFINITION, WELCOME_DEFINITION } from '../../docs/example-definitions.js';
 import { SavedDraftShape } from '../../docs/workflow-schemas.js';
 import type { EndpointDescription } from '../../http/endpoint.js';
-import { BODY_PROBLEMS, definitionBody, WELCOME_NAME } from './definition-body.js';
+import { BODY_PROBLEMS, definitionBody, IF_MATCH_DRAFT, IF_NONE_MATCH, NAME } from './definition-body.js';
 
 /** Saves the draft of a workflow. */
 export const SAVE_DRAFT: EndpointDescription = {
@@ -11,8 +11,12 @@ export const SAVE_DRAFT: EndpointDescription = {
   tag: 'Workflows',
   summary: 'Save the draft',
   description: 'It stands beside the versions and may be started as version `draft`.',
-  parameters: { name: WELCOME_NAME },
-  body: definitionBody({ welcome: WELCOME_DEFINITION }),
-  answers: { 200: { description: 'The draft.', schema: SavedDraftShape, headers: ['Stepwell-Position'] } },
-  problems: ['invalid-definition', ...BODY_PROBLEMS, 'storage-unavailable', 'storage-full'],
+  parameters: {
+    name: { ...NAME, examples: { welcome: 'welcome', drafted: 'drafted' } },
+    ...IF_MATCH_DRAFT,
+    ...IF_NONE_MATCH,
+  },
+  body: definitionBody({ welcome: WELCOME_DEFINITION, drafted: HELD_DEFINITION }),
+  answers: { 200: { description: 'The draft.', schema: SavedDraftShape, headers: ['ETag', 'Stepwell-Position'] } },
+  problems: ['invalid-definition', 'precondition-failed', ...BODY_PROBLEMS, 'storage-unavailable', 'storage-full'],
 };

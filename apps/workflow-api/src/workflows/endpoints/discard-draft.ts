@@ -1,0 +1,16 @@
+import type { EndpointDescription } from '../../http/endpoint.js';
+import { IF_MATCH_DRAFT, NAME } from './definition-body.js';
+
+/** Takes the draft of a workflow away. */
+export const DISCARD_DRAFT: EndpointDescription = {
+  method: 'delete',
+  path: '/v1/workflows/{name}/draft',
+  id: 'discardDraft',
+  tag: 'Workflows',
+  summary: 'Discard the draft',
+  description: 'Versions stay as they are. Of a workflow that was only a draft nothing is left.',
+  parameters: { name: { ...NAME, examples: { drafted: 'drafted' } }, ...IF_MATCH_DRAFT },
+  status: 204,
+  answers: { 204: { description: 'It is gone.', headers: ['Stepwell-Position'] } },
+  problems: ['workflow-not-found', 'draft-not-found', 'precondition-failed', 'storage-unavailable', 'storage-full'],
+};
