@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { FlowLimit } from '#runtime';
+import { parallel, planOf, step } from '../../domain/src/testing/tree-plans.js';
 import { eventually } from '../../../test/support/pause.js';
 import { dispatcherMetrics } from './dispatcher-metrics.js';
 import { Application, DispatchWorld, json, runIdOf, stepPlan, type Handler } from './testing/dispatch-world.js';
@@ -84,6 +85,25 @@ describe('Dispatcher, flow control', () => {
       expect(performance.now() - began).toBeLessThan(5_000);
     },
   );
+
+  it('holds up no branch of a run because another goes to an endpoint of the same origin that is down', async () => {
+    const { app, url } = await application(() => undefined);
+    app.on('/down', (_request, response) => json(response, 503, {}));
+    app.on('/well', (_request, response) => json(response, 200, {}));
+    const retry = { initialIntervalMs: 5, maxAttempts: 1_000 };
+    const branches = planOf(parallel({ name: 'all' }, step('down', { retry }), step('well')));
+    const nodes = branches.nodes.map((node) => (node.type === 'step' ? { ...node, url: `${url}/${node.name}` } : node));
+    const plans = new Map([['branches', { ...branches, nodes }]]);
+    const breaker = { faults: 5, openMs: 60_000, openMaxMs: 60_000 };
+    const made = await world(stepPlan(`${url}/down`, {}, retry), { plans, options: { breaker } });
+    await made.startRun('a');
+    await eventually('an open breaker', () => Promise.resolve(made.dispatcher.breakers.news.length > 0 ? true : null));
+    await made.startRun('b', {}, { plan: 'branches' });
+    await eventually('the other branch', () =>
+      Promise.resolve(app.requests.some(({ path }) => path === '/well') ? true : null),
+    );
+    expect(await waitsOf(made, 'b')).toMatchObject([{ step: 'all.down', for: 'breaker', on: `${url}/down` }]);
+  });
 
   it('leaves the whole origin alone that nobody can reach, and says so with the error', async () => {
     const { app, url } = await application(() => undefined);

@@ -65,6 +65,14 @@ describe('FlowControl', () => {
     expect(flow.began.slice(7)).toEqual(['a3']);
   });
 
+  it('gives it to an origin that has some in flight already when none has less', () => {
+    const flow = new Flow({ attemptsMax: 4, perOriginMax: 4 });
+    expect(['a0', 'a1'].map((run) => flow.ask(run, flow.claim('a')))).toEqual([true, true]);
+    expect(['b0', 'b1'].map((run) => flow.ask(run, flow.claim('b')))).toEqual([true, false]);
+    flow.end('a0');
+    expect(flow.began.at(-1)).toBe('b1');
+  });
+
   it('looks at no target that is down when an attempt ends elsewhere', async () => {
     const flow = new Flow();
     const targets = 5_000;
