@@ -61,7 +61,7 @@ describe('an archived run', () => {
   });
 
   it.each<RunCommand>([
-    { type: 'NoteDuplicateStarts', count: 1 },
+    { type: 'NoteDuplicateStarts', count: 1, refused: 0, last: false },
     { type: 'WakeUp' },
     { type: 'Advance' },
     { type: 'LoseAttempts', boot: 'b' },
@@ -96,11 +96,11 @@ describe('the limit of events', () => {
   });
 
   it('leaves no room for counting repeated starts', () => {
-    const note: RunCommand = { type: 'NoteDuplicateStarts', count: 3 };
+    const note: RunCommand = { type: 'NoteDuplicateStarts', count: 3, refused: 0, last: false };
     onPlan(plan, { eventsMax: 7 })
       .given(...history)
       .when(note)
-      .thenEvents({ type: 'DuplicateStartsSeen', count: 3 });
+      .thenEvents({ type: 'DuplicateStartsSeen', count: 3, refused: 0 });
     onPlan(plan, { eventsMax: 6 })
       .given(...history)
       .when(note)

@@ -33,12 +33,22 @@ export type RunCommand =
       readonly setBackMs?: number;
     }
   | { readonly type: 'CancelRun'; readonly reason: string | null }
-  | { readonly type: 'NoteDuplicateStarts'; readonly count: number };
+  | NoteDuplicateStarts;
 
 export type StartRun = Omit<RunStarted, 'type' | 'timeoutAt'> & {
   readonly type: 'StartRun';
   /** The caller's own limit; the plan's applies as well, the shorter wins. */
   readonly timeoutMs: number | null;
+};
+
+export type NoteDuplicateStarts = {
+  readonly type: 'NoteDuplicateStarts';
+  /** Starts that were answered as the first one was. */
+  readonly count: number;
+  /** Starts that were refused: same key, another payload. */
+  readonly refused: number;
+  /** Nobody will note these later: the minute between two notes is not kept. */
+  readonly last: boolean;
 };
 
 export type FailAttempt = {

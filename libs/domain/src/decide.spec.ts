@@ -85,7 +85,9 @@ describe('StartRun', () => {
 
   it('is the only command that needs no run', () => {
     given().when(ADVANCE).thenRejected({ code: 'run-not-found' });
-    given().when({ type: 'NoteDuplicateStarts', count: 1 }).thenRejected({ code: 'run-not-found' });
+    given()
+      .when({ type: 'NoteDuplicateStarts', count: 1, refused: 0, last: false })
+      .thenRejected({ code: 'run-not-found' });
   });
 });
 
@@ -350,23 +352,39 @@ describe('after the end', () => {
 });
 
 describe('NoteDuplicateStarts', () => {
-  const seen = (count: number) => ({ type: 'DuplicateStartsSeen', count }) as const;
+  const seen = (count: number, refused = 0) => ({ type: 'DuplicateStartsSeen', count, refused }) as const;
+  const note = (count: number, refused = 0, last = false) =>
+    ({ type: 'NoteDuplicateStarts', count, refused, last }) as const;
 
   it('notes the first at once, and the next a minute later at the earliest', () => {
-    given(started()).when({ type: 'NoteDuplicateStarts', count: 1 }).thenEvents(seen(1));
-    given(started(), seen(1), pause(59_999)).when({ type: 'NoteDuplicateStarts', count: 40 }).thenNothing();
-    given(started(), seen(1), pause(60_000)).when({ type: 'NoteDuplicateStarts', count: 41 }).thenEvents(seen(41));
+    given(started()).when(note(1)).thenEvents(seen(1));
+    given(started(), seen(1), pause(59_999)).when(note(40)).thenNothing();
+    given(started(), seen(1), pause(60_000)).when(note(41)).thenEvents(seen(41));
+  });
+
+  it('notes refused ones as well', () => {
+    given(started()).when(note(0, 1)).thenEvents(seen(0, 1));
+    given(started(), seen(0, 1), pause(60_000)).when(note(2, 3)).thenEvents(seen(2, 3));
+  });
+
+  it('notes the last at once', () => {
+    given(started(), seen(1), pause(1))
+      .when(note(2, 1, true))
+      .thenEvents(seen(2, 1));
   });
 
   it('holds to the minute after the end too', () => {
     const end = { type: 'RunCancelled', reason: null } as const;
-    given(started(), end).when({ type: 'NoteDuplicateStarts', count: 2 }).thenEvents(seen(2));
-    given(started(), end, seen(2), pause(59_999)).when({ type: 'NoteDuplicateStarts', count: 3 }).thenNothing();
-    given(started(), end, seen(2), pause(60_000)).when({ type: 'NoteDuplicateStarts', count: 3 }).thenEvents(seen(3));
+    given(started(), end).when(note(2)).thenEvents(seen(2));
+    given(started(), end, seen(2), pause(59_999)).when(note(3)).thenNothing();
+    given(started(), end, seen(2), pause(60_000)).when(note(3)).thenEvents(seen(3));
   });
 
   it('notes nothing when there is nothing to note', () => {
-    given(started()).when({ type: 'NoteDuplicateStarts', count: 0 }).thenNothing();
+    given(started()).when(note(0)).thenNothing();
+    given(started())
+      .when(note(0, 0, true))
+      .thenNothing();
   });
 });
 

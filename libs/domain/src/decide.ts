@@ -1,6 +1,14 @@
 import { advance } from './advance.js';
 import { cancelOpenSteps, classOf, failStep } from './closing.js';
-import type { Context, FailAttempt, IsUnsent, RunCommand, Rejection, StartRun } from './commands.js';
+import type {
+  Context,
+  FailAttempt,
+  IsUnsent,
+  NoteDuplicateStarts,
+  RunCommand,
+  Rejection,
+  StartRun,
+} from './commands.js';
 import type { ErrorInfo, RunArchived, RunEvent, StepKey } from './events.js';
 import { toInstant, toMs } from './instant.js';
 import type { Plan, StepNode } from './plan.js';
@@ -31,7 +39,7 @@ export const decide = (command: RunCommand, run: Run | null, context: Context): 
   if (run !== null && run.archived !== null) return afterArchive(command, run.archived);
   if (command.type === 'StartRun') return startRun(command, run, context);
   if (run === null) return reject({ code: 'run-not-found' });
-  if (command.type === 'NoteDuplicateStarts') return noteDuplicates(command.count, run, context);
+  if (command.type === 'NoteDuplicateStarts') return noteDuplicates(command, run, context);
   if (isEnded(run)) return afterEnd(command, run);
   switch (command.type) {
     case 'StartAttempt':
@@ -106,16 +114,20 @@ const afterArchive = (command: RunCommand, stub: RunArchived): Decision => {
   }
 };
 
-const noteDuplicates = (count: number, run: Run, { atMs, limits }: Context): Decision => {
+const noteDuplicates = (
+  { count, refused, last }: NoteDuplicateStarts,
+  run: Run,
+  { atMs, limits }: Context,
+): Decision => {
   const { notedAt } = run.duplicates;
   // One a minute for a year would pass the limit of events too.
   if (
-    count < 1 ||
+    count + refused < 1 ||
     run.revision + 1 >= limits.eventsMax ||
-    (notedAt !== null && atMs < toMs(notedAt) + DUPLICATES_NOTED_EVERY_MS)
+    (!last && notedAt !== null && atMs < toMs(notedAt) + DUPLICATES_NOTED_EVERY_MS)
   )
     return NOTHING;
-  return accept({ type: 'DuplicateStartsSeen', count });
+  return accept({ type: 'DuplicateStartsSeen', count, refused });
 };
 
 const startAttempt = (command: RunCommand & { type: 'StartAttempt' }, run: Run, context: Context): Decision => {

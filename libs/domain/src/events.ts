@@ -23,7 +23,8 @@ export type RunEvent =
   | { readonly type: 'RunFailed'; readonly step: StepKey; readonly error: ErrorInfo }
   | { readonly type: 'RunCancelled'; readonly reason: string | null }
   | { readonly type: 'RunTimedOut'; readonly error: ErrorInfo }
-  | { readonly type: 'DuplicateStartsSeen'; readonly count: number }
+  /** Starts whose key was known: so many were answered as the first one was, so many refused for another payload. */
+  | { readonly type: 'DuplicateStartsSeen'; readonly count: number; readonly refused: number }
   | DuesMoved
   | StepEntered
   | StepCompleted

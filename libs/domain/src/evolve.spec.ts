@@ -78,7 +78,7 @@ describe('evolve', () => {
       tokens: new Map([['', null]]),
       payloads: new Map([[0, json({ order: 7 })]]),
       archived: null,
-      duplicates: { count: 0, notedAt: null },
+      duplicates: { count: 0, refused: 0, notedAt: null },
       obligations: { ...NONE, moves: new Set(['']), timeoutAt: after(60_000) },
     });
   });
@@ -225,12 +225,12 @@ describe('evolve', () => {
   it('counts duplicate starts, also after the end', () => {
     const run = folded(
       started(),
-      { type: 'DuplicateStartsSeen', count: 2 },
+      { type: 'DuplicateStartsSeen', count: 2, refused: 1 },
       { type: 'RunCancelled', reason: null },
       pause(60_000),
-      { type: 'DuplicateStartsSeen', count: 40 },
+      { type: 'DuplicateStartsSeen', count: 40, refused: 3 },
     );
-    expect(run.duplicates).toEqual({ count: 42, notedAt: after(60_000) });
+    expect(run.duplicates).toEqual({ count: 42, refused: 4, notedAt: after(60_000) });
     expect(run.status).toBe('cancelled');
   });
 

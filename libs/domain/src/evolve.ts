@@ -71,7 +71,7 @@ const started = (event: RunStarted, at: string): RunState => ({
   tokens: new Map([['', null]]),
   payloads: new Map([[0, event.input]]),
   archived: null,
-  duplicates: { count: 0, notedAt: null },
+  duplicates: { count: 0, refused: 0, notedAt: null },
   obligations: {
     moves: new Set(['']),
     ready: new Set(),
@@ -122,7 +122,11 @@ const apply = (run: RunState, event: Exclude<RunEvent, RunArchived>, at: string)
       run.reason = event.error.cause;
       return endRun(run, 'timed-out', at);
     case 'DuplicateStartsSeen':
-      run.duplicates = { count: run.duplicates.count + event.count, notedAt: at };
+      run.duplicates = {
+        count: run.duplicates.count + event.count,
+        refused: run.duplicates.refused + event.refused,
+        notedAt: at,
+      };
       return;
     case 'DuesMoved':
       return moveDues(run, event);

@@ -29,7 +29,7 @@ export type Run = {
   readonly revision: number;
   /** In the order they were entered. */
   readonly steps: ReadonlyMap<StepKey, Step>;
-  readonly duplicates: { readonly count: number; readonly notedAt: Instant | null };
+  readonly duplicates: { readonly count: number; readonly refused: number; readonly notedAt: Instant | null };
   readonly obligations: Obligations;
   /** Where the one token of each scope is: the step last entered there, `null` when none is yet. */
   readonly tokens: ReadonlyMap<ScopeKey, StepKey | null>;

@@ -31,6 +31,8 @@ export class EngineCounts {
   /** Attempts in flight that were found to be of another boot. */
   unknown = 0;
 
+  /** Starts whose key was known, by what they were told. */
+  readonly duplicates = { replayed: 0, refused: 0 };
   /** How many appends wait for a log that does not answer. */
   appendsHeld: () => number = () => 0;
 
@@ -62,6 +64,8 @@ export class EngineCounts {
 export const engineMetrics = (counts: EngineCounts): MetricSources => ({
   stepwell_runs_started_total: () => counts.started,
   stepwell_runs_ended_total: () => END_STATUSES.map((status) => ({ labels: { status }, value: counts.ended[status] })),
+  stepwell_duplicate_starts_total: () =>
+    (['replayed', 'refused'] as const).map((answer) => ({ labels: { answer }, value: counts.duplicates[answer] })),
   stepwell_attempts_unknown_total: () => counts.unknown,
   stepwell_append_seconds: () => counts.appendSeconds,
   stepwell_appends_total: () => OUTCOMES.map((outcome) => ({ labels: { outcome }, value: counts.appends[outcome] })),

@@ -189,10 +189,13 @@ describe('RunEngine', () => {
       (await store.readStream(runStream(runIdOf('a'))))
         .filter(({ type }) => type === 'DuplicateStartsSeen')
         .map(({ data }): unknown => JSON.parse(data));
-    expect(await counts()).toEqual([{ count: 1 }]);
+    expect(await counts()).toEqual([{ count: 1, refused: 0 }]);
     nowMs += 60_001;
     for (const timer of timers.splice(0)) timer.call();
     while ((await counts()).length < 2) await new Promise((resolve) => setImmediate(resolve));
-    expect(await counts()).toEqual([{ count: 1 }, { count: 49 }]);
+    expect(await counts()).toEqual([
+      { count: 1, refused: 0 },
+      { count: 49, refused: 0 },
+    ]);
   });
 });

@@ -68,9 +68,10 @@ export class RunEngine extends Runs {
     const settled = (deciding: Deciding, outcome: AppendOutcome): void => this.appended(deciding, outcome);
     this.appends = new LogAppends(store, clock, entropy, log, this.counts, { isWanted: isStillWanted, settled });
     this.patience = new Patience(clock, log, this.mailboxes, () => this.appends.sift());
-    this.duplicates = new DuplicateStarts(clock, (runId, count, done) =>
-      this.submit(runId, { type: 'NoteDuplicateStarts', count }, NOBODY, done),
-    );
+    this.duplicates = new DuplicateStarts(clock, this.counts, {
+      write: (runId, command, done) => this.submit(runId, command, NOBODY, done),
+      isClosed: ({ run }) => run.archived !== null || run.revision + 1 >= options.limits.eventsMax,
+    });
   }
 
   /** From now on attempts are started here, under this owner's grants. */
@@ -92,8 +93,7 @@ export class RunEngine extends Runs {
       origin,
       answerByMs: this.patience.begin(ANSWER_WITHIN_MS),
       done: (result) => {
-        if (result.status === 'accepted' && !result.changed) this.duplicates.note(runId);
-        settle(startReplyOf(result));
+        settle(this.duplicates.answered(runId, startReplyOf(result)));
       },
     });
   }

@@ -52,7 +52,7 @@ const EVENTS: Arbitraries = {
   RunFailed: record({ step: key, error }),
   RunCancelled: record({ reason: orNull(name) }),
   RunTimedOut: record({ error }),
-  DuplicateStartsSeen: record({ count }),
+  DuplicateStartsSeen: record({ count, refused: count }),
   StepEntered: record<Omit<StepEntered, 'type'>>({
     step: key,
     node: count,

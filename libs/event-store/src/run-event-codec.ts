@@ -49,7 +49,7 @@ const encoded = (event: RunEvent): string => {
     case 'RunTimedOut':
       return `{"error":${JSON.stringify(event.error)}}`;
     case 'DuplicateStartsSeen':
-      return `{"count":${event.count}}`;
+      return `{"count":${event.count},"refused":${event.refused}}`;
     case 'StepEntered': {
       const { input } = event;
       const payload = 'constant' in input ? `"input":${input.constant}` : `"inputRef":${ref(input)}`;

@@ -120,6 +120,12 @@ export const RunShape = z
     variables: z.record(z.string(), z.unknown()).nullable().describe('Null with `view=slim`.'),
     correlationId: z.string().nullable(),
     requestor: z.string().nullable(),
+    duplicateStarts: z
+      .strictObject({
+        count: z.int().describe('Answered as the first one was.'),
+        refused: z.int().describe('Refused: the same key with another payload.'),
+      })
+      .describe('Starts whose key was known, as noted in the log: the first at once, others once a minute.'),
     status: RunStatus,
     reason: z.string().nullable().describe("Why it failed or was cancelled, in a person's words."),
     input: Payload.describe('Any JSON, whole. Null with `view=slim`.'),
@@ -150,6 +156,7 @@ export const StartedShape = z
 
 export const RunListItemShape = RunShape.omit({
   variables: true,
+  duplicateStarts: true,
   input: true,
   output: true,
   waiting: true,

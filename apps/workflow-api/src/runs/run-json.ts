@@ -37,6 +37,7 @@ export const runText = (run: Run, plan: Plan, waits: readonly Wait[], view: RunV
     `,"variables":${view === 'slim' ? 'null' : started.variables}` +
     `,"correlationId":${JSON.stringify(started.correlationId)}` +
     `,"requestor":${JSON.stringify(started.requestor)}` +
+    `,"duplicateStarts":{"count":${run.duplicates.count},"refused":${run.duplicates.refused}}` +
     `,"status":"${run.status}` +
     `","reason":${JSON.stringify(run.reason)}` +
     `,"input":${payloads.whole(input, null, 'input')}` +

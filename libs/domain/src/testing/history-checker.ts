@@ -86,7 +86,7 @@ export class HistoryChecker {
         this.payloads.set('0/input', event.input);
         return;
       case 'DuplicateStartsSeen':
-        this.require(event.count > 0 && atMs >= this.notedAtMs + 60_000, event, 'at most once a minute');
+        this.require(event.count + event.refused > 0 && atMs >= this.notedAtMs + 60_000, event, 'once a minute');
         this.notedAtMs = atMs;
         return;
       case 'RunCompleted': {

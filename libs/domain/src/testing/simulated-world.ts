@@ -139,7 +139,12 @@ export class SimulatedWorld {
       case 'start-other':
         return void this.deliver(startRun({ fingerprint: 'f2' }));
       case 'note-duplicates':
-        return void this.deliver({ type: 'NoteDuplicateStarts', count: pick % 3 });
+        return void this.deliver({
+          type: 'NoteDuplicateStarts',
+          count: pick % 3,
+          refused: pick % 2,
+          last: false,
+        });
       case 'deliver-again': {
         const command = pickOf(this.delivered, pick);
         return command === undefined ? undefined : this.deliverLate(command);

@@ -8,7 +8,7 @@ const startedEvent = (key: string): RunEvent => {
 };
 
 const END: RunEvent = { type: 'RunCompleted', output: { revision: 0, pointer: '/input' } };
-const note = (): RunEvent => ({ type: 'DuplicateStartsSeen', count: 1 });
+const note = (): RunEvent => ({ type: 'DuplicateStartsSeen', count: 1, refused: 0 });
 /** Characters that end lines elsewhere than in an archive. */
 const answer = (attempt: number): RunEvent => ({
   type: 'AttemptSucceeded',

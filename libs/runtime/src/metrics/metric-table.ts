@@ -43,6 +43,10 @@ export const METRICS = {
     { state: '`open`: left alone; `half-open`: tried by one attempt' },
     'Origins and endpoints that are down, as this process has seen them; `GET /v1/node` names a hundred of them.',
   ),
+  stepwell_duplicate_starts_total: counterBy(
+    { answer: '`replayed`, `refused`' },
+    'Starts whose key was known: answered as the first one was, or refused for another payload.',
+  ),
   stepwell_append_seconds: histogram("From handing an append of a run's events to the event store until its outcome."),
   stepwell_appends_total: counterBy(
     { outcome: '`appended`, `conflict`, `unknown`' },

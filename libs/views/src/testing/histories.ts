@@ -217,7 +217,7 @@ const runScript = (index: number): fc.Arbitrary<readonly AppendScript[]> =>
         maxLength: 4,
       }),
       end: fc.constantFrom(null, completed, completed, failed, cancelled, timedOut),
-      late: fc.constantFrom<readonly RunEvent[]>([], [{ type: 'DuplicateStartsSeen', count: 2 }]),
+      late: fc.constantFrom<readonly RunEvent[]>([], [{ type: 'DuplicateStartsSeen', count: 2, refused: 0 }]),
       poison: fc.option(fc.tuple(fc.nat(20), fc.constantFrom(...POISONS)), { freq: 6 }),
       sizes: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 5 }),
       at: fc.integer({ min: -100, max: 100 }),

@@ -250,7 +250,7 @@ export const runListContract = (name: string, open: OpenViews, runs: number): vo
     it('goes on with late events of runs that ended buckets ago', async () => {
       const log = new TestLog();
       await log.append('run 3', [started('run 3'), completed]);
-      await log.append('run 3', [{ type: 'DuplicateStartsSeen', count: 1 }]);
+      await log.append('run 3', [{ type: 'DuplicateStartsSeen', count: 1, refused: 0 }]);
       const [, commit] = await log.commits();
       const through = ((await views.checkpoint()) + 1) as Position;
       await views.apply({ after: await views.checkpoint(), through, commits: [{ ...commit!, position: through }] });

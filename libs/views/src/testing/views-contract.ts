@@ -115,7 +115,7 @@ export const viewsContract = (name: string, open: OpenViews, runs: number): void
         await applyAll(views, await log.commits());
         await log.append('one', [completed], 9);
         await applyAll(views, await log.commits());
-        await log.append('one', [{ type: 'DuplicateStartsSeen', count: 1 }]);
+        await log.append('one', [{ type: 'DuplicateStartsSeen', count: 1, refused: 0 }]);
         await applyAll(views, await log.commits());
         expect(itemsOf(await views.listRuns(NEWEST))).toMatchObject([{ status: 'completed', revision: 4 }]);
       }));
