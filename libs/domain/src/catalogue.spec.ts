@@ -24,7 +24,11 @@ const published = (version: number, content: string): CatalogueEvent => ({
   version,
   ...source(content),
 });
-const saved = (content: string): CatalogueEvent => ({ type: 'DraftSaved', name: 'ship', ...source(content) });
+const draft = (content: string) => {
+  const { document: _, ...known } = source(content);
+  return { ...known, text: `text of ${content}` };
+};
+const saved = (content: string): CatalogueEvent => ({ type: 'DraftSaved', name: 'ship', ...draft(content) });
 const archived: CatalogueEvent = { type: 'WorkflowArchived', name: 'ship' };
 const publish = (content: string, precondition: Partial<Precondition> = {}): CatalogueCommand => ({
   type: 'PublishWorkflow',
@@ -116,7 +120,7 @@ describe('drafts', () => {
     type: 'SaveDraft',
     name: 'ship',
     precondition: { ...ANY, ...given },
-    ...source(content),
+    ...draft(content),
   });
   const discard = (given: Partial<Precondition> = {}): CatalogueCommand => ({
     type: 'DiscardDraft',

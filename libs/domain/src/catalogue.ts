@@ -15,17 +15,23 @@ export type DefinitionSource = {
   readonly tags: Readonly<Record<string, string>>;
 };
 
+/** A draft is saved again and again, and only its last text is ever asked for: texts of drafts stand in streams of their own. */
+export type DraftSource = Omit<DefinitionSource, 'document'> & {
+  /** SHA-256 (hex) of the document as it was sent: where it stands. */
+  readonly text: string;
+};
+
 /** The events of the stream `catalogue`. `recordedAt` of the envelope is the time of each. */
 export type CatalogueEvent =
   | ({ readonly type: 'WorkflowPublished'; readonly name: string; readonly version: number } & DefinitionSource)
-  | ({ readonly type: 'DraftSaved'; readonly name: string } & DefinitionSource)
+  | ({ readonly type: 'DraftSaved'; readonly name: string } & DraftSource)
   | { readonly type: 'DraftDiscarded'; readonly name: string }
   | { readonly type: 'WorkflowArchived'; readonly name: string };
 
 /** All of a stored definition but its text, which stays in the log until somebody asks for it. */
 export type StoredDefinition = Omit<DefinitionSource, 'document'> & {
   readonly storedAt: Instant;
-  /** Of the event that holds the text. */
+  /** Of the event that holds the text, or says where it stands. */
   readonly revision: number;
 };
 
@@ -57,7 +63,7 @@ export type CatalogueCommand =
       readonly name: string;
       readonly precondition: Precondition;
     } & DefinitionSource)
-  | ({ readonly type: 'SaveDraft'; readonly name: string; readonly precondition: Precondition } & DefinitionSource)
+  | ({ readonly type: 'SaveDraft'; readonly name: string; readonly precondition: Precondition } & DraftSource)
   | { readonly type: 'DiscardDraft'; readonly name: string; readonly precondition: Precondition }
   | { readonly type: 'ArchiveWorkflow'; readonly name: string; readonly precondition: Precondition };
 
@@ -162,7 +168,11 @@ export const evolveCatalogue = (
   }
 };
 
-const storedDefinition = (source: DefinitionSource, revision: number, storedAt: Instant): StoredDefinition => ({
+const storedDefinition = (
+  source: Omit<DefinitionSource, 'document'>,
+  revision: number,
+  storedAt: Instant,
+): StoredDefinition => ({
   contentHash: source.contentHash,
   plan: source.plan,
   format: source.format,

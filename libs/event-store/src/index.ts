@@ -47,6 +47,7 @@ export {
   shardOf,
   shardPrefixes,
   SHARDS,
+  textStream,
   type Shard,
 } from './stream-names.js';
 export { decodeRunEvent, encodeRunEvent, RUN_EVENT_TYPES, UnknownEvent } from './run-event-codec.js';

@@ -1,14 +1,15 @@
 import type { StreamName } from './event-store.js';
 
 /** Definitions: published, archived, drafts, and targets. */
-// The only place, with the two functions below, where names of streams are made.
+// The only place, with the functions below, where names of streams are made.
 export const CATALOGUE = 'catalogue' as StreamName;
 
 /** What the names of all streams of runs start with. */
 export const RUN_STREAMS = 'run-';
 const PLAN_STREAMS = 'plan-';
+const TEXT_STREAMS = 'text-';
 /** What the names of all our streams start with: on a server of events others may have theirs beside them. */
-export const OUR_STREAMS: readonly string[] = [RUN_STREAMS, PLAN_STREAMS, CATALOGUE];
+export const OUR_STREAMS: readonly string[] = [RUN_STREAMS, PLAN_STREAMS, TEXT_STREAMS, CATALOGUE];
 const RUN_ID_AT = 'run-xx-'.length;
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
 // 128 bits in 26 characters: the last one carries three bits, so that two of its five are zero.
@@ -54,6 +55,9 @@ export const prefixesOf = (shards: readonly Shard[]): readonly string[] => {
 
 /** `plan-<hash>`: one immutable plan, by its content. */
 export const planStream = (hash: string): StreamName => `${PLAN_STREAMS}${hash}` as StreamName;
+
+/** `text-<hash>`: one text that its author sent, by its content. */
+export const textStream = (hash: string): StreamName => `${TEXT_STREAMS}${hash}` as StreamName;
 
 /** The run id in the name of a run's stream; `null` for every other stream. */
 export const runIdOf = (stream: StreamName): string | null =>

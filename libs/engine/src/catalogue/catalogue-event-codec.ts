@@ -21,6 +21,19 @@ export const decodeCatalogueEvent = ({ type, v, data }: RecordedEvent): Catalogu
   return { type, ...JSON.parse(data) } as CatalogueEvent;
 };
 
+/** The one event of a text's stream. */
+export const encodeText = (text: string): NewEvent => ({
+  type: 'TextStored',
+  v: VERSION,
+  data: JSON.stringify({ text }),
+});
+
+export const decodeText = ({ type, v, data }: RecordedEvent): string => {
+  if (v !== VERSION || type !== 'TextStored') throw new UnknownEvent(type, v);
+  // What `encodeText` made.
+  return (JSON.parse(data) as { text: string }).text;
+};
+
 /** The one event of a plan's stream; the plan goes in as the text that its hash is of. */
 export const encodePlan = (canonicalPlan: string): NewEvent => ({
   type: 'PlanStored',

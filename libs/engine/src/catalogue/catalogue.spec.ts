@@ -249,6 +249,25 @@ describe('drafts', () => {
   });
 });
 
+describe('the texts of drafts', () => {
+  it('are read by nobody but who asks for the last of them', async () => {
+    const { store, catalogue } = await open();
+    const text = (index: number) => `{"root":{"type":"pass","name":"n${index}"}}${' '.repeat(50_000)}`;
+    for (let index = 0; index < 40; index++) {
+      const document: unknown = JSON.parse(text(index));
+      const saved = await catalogue.saveDraft('ship', { document, text: text(index), format: 'json' });
+      expect(saved.status).toBe('saved');
+    }
+    let read = 0;
+    for await (const page of store.readPages(CATALOGUE)) for (const { data } of page) read += data.length;
+    // A start folds all of it: of each draft what is shown of a workflow.
+    expect(read).toBeLessThan(40 * 1_000);
+    const draft = (await catalogue.get('ship'))!.draft!;
+    expect(await catalogue.documentAt(draft.revision)).toBe(text(39));
+    expect(await catalogue.documentAt(3)).toBe(text(3));
+  });
+});
+
 describe('listing', () => {
   it('pages by name, in order, while names come in', async () => {
     const { catalogue } = await open();

@@ -28,6 +28,7 @@ import type {
 import { CatalogueWriter } from './catalogue-writer.js';
 import { compileDefinition, type DefinitionBody } from './compile-definition.js';
 import { PlanStore } from './plan-store.js';
+import { TextStore } from './text-store.js';
 
 /** Distances are measured to this many names at most, so that a guessed name stays cheap to refuse. */
 const COMPARED_NAMES_MAX = 1_000;
@@ -41,6 +42,7 @@ const ANY: Precondition = { ifMatch: null, ifNoneMatch: null };
  */
 export class Catalogue implements PlanSource {
   private readonly plans: PlanStore;
+  private readonly texts: TextStore;
   private readonly reader: CatalogueReader;
   private readonly writer: CatalogueWriter;
 
@@ -52,6 +54,7 @@ export class Catalogue implements PlanSource {
     private readonly limits: CompileLimits,
   ) {
     this.plans = new PlanStore(store, clock, entropy);
+    this.texts = new TextStore(store, clock, entropy);
     this.reader = new CatalogueReader(store, clock, log);
     this.writer = new CatalogueWriter(store, this.reader, clock, entropy);
   }
@@ -116,6 +119,7 @@ export class Catalogue implements PlanSource {
     const [event] = await this.store.readStream(CATALOGUE, { from: revision as Revision, limit: 1 });
     if (event === undefined) return null;
     const decoded = decodeCatalogueEvent(event);
+    if (decoded.type === 'DraftSaved') return this.texts.read(decoded.text);
     return 'document' in decoded ? decoded.document : null;
   }
 
@@ -154,8 +158,10 @@ export class Catalogue implements PlanSource {
     const compiled = compileDefinition(body, this.limits);
     if (compiled.status === 'invalid') return compiled;
     const plan = await this.plans.storePlan(compiled.plan, origin);
+    const { document, ...source } = compiled.source;
+    const text = await this.texts.keep(document, origin);
     const written = await this.writer.write(
-      { type: 'SaveDraft', name, precondition: { ...ANY, ...precondition }, plan, ...compiled.source },
+      { type: 'SaveDraft', name, precondition: { ...ANY, ...precondition }, plan, text, ...source },
       origin,
     );
     if (written.status === 'rejected') return notAsSeen(written.rejection);
