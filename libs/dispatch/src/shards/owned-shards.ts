@@ -156,8 +156,8 @@ export class OwnedShards implements ShardHolder {
         this.letGo(still);
         gone(still.map(({ shard }) => shard));
       }
-      const isLate = this.clock.monotonicMs() >= untilMs;
-      going = going.filter((own) => this.isOwned(own) && !(isLate && this.keeps(own)));
+      going = going.filter((own) => this.isOwned(own));
+      if (this.clock.monotonicMs() >= untilMs) going = this.keep(going);
       if (going.length === 0) return;
       await new Promise<void>((resolve) => this.clock.after(RELEASE_LOOK_MS, resolve));
     }
@@ -249,15 +249,19 @@ export class OwnedShards implements ShardHolder {
     return going.filter(({ shard }) => !busy.has(shard));
   }
 
-  /** Gives a release up. Not of what is not taken over yet: nobody would do that any more. */
-  private keeps(own: Owned): boolean {
-    if (own.head === null || this.leaving) return false;
-    own.releasing = false;
-    own.movableMs = this.clock.monotonicMs() + this.times.againMs;
-    for (const runId of own.held) this.parts.dues.wakeSoon(runId);
-    own.held.clear();
-    this.log.info('a shard stays: attempts of its runs take long', { shard: own.shard });
-    return true;
+  /** Gives the release up of those that have been taken over, and are acted for again. The others go on: nobody would take them over. */
+  private keep(going: readonly Owned[]): Owned[] {
+    if (this.leaving) return [...going];
+    const staying = going.filter(({ head }) => head !== null);
+    for (const own of staying) {
+      own.releasing = false;
+      own.movableMs = this.clock.monotonicMs() + this.times.againMs;
+      for (const runId of own.held) this.parts.dues.wakeSoon(runId);
+      own.held.clear();
+    }
+    if (staying.length > 0)
+      this.log.info('shards stay for now: attempts of their runs take long', { shards: staying.length });
+    return going.filter(({ head }) => head === null);
   }
 
   private isOwned(own: Owned): boolean {
