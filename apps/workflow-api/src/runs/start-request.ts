@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { NAME_PATTERN } from '#domain';
+import { NAME_PATTERN, TAG_NAME_PATTERN, TAG_VALUE_PATTERN, WAIT_MAX_MS } from '#domain';
 import { DefinitionShape } from '../docs/workflow-schemas.js';
 import { ID_SUFFIX } from './run-id.js';
 
@@ -11,14 +11,11 @@ export const Name = z
 export const Label = z.string().min(1).max(255).regex(VISIBLE_TEXT, 'must not hold control characters');
 /** How many there may be is a setting, and counts those of the definition too. */
 export const Tags = z.record(
-  z.string().regex(/^[^=\p{Cc}]{1,64}$/u, 'must be 1 to 64 characters, no "=" and no control characters'),
-  z.string().regex(/^[^\p{Cc}]{0,255}$/u, 'must be at most 255 characters, no control characters'),
+  z.string().regex(new RegExp(TAG_NAME_PATTERN, 'u'), 'must be 1 to 64 characters, no "=" and no control characters'),
+  z.string().regex(new RegExp(TAG_VALUE_PATTERN, 'u'), 'must be at most 255 characters, no control characters'),
 );
 
 const VERSION = 'must be a version number from 1, or "draft"';
-
-/** A year; what is meant to take longer has no timeout. */
-const TIMEOUT_MS_MAX = 366 * 24 * 3_600_000;
 
 /** The body of `POST /v1/runs`. */
 export const StartRequest = z
@@ -35,7 +32,7 @@ export const StartRequest = z
     idSuffix: z.string().regex(ID_SUFFIX, 'must be 1 to 32 of a-z, 0-9 and "-"').optional(),
     correlationId: Label.optional(),
     requestor: Label.optional(),
-    timeoutMs: z.int().min(1).max(TIMEOUT_MS_MAX).optional(),
+    timeoutMs: z.int().min(1).max(WAIT_MAX_MS).optional(),
   })
   .superRefine((body, context) => {
     if ((body.workflow === undefined) === (body.definition === undefined)) {

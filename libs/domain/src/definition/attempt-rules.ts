@@ -5,7 +5,7 @@ import { anyNumber, choice, flag, listOf, optional, orNull, wholeNumber, type Me
 import { object, type MemberReader } from './member-reader.js';
 
 /** 366 days: nothing waits longer. */
-const WAIT_MAX_MS = 366 * 24 * 60 * 60 * 1_000;
+export const WAIT_MAX_MS = 366 * 24 * 60 * 60 * 1_000;
 const wait = wholeNumber({ min: 0, max: WAIT_MAX_MS });
 const timeout = wholeNumber({ min: 1, max: WAIT_MAX_MS });
 

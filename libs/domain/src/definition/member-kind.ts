@@ -91,7 +91,7 @@ export const text = (rule: TextRule): Kind<string> => {
 };
 
 /** As a schema counts: a character outside the basic plane is one. */
-export const hasMoreChars = (value: string, maxChars: number): boolean =>
+const hasMoreChars = (value: string, maxChars: number): boolean =>
   value.length > maxChars && (value.length > maxChars * 2 || Array.from(value).length > maxChars);
 
 export const choice = <Value extends string>(values: readonly Value[]): Kind<Value> => ({

@@ -1,11 +1,11 @@
 import { below, quoted } from './finding.js';
-import { CONTROL, hasMoreChars, kindOf, refuse, type Kind } from './member-kind.js';
+import { CONTROL, kindOf, refuse, type Kind } from './member-kind.js';
 import { isRecord } from './record.js';
 
-/** What a start takes as well, and a list can be asked for as name=value. */
-const TAG_NAME_PATTERN = `^[^=${CONTROL}]{1,64}$`;
-const TAG_VALUE_PATTERN = `^[^${CONTROL}]*$`;
 const TAG_VALUE_CHARS_MAX = 255;
+/** What a start takes as well, and a list can be asked for as name=value. For matchers with the flag `u`. */
+export const TAG_NAME_PATTERN = `^[^=${CONTROL}]{1,64}$`;
+export const TAG_VALUE_PATTERN = `^[^${CONTROL}]{0,${TAG_VALUE_CHARS_MAX}}$`;
 const TAG_NAME = new RegExp(TAG_NAME_PATTERN, 'u');
 const TAG_VALUE = new RegExp(TAG_VALUE_PATTERN, 'u');
 
@@ -15,7 +15,7 @@ export const tags: Kind<Readonly<Record<string, string>>> = {
     type: 'object',
     maxProperties: tagsMax,
     propertyNames: { pattern: TAG_NAME_PATTERN },
-    additionalProperties: { type: 'string', maxLength: TAG_VALUE_CHARS_MAX, pattern: TAG_VALUE_PATTERN },
+    additionalProperties: { type: 'string', pattern: TAG_VALUE_PATTERN },
   }),
   read: (value, place) => {
     if (!isRecord(value)) return refuse(place, `This must be an object, not ${kindOf(value)}`);
@@ -37,7 +37,6 @@ export const tags: Kind<Readonly<Record<string, string>>> = {
   },
 };
 
-const isTag = (value: unknown): value is string =>
-  typeof value === 'string' && !hasMoreChars(value, TAG_VALUE_CHARS_MAX) && TAG_VALUE.test(value);
+const isTag = (value: unknown): value is string => typeof value === 'string' && TAG_VALUE.test(value);
 
 const shown = (value: unknown): string => (typeof value === 'string' ? 'this one' : kindOf(value));

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { RUN_STATUSES } from '#domain';
+import { RUN_STATUSES, TAG_NAME_PATTERN, TAG_VALUE_PATTERN } from '#domain';
 import { RunListShape } from '../../docs/run-schemas.js';
 import type { EndpointDescription } from '../../http/endpoint.js';
 import { Cursor, Instant, Limit, LIMIT, many, MIN_POSITION, Version } from '../../http/parameters.js';
@@ -7,7 +7,7 @@ import { Label, Name } from '../start-request.js';
 
 const Tag = z
   .string()
-  .regex(/^[^=\p{Cc}]{1,64}=[^\p{Cc}]{0,255}$/u, 'must be name=value')
+  .regex(new RegExp(`${TAG_NAME_PATTERN.slice(0, -1)}=${TAG_VALUE_PATTERN.slice(1)}`, 'u'), 'must be name=value')
   .transform((text) => ({ name: text.slice(0, text.indexOf('=')), value: text.slice(text.indexOf('=') + 1) }));
 
 /** Query of `GET /v1/runs`. No id: swagger would document no parameters for a schema that has one. */
