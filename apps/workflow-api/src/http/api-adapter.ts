@@ -4,6 +4,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import type { INestApplication } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { ProcessPort, type Config } from '#runtime';
+import { compressAnswers } from './compression.js';
 import { HttpCounts } from './http-counts.js';
 import { REQUEST_ID, requestIdOf } from './request-id.js';
 import { problemHeaders, problemStatus, problemText, type Problem } from './problems.js';
@@ -106,6 +107,7 @@ export class ApiAdapter extends FastifyAdapter {
       done();
     });
     takeBytes(fastify, limits.bodyMaxBytes);
+    compressAnswers(fastify);
     fastify.addHook('preClose', (done) => {
       closing.abort();
       letConnectionsGo(server);
