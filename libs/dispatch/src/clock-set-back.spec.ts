@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { ALL_SHARDS } from '#event-store';
 import { systemClock, type Clock } from '#runtime';
 import { eventually, pause } from '../../../test/support/pause.js';
 import { Application, DispatchWorld, json, runIdOf, stepPlan } from './testing/dispatch-world.js';
@@ -91,4 +92,25 @@ describe('the wall clock set back', () => {
     expect(askedAt[1]! - began).toBeLessThan(WAIT_MS + LATE_MS);
     expect(app.requests).toHaveLength(2);
   });
+
+  it('between a stop and a start moves all that it has planned, however many', async () => {
+    const { url } = await application();
+    const clock = new SetClock();
+    clock.aheadMs = HOUR_MS;
+    const hourly = { initialIntervalMs: HOUR_MS, maxIntervalMs: HOUR_MS };
+    const plan = stepPlan(`${url}/`, {}, hourly);
+    const busy = new Application().on('/', (_request, response) => json(response, 500, {}));
+    open.push(busy);
+    const failing = stepPlan(`${await busy.start()}/`, {}, hourly);
+    const runs = 4_500;
+    const first = await world(plan, { clock, plans: new Map([['failing', failing]]) });
+    for (let run = 0; run < runs; run++) await first.startRun(String(run), {}, { plan: 'failing' });
+    await eventually('all attempts', async () => (busy.requests.length === runs ? true : null));
+    await first.dispatcher.stop();
+    const { store, openRuns } = first;
+    const second = await world(plan, { store, openRuns, plans: new Map([['failing', failing]]) });
+    const inTime = () => openRuns.due(ALL_SHARDS, systemClock.nowMs() + HOUR_MS + 60_000, null, 10_000);
+    await eventually('all moved', async () => ((await inTime()).length === runs ? true : null));
+    expect(second.dispatcher.load.overdue).toBe(0);
+  }, 40_000);
 });

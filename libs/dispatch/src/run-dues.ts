@@ -14,8 +14,11 @@ const OVERDUE_MS = 30_000;
 const PAGE_RUNS = 1_000;
 /** The wall clock was set back, not slewed, when it falls behind the monotonic one by more between two looks. */
 const SET_BACK_MS = 1_000;
-/** So many that are due later than the horizon are looked at when their shard is gained: a wrong clock may have planned them. */
-const FAR_LOOKS_MAX = 10_000;
+/**
+ * So many that are due later than the horizon are looked at when their shard is gained, since a wrong clock may have planned
+ * them; all, once it is seen that one has.
+ */
+const FAR_LOOKS_MAX = 2_000;
 
 /** A run and the plan that says how long its steps may take. */
 type Known = Pick<RunNews, 'run' | 'plan'>;
@@ -230,9 +233,12 @@ export class RunDues {
       });
   }
 
-  /** Wakes runs that are not due yet, so many at most, the nearest first: each sees to what lies too far ahead. */
+  /** Wakes runs that are not due yet, the nearest first: each sees to what lies too far ahead. As many as given, while none does. */
   private async lookAhead(shards: readonly Shard[], most: number): Promise<void> {
-    let after: OpenRun = { dueMs: this.clock.nowMs() + (most === Infinity ? 0 : HORIZON_MS), runId: '' as RunId };
+    let after: OpenRun = {
+      dueMs: Math.floor(this.clock.nowMs()) + (most === Infinity ? 0 : HORIZON_MS),
+      runId: '' as RunId,
+    };
     for (let left = most; left > 0 && shards.length > 0 && !this.stopped;) {
       const page: readonly OpenRun[] = await this.table.due(shards, Infinity, after, Math.min(left, PAGE_RUNS));
       await this.wakeAll(
@@ -242,8 +248,13 @@ export class RunDues {
       const last = page.at(-1);
       if (last === undefined || page.length < PAGE_RUNS) return;
       after = last;
-      left -= page.length;
+      left = page.some((row) => this.isMoved(row)) ? Infinity : left - page.length;
     }
+  }
+
+  private isMoved({ runId, dueMs }: OpenRun): boolean {
+    const notedMs = this.batch.get(runId)?.dueMs ?? null;
+    return notedMs !== null && notedMs < dueMs - SET_BACK_MS;
   }
 
   private refillLater(): void {
