@@ -37,6 +37,7 @@ export const THREE_STEPS = {
 /** Completes every attempt at once with `{"ok":true}`, or what the test says; steps that are held stay in flight until they are let go. */
 export class InstantOwner implements Owner {
   readonly boot = 'boot1';
+  readonly origin = { actor: 'd1', traceparent: null };
   readonly held = new Set<string>();
   /** JSON by the key of a step. */
   readonly outputs = new Map<string, string>();

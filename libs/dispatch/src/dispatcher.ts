@@ -1,5 +1,5 @@
 import type { Grant, Run, Step, StepKey } from '#domain';
-import { NOBODY, type Committed, type HoldUp, type Owner, type RunEngine, type RunId, type RunNews } from '#engine';
+import type { Committed, HoldUp, Origin, Owner, RunEngine, RunId, RunNews } from '#engine';
 import { shardOf, type EventStore, type Position, type Shard } from '#event-store';
 import type { Clock, DispatchConfig, Entropy, Log, Tracer } from '#runtime';
 import { AttemptCounts } from './attempt-counts.js';
@@ -51,6 +51,8 @@ export class Dispatcher implements Owner, Flights {
   private started = false;
   private draining: Promise<void> | null = null;
   private stopping: Promise<void> | null = null;
+  /** Its own decisions bear its name. */
+  readonly origin: Origin;
   /** Answers that came for an attempt that was over already; dropped. */
   superseded = 0;
 
@@ -65,6 +67,7 @@ export class Dispatcher implements Owner, Flights {
     private readonly options: DispatcherOptions,
     shares: LimitShares = wholeLimits,
   ) {
+    this.origin = { actor: options.name, traceparent: null };
     this.wheel = new TimerWheel(clock);
     this.unrecorded = new UnrecordedOutcomes(clock, log);
     const flow = { ...options, perOriginMax: options.attemptsPerOriginMax };
@@ -234,7 +237,7 @@ export class Dispatcher implements Owner, Flights {
   /** Hands an outcome to its run, until the run takes or refuses it: what came back is not thrown away. */
   private record(flight: Flight, command: OutcomeCommand): void {
     const { runId } = flight;
-    this.engine.submit(runId, command, NOBODY, (result) => {
+    this.engine.submit(runId, command, this.origin, (result) => {
       this.unrecorded.delete(flight);
       if (result.status === 'rejected') this.superseded += 1;
       if (result.status !== 'unavailable' || !this.shards.holds(runId)) return;
@@ -274,7 +277,7 @@ export class Dispatcher implements Owner, Flights {
         this.wakeNext(gates);
       });
     };
-    if (this.shards.holds(offer.runId)) this.engine.submit(offer.runId, WAKE_UP, NOBODY, settled);
+    if (this.shards.holds(offer.runId)) this.engine.submit(offer.runId, WAKE_UP, this.origin, settled);
     else settled();
   }
 }

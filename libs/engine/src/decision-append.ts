@@ -2,7 +2,6 @@ import type { Append, Revision } from '#event-store';
 import type { DecisionBatch } from './decision-batch.js';
 import type { Mailbox } from './mailbox.js';
 import { audienceOf, type Owner } from './owner.js';
-import type { Origin } from './runs.js';
 
 export type Decided = {
   /** Of the stream before the decision. */
@@ -10,13 +9,12 @@ export type Decided = {
   readonly at: string;
   /** Fresh: all ids of the append are made of it. */
   readonly commandId: string;
-  readonly origin: Origin;
   readonly owner: Owner | null;
 };
 
 /** The append that records a decision; `mailbox` is the run as it is after it. */
-export const appendOf = (mailbox: Mailbox, { events }: DecisionBatch, decided: Decided): Append => {
-  const { expected, at, commandId, origin, owner } = decided;
+export const appendOf = (mailbox: Mailbox, { events, origin }: DecisionBatch, decided: Decided): Append => {
+  const { expected, at, commandId, owner } = decided;
   const traceparent = origin.traceparent ?? mailbox.traceparent;
   return {
     stream: mailbox.stream,

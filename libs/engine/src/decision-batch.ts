@@ -9,6 +9,7 @@ import { loadedOf, refuseAll, resultOf, type Mailbox, type Queued } from './mail
 import type { Owner, StartedAttempt } from './owner.js';
 import { writeRunLines } from './run-lines.js';
 import { callBack, wakeIdle } from './readers.js';
+import { NOBODY, type Origin } from './runs.js';
 
 // Room for the envelope and for the commas between events.
 const ENVELOPE_BYTES = 2048;
@@ -21,6 +22,8 @@ type Answer = { readonly queued: Queued; readonly rejection: Rejection | null; r
 /** All that one append holds: the events of every command that was waiting, and of what became owed by them. */
 export type DecisionBatch = {
   readonly events: NewEvent[];
+  /** Who asked for what is in it: of one append the events have one actor. */
+  origin: Origin;
   readonly answers: Answer[];
   readonly attempts: StartedAttempt[];
   /** In flight until now, and ended by something else than what came of them. */
@@ -48,6 +51,7 @@ type Deciding = BatchContext & { readonly isUnsent: IsUnsent };
 export const decideBatch = (mailbox: Mailbox, queue: readonly Queued[], given: BatchContext): DecisionBatch => {
   const batch: DecisionBatch = {
     events: [],
+    origin: given.owner?.origin ?? NOBODY,
     answers: [],
     attempts: [],
     abandoned: [],
@@ -60,6 +64,9 @@ export const decideBatch = (mailbox: Mailbox, queue: readonly Queued[], given: B
   for (let index = 0; index < queue.length; index++) {
     const queued = queue[index]!;
     if (mailbox.state === null) mailbox.plan = queued.plan;
+    if (batch.events.length === 0) batch.origin = queued.origin;
+    // Whose wish something was is said of the whole append.
+    else if (queued.origin.actor !== batch.origin.actor) return { ...batch, left: queue.slice(index), more: true };
     const outcome = decideOne(mailbox, batch, queued.command, context);
     if (outcome === 'full') return { ...batch, left: queue.slice(index), more: true };
     // A waking ends one late step, whose failure may close the next: again until none is late. It waits for all of it.
@@ -69,6 +76,7 @@ export const decideBatch = (mailbox: Mailbox, queue: readonly Queued[], given: B
     if (!moveTokens(mailbox, batch, context)) return { ...batch, left, more: true };
     if (again) index -= 1;
   }
+  if (batch.events.length === 0) batch.origin = given.owner?.origin ?? NOBODY;
   batch.more = !startAttempts(mailbox, batch, context);
   return batch;
 };

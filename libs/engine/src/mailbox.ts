@@ -6,7 +6,7 @@ import type { FoldedRun } from './load-run.js';
 import type { Sending } from './log-appends.js';
 import type { Owner } from './owner.js';
 import { callBack, type Readers } from './readers.js';
-import { NOBODY, type LoadedRun, type Origin, type RunId, type StartReply } from './runs.js';
+import type { LoadedRun, Origin, RunId, StartReply } from './runs.js';
 import type { Rejection } from '#domain';
 
 export const DISOWNED = new Error('the shard of the run is not owned here any more');
@@ -115,18 +115,18 @@ export const inheritAttempts = (mailbox: Mailbox, owner: Owner): number => {
   let lost = 0;
   for (const other of inFlight.values()) if (other !== boot) lost += 1;
   if (lost === 0 || !owner.inherits(mailbox.runId, mailbox.startedAt)) return 0;
-  mailbox.queue.unshift(loseAttempts(mailbox, boot));
+  mailbox.queue.unshift(loseAttempts(mailbox, boot, owner.origin));
   return lost;
 };
 
 /** Records what other boots left without an outcome; again while there is more than fits one decision. */
-const loseAttempts = (mailbox: Mailbox, boot: string): Queued => ({
+const loseAttempts = (mailbox: Mailbox, boot: string, origin: Origin): Queued => ({
   command: { type: 'LoseAttempts', boot },
   plan: null,
-  origin: NOBODY,
+  origin,
   answerByMs: Infinity,
   done: (result) => {
-    if (result.status === 'accepted' && result.changed) mailbox.queue.push(loseAttempts(mailbox, boot));
+    if (result.status === 'accepted' && result.changed) mailbox.queue.push(loseAttempts(mailbox, boot, origin));
   },
 });
 

@@ -1,6 +1,6 @@
 import { isEnded, type Grant, type Plan, type Run, type Step, type StepKey } from '#domain';
 import type { Audience, Position } from '#event-store';
-import type { RunId } from './runs.js';
+import type { Origin, RunId } from './runs.js';
 import type { HoldUp } from './waits.js';
 
 /** An attempt whose start is in the log: now, and only now, its first byte may be sent. */
@@ -29,6 +29,8 @@ export type Committed = RunNews & {
  * owner decides and appends, and leaves every attempt owed.
  */
 export interface Owner {
+  /** Who decides what nobody else has asked for. */
+  readonly origin: Origin;
   /** Under which boot attempts of this run are made here now; `null` when the run is not this owner's. */
   bootOf(runId: RunId): string | null;
   /**

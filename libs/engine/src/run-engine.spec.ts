@@ -46,6 +46,37 @@ describe('RunEngine', () => {
     expect(Date.parse(retryAt) - Date.parse(failed.recordedAt)).toBe(250);
   });
 
+  it("says who asked, and of its own decisions that they are the owner's", async () => {
+    const store = new TwistedStore();
+    const owner = new Recorder();
+    const { engine, begin } = await newEngine(owner, store);
+    await begin('a');
+    const asked = (actor: string) => ({ actor, traceparent: null });
+    // Both wait for one append, and are two: each event has one actor.
+    let release = (): void => undefined;
+    store.twist = (append, settle) => {
+      store.twist = null;
+      release = () => TwistedStore.prototype.append.call(store, append, settle);
+      return true;
+    };
+    engine.submit(runIdOf('a'), failure('s0', 1), owner.origin, null);
+    const done = { type: 'NoteDuplicateStarts', count: 1, refused: 0, last: true } as const;
+    engine.submit(runIdOf('a'), done, asked('bert'), null);
+    const cancelled = engine.cancel(runIdOf('a'), null, asked('ada'));
+    release();
+    await cancelled;
+    const actors = (await store.readStream(runStream(runIdOf('a')))).map(({ type, actor }) => `${type} ${actor}`);
+    expect(actors).toEqual([
+      'RunStarted null',
+      'StepEntered null',
+      'AttemptStarted null',
+      'AttemptFailed d',
+      'DuplicateStartsSeen bert',
+      'StepCancelled ada',
+      'RunCancelled ada',
+    ]);
+  });
+
   it('makes one run of 200 concurrent starts of one key, and answers all of them alike', async () => {
     const { store, begin } = await newEngine(new Recorder());
     const replies = await Promise.all(Array.from({ length: 200 }, () => begin('a')));

@@ -69,7 +69,7 @@ export class RunEngine extends Runs {
     this.appends = new LogAppends(store, clock, entropy, log, this.counts, { isWanted: isStillWanted, settled });
     this.patience = new Patience(clock, log, this.mailboxes, () => this.appends.sift());
     this.duplicates = new DuplicateStarts(clock, this.counts, {
-      write: (runId, command, done) => this.submit(runId, command, NOBODY, done),
+      write: (runId, command, done) => this.submit(runId, command, this.owner?.origin ?? NOBODY, done),
       isClosed: ({ run }) => run.archived !== null || run.revision + 1 >= options.limits.eventsMax,
     });
   }
@@ -182,7 +182,7 @@ export class RunEngine extends Runs {
       drain: (mailbox) => this.drain(mailbox),
       settled: (mailbox) => this.settled(mailbox),
       hold: (mailbox) => this.hold(mailbox),
-      submit: (runId, command, done) => this.submit(runId, command, NOBODY, done),
+      submit: (runId, command, done) => this.submit(runId, command, this.owner?.origin ?? NOBODY, done),
       forget: (mailbox) => this.forget(mailbox),
       dismiss: (mailbox, cause) => this.dismiss(mailbox, cause),
       drop: (mailbox, cause) => this.drop(mailbox, [], cause),
@@ -256,9 +256,8 @@ export class RunEngine extends Runs {
       answer(this.log, mailbox, batch);
       return this.release(mailbox);
     }
-    const origin = queue[0]?.origin ?? NOBODY;
     const commandId = this.entropy.hex(16);
-    const append = appendOf(mailbox, batch, { expected, at, commandId, origin, owner: this.owner });
+    const append = appendOf(mailbox, batch, { expected, at, commandId, owner: this.owner });
     this.underWay.begin();
     answeredNext(mailbox);
     mailbox.deciding = { mailbox, batch, append, sent: 0, unknown: 0 };

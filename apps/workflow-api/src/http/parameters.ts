@@ -64,7 +64,14 @@ export const MIN_POSITION: Readonly<Record<string, Parameter>> = {
     schema: { type: 'string' },
   },
 };
-export const TRACEPARENT: Readonly<Record<string, Parameter>> = {
+/** Of requests that append events. */
+export const ORIGIN: Readonly<Record<string, Parameter>> = {
+  'Stepwell-Actor': {
+    in: 'header',
+    description:
+      'Who asks, as the events will say (`actor`): 1 to 255 visible ASCII characters. Not checked by anybody.',
+    schema: { type: 'string', minLength: 1, maxLength: 255 },
+  },
   traceparent: {
     in: 'header',
     description: 'W3C trace context. A malformed one is passed over.',

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
-import { Runs, type LoadedRun, type Origin } from '#engine';
+import { Runs, type LoadedRun } from '#engine';
 import { EventStore, eventText, type RecordedEvent } from '#event-store';
 import type { Config } from '#runtime';
 import { RunLists } from '../../../modules/src/run-lists.js';
@@ -9,7 +9,7 @@ import type { Answer } from '../http/answer.js';
 import { rejectionProblem, unavailableProblem } from '../http/failures.js';
 import { readPrecondition } from '../http/preconditions.js';
 import { HttpProblem } from '../http/problems.js';
-import { parseTraceparent } from '../http/traceparent.js';
+import { originOf } from '../http/origin.js';
 import { pageAt } from './list-page.js';
 import type { RunView } from './payload-json.js';
 import { runTag, runText, stepText } from './run-json.js';
@@ -50,8 +50,7 @@ export class RunReader {
 
   async cancel(id: string, reason: string | null, headers: IncomingHttpHeaders): Promise<Answer> {
     const { run, plan } = await this.load(id);
-    const origin: Origin = { actor: null, traceparent: parseTraceparent(headers['traceparent']) };
-    const reply = await this.runs.cancel(runIdOf(run), reason, origin);
+    const reply = await this.runs.cancel(runIdOf(run), reason, originOf(headers));
     if (reply.status === 'rejected') throw new HttpProblem(rejectionProblem(reply.rejection, plan));
     if (reply.status === 'unavailable') throw new HttpProblem(unavailableProblem(reply.cause), { cause: reply.cause });
     return this.answerOf(reply.loaded);

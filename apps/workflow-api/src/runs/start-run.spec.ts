@@ -357,6 +357,14 @@ describe('POST /v1/runs', () => {
     expect(({} as any).a).toBeUndefined();
   });
 
+  it('says in the events who asked, as the caller says, and refuses what is no name', async () => {
+    const { json } = await start({ workflow: 'welcome' }, { 'stepwell-actor': 'ada@example.org' });
+    const events = (await (await fetch(`${api.url}/v1/runs/${json.id}/events`)).json()) as any;
+    expect(events.items[0].actor).toBe('ada@example.org');
+    for (const actor of ['ada lovelace', 'x'.repeat(256), 'ad\u00e4'])
+      expect(await start({}, { 'stepwell-actor': actor })).toMatchObject({ json: { code: 'validation-failed' } });
+  });
+
   it('names an unknown member and the one that was meant', async () => {
     const { json } = await start({ workflow: 'welcome', inputt: 1 });
     expect(json.errors).toEqual([{ pointer: '/inputt', detail: 'There is no such member. Did you mean "input"?' }]);

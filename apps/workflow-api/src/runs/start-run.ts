@@ -6,8 +6,8 @@ import { parseIdempotencyKey } from '../http/idempotency-key.js';
 import { parseJsonText, parseValue } from '../http/json-body.js';
 import { parsePreferWait } from '../http/prefer.js';
 import { HttpProblem } from '../http/problems.js';
+import { originOf } from '../http/origin.js';
 import { JSON_TYPES, parseMediaType } from '../http/request-body.js';
-import { parseTraceparent } from '../http/traceparent.js';
 import { requireWithin } from './payload-limit.js';
 import { startRunId, type StartKind } from './run-id.js';
 import { StartRequest } from './start-request.js';
@@ -46,7 +46,7 @@ export const parseStart = (headers: IncomingHttpHeaders, body: unknown, payloadM
   const parsedKey = parseIdempotencyKey(headers['idempotency-key'] as string | undefined);
   if ('problem' in parsedKey) throw new HttpProblem(parsedKey.problem);
   const waitSeconds = parsePreferWait(headers['prefer'] as string | undefined);
-  const origin = { actor: null, traceparent: parseTraceparent(headers['traceparent']) };
+  const origin = originOf(headers);
   const bytes = Buffer.isBuffer(body) ? body : NO_BYTES;
   return parseStartBody('start', parsedKey.key, bytes, payloadMaxBytes, waitSeconds, origin);
 };

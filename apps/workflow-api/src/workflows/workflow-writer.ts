@@ -9,7 +9,7 @@ import { DEFINITION_TYPES, parseMediaType } from '../http/request-body.js';
 import { textProblem } from '../http/json-body.js';
 import { entityTag, parsePrecondition } from '../http/preconditions.js';
 import { HttpProblem } from '../http/problems.js';
-import { parseTraceparent } from '../http/traceparent.js';
+import { originOf } from '../http/origin.js';
 import { noDraft, unknownWorkflow } from './catalogue-plans.js';
 import { parseDefinition, type ParsedDefinition } from './definition-document.js';
 import { invalidDefinition } from './definition-problem.js';
@@ -93,7 +93,7 @@ export class WorkflowWriter {
 /** Who asks, and what the request says to have seen. */
 const askedBy = (headers: IncomingHttpHeaders): Asked => ({
   precondition: parsePrecondition(headers),
-  origin: { actor: null, traceparent: parseTraceparent(headers['traceparent']) },
+  origin: originOf(headers),
 });
 
 const notAsSeen = (name: string, of: 'version' | 'draft', { stands }: NotAsSeen): HttpProblem => {

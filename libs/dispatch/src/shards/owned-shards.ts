@@ -1,5 +1,5 @@
 import type { Grant } from '#domain';
-import { LogFollower, type Committed, type RunEngine, type RunId } from '#engine';
+import { LogFollower, type Committed, type Origin, type RunEngine, type RunId } from '#engine';
 import {
   ALL_SHARDS,
   prefixesOf,
@@ -85,6 +85,11 @@ export class OwnedShards implements ShardHolder {
   private started = false;
   private stopped = false;
   private leaving = false;
+
+  /** Of what the owner of the shards decides. */
+  get origin(): Origin {
+    return { actor: this.parts.name, traceparent: null };
+  }
 
   constructor(
     private readonly parts: OwnedShardsParts,

@@ -69,6 +69,7 @@ export const start = (key: string, change: Partial<StartRun> = {}): StartRun => 
 
 /** Grants everything and performs nothing; keeps what it was told. */
 export class Recorder implements Owner {
+  readonly origin = { actor: 'd', traceparent: null };
   readonly commits: Committed[] = [];
   refunds = 0;
   constructor(readonly boot = 'b1') {}

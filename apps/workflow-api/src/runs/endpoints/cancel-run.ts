@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { RunShape } from '../../docs/run-schemas.js';
 import type { EndpointDescription } from '../../http/endpoint.js';
-import { TRACEPARENT } from '../../http/parameters.js';
+import { ORIGIN } from '../../http/parameters.js';
 import { HELD_RUN, runIdParameter } from './example-runs.js';
 
 /** The body of a cancel, which may be left out. */
@@ -19,7 +19,7 @@ export const CANCEL_RUN: EndpointDescription = {
   summary: 'Cancel a run',
   description:
     'Requests in flight are abandoned; they may have had their effect. Cancelling a cancelled run changes nothing.',
-  parameters: { id: runIdParameter({ held: HELD_RUN }), ...TRACEPARENT },
+  parameters: { id: runIdParameter({ held: HELD_RUN }), ...ORIGIN },
   body: {
     required: false,
     types: ['application/json'],

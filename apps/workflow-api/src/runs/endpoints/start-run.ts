@@ -1,7 +1,7 @@
 import { HELD_DEFINITION } from '../../docs/example-definitions.js';
 import { RunShape, StartedShape } from '../../docs/run-schemas.js';
 import type { EndpointDescription } from '../../http/endpoint.js';
-import { TRACEPARENT } from '../../http/parameters.js';
+import { ORIGIN } from '../../http/parameters.js';
 import { StartRequest } from '../start-request.js';
 import { EXAMPLE_KEYS } from './example-runs.js';
 
@@ -30,7 +30,7 @@ export const START_RUN: EndpointDescription = {
         '`wait=N` answers when the run has ended, after N seconds in any case. More than 60 are taken as 60: Preference-Applied says what was granted. Other preferences are passed over.',
       schema: { type: 'string' },
     },
-    ...TRACEPARENT,
+    ...ORIGIN,
   },
   body: {
     required: true,
