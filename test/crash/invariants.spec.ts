@@ -81,7 +81,10 @@ const evidence = () => {
   const wish: Wish = { ...newWish('k1', single, false), acknowledged: 2, replays: 1, cancel: 'too late' };
   wish.ids.add('r1');
   wish.bodies.add('{"id":"r1"}');
-  wish.finals.push({ ...run, revision: 7 });
+  // A repetition of the start was counted after the end.
+  Object.assign(run, { duplicateStarts: { count: 1, refused: 0 } });
+  const before = { duplicateStarts: { count: 0, refused: 0 } };
+  wish.finals.push({ ...run, ...before, revision: 7 });
   const quietStep = { ...step, attempts: [attempt(1, 'succeeded', 200)] };
   const quietRun = { ...run, id: 'r2', key: 'k2', steps: [quietStep] };
   const quiet: Wish = { ...newWish('k2', single, true), acknowledged: 1 };

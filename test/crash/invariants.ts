@@ -319,11 +319,14 @@ const viewsEqualTheFold = (evidence: Evidence): Verdict => {
   });
 };
 
-/** The members that both have with other values, as text. Duplicates counted after the end raise the revision alone. */
+/** What a repetition of a start changes, also after the end: it is counted, and the count is an event. */
+const COUNTED: ReadonlySet<string> = new Set(['revision', 'duplicateStarts']);
+
+/** The members that both have with other values, as text. */
 const memberDifferences = (left: RunShape, right: RunShape): readonly string[] => {
   const others = new Map<string, unknown>(Object.entries(right));
   return Object.entries(left).flatMap(([name, value]) => {
-    if (name === 'revision' || !others.has(name)) return [];
+    if (COUNTED.has(name) || !others.has(name)) return [];
     const [one, other] = [JSON.stringify(value), JSON.stringify(others.get(name))];
     return one === other ? [] : [`${name} (${one.slice(0, 80)} against ${other.slice(0, 80)})`];
   });
