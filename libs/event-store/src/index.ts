@@ -33,7 +33,7 @@ export {
   type FoldedEvent,
   type StoredEvent,
 } from './packed.js';
-export { eventText } from './event-text.js';
+export { eventText, shownData, shownEventText } from './event-text.js';
 export {
   ALL_SHARDS,
   CATALOGUE,

@@ -1,4 +1,4 @@
-import { runIdOf, type RecordedEvent } from '#event-store';
+import { runIdOf, shownData, type RecordedEvent } from '#event-store';
 import type { TopicMessage } from './publisher.js';
 
 /** In front of the event's type in the `type` of its CloudEvent. */
@@ -7,9 +7,9 @@ const CONTENT_TYPE = 'application/cloudevents+json; charset=UTF-8';
 
 /**
  * An event of a run as a CloudEvent 1.0 in structured mode; its key is the run's id, so that a run stays in one partition
- * and in order. `data` is what the log holds, also of types that this version does not know.
+ * and in order. `data` is what the log holds, also of types that this version does not know, but for credentials in headers.
  */
-export const runEventMessage = (event: RecordedEvent): TopicMessage => message(event, `"data":${event.data}`);
+export const runEventMessage = (event: RecordedEvent): TopicMessage => message(event, `"data":${shownData(event)}`);
 
 /** The same without its data, for a broker that does not take it: `dataref` says where it is, a header that it is not here. */
 export const withoutData = (event: RecordedEvent): TopicMessage => {

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { LoadedRun } from '#engine';
-import { eventText, unpack, type EventStore, type Position, type RecordedEvent } from '#event-store';
+import { shownEventText, unpack, type EventStore, type Position, type RecordedEvent } from '#event-store';
 import type { Clock } from '#runtime';
 import { readEvents, streamOf } from './run-reads.js';
 
@@ -103,7 +103,7 @@ class EventWriter {
   /** False when there is nobody to write to any more. */
   async write(event: RecordedEvent): Promise<boolean> {
     if (this.gone.aborted) return false;
-    if (this.#response.write(`id: ${event.revision}\ndata: ${eventText(event)}\n\n`)) return true;
+    if (this.#response.write(`id: ${event.revision}\ndata: ${shownEventText(event)}\n\n`)) return true;
     return this.#drained();
   }
 

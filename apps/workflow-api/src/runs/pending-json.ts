@@ -1,4 +1,4 @@
-import type { NodeId, Plan, PlanNode, ScopeId, StepKey } from '#domain';
+import { shownHeaders, type NodeId, type Plan, type PlanNode, type ScopeId, type StepKey } from '#domain';
 
 /** The nodes directly inside a container (`null`: the root), in the order in which a run would enter them. */
 export const planChildren = (plan: Plan, container: NodeId | null): readonly PlanNode[] => {
@@ -40,7 +40,7 @@ export const pendingText = (
   );
 };
 
-/** What goes out: method, address, and the headers that the definition gives, its content type among them. */
+/** What goes out: method, address, and the headers that the definition gives, its content type among them; no credential is shown. */
 export const requestText = (
   method: string,
   url: string,
@@ -48,6 +48,7 @@ export const requestText = (
   headers: Readonly<Record<string, string>>,
 ): string => {
   let text = '{"method":"' + method + '","url":' + url + ',"headers":{"content-type":' + JSON.stringify(contentType);
-  for (const name in headers) text += ',' + JSON.stringify(name) + ':' + JSON.stringify(headers[name]);
+  const shown = shownHeaders(headers);
+  for (const name in shown) text += ',' + JSON.stringify(name) + ':' + JSON.stringify(shown[name]);
   return text + '}}';
 };

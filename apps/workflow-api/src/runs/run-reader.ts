@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
 import { Runs, type LoadedRun } from '#engine';
-import { EventStore, eventText, type RecordedEvent } from '#event-store';
+import { EventStore, shownEventText, type RecordedEvent } from '#event-store';
 import type { Config } from '#runtime';
 import { RunLists } from '../../../modules/src/run-lists.js';
 import { CONFIG } from '../../../modules/src/tokens.js';
@@ -61,7 +61,7 @@ export class RunReader {
     const read = await readEvents(this.store, loaded, cursor, limit + 1);
     const events: readonly RecordedEvent[] = read.slice(0, limit);
     const next = read.length > limit ? JSON.stringify(String(read[limit]!.revision)) : 'null';
-    const text = `{"items":[${events.map(eventText).join(',')}],"nextCursor":${next}}`;
+    const text = `{"items":[${events.map(shownEventText).join(',')}],"nextCursor":${next}}`;
     return { text, position: loaded.position };
   }
 

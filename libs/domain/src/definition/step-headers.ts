@@ -31,6 +31,13 @@ const CREDENTIAL_KEPT =
 export const isCredentialHeader = (name: string): boolean =>
   /^(?:authorization|proxy-authorization|cookie|x-api-key)$|-(?:token|secret|key)$/.test(name);
 
+/** What stands in the place of a credential. */
+const MASKED = '[masked]';
+
+/** Headers as they are shown outside: no value that is most likely a secret. */
+export const shownHeaders = (given: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(given).map(([name, value]) => [name, isCredentialHeader(name) ? MASKED : value]));
+
 const HEADER_NAME_PATTERN = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$";
 const HEADER_VALUE_PATTERN = '^(?:[\\u0021-\\u007e](?:[\\t\\u0020-\\u007e]*[\\u0021-\\u007e])?)?$';
 const HEADER_NAME = new RegExp(HEADER_NAME_PATTERN);
