@@ -20,6 +20,9 @@ import {
 import { ProcessReport, type PartReport } from '../../modules/src/process-report.js';
 import { RunLists } from '../../modules/src/run-lists.js';
 import { CONFIG, PROCESS, TRACER } from '../../modules/src/tokens.js';
+import { problemsOf } from '../src/docs/openapi-document.js';
+import type { EndpointDescription } from '../src/http/endpoint.js';
+import type { ProblemCode } from '../src/http/problems.js';
 import { createApiAdapter, WorkflowApiModule } from '../src/workflow-api.module.js';
 
 const step = (name: string) => ({ type: 'step', name, url: `/steps/${name}`, headers: { 'x-team': 'growth' } });
@@ -106,6 +109,8 @@ export type TestApiParts = {
   readonly tracer?: Tracer;
   readonly report?: PartReport;
   readonly providers?: readonly Provider[];
+  /** It answers with what no document can know, such as what a guard of the test says. */
+  readonly unplanned?: boolean;
 };
 
 const NO_LISTS: RunLists = {
@@ -154,6 +159,7 @@ export const startTestApi = async (change: TestApiParts = {}, given?: MemoryEven
     ],
   };
   const adapter = createApiAdapter(config);
+  const undocumented = change.unplanned === true ? [] : watchAnswers(adapter);
   const root = { module: TestApp, imports: [parts, WorkflowApiModule], providers: [...(change.providers ?? [])] };
   const app = await NestFactory.create<NestFastifyApplication>(root, adapter, { bodyParser: false, logger: false });
   await app.listen(0, '127.0.0.1');
@@ -163,6 +169,7 @@ export const startTestApi = async (change: TestApiParts = {}, given?: MemoryEven
     await engine.stop();
     await catalogue.stop();
     if (given === undefined) await store.stop();
+    if (undocumented.length > 0) throw new Error(`the document does not tell of ${undocumented.join(', ')}`);
   };
   return { app, adapter, url, owner, catalogue, store, engine, stop };
 };
@@ -173,3 +180,22 @@ const describeNode = (config: Config): NodeInfo =>
     versions: () => ({ eventStoreServer: null, viewsSchema: null }),
     state: () => ({ shards: { owned: 0, acting: 0, of: 64 } }),
   });
+
+/** Gathers what is answered at an endpoint without being in its description: route, status and code. */
+const watchAnswers = (adapter: ReturnType<typeof createApiAdapter>): readonly string[] => {
+  const undocumented: string[] = [];
+  adapter.getInstance().addHook('onSend', ({ method, routeOptions }, { statusCode: status }, payload, done) => {
+    const { endpoint } = routeOptions.config as { readonly endpoint?: EndpointDescription };
+    if (endpoint !== undefined && !isDocumented(endpoint, status, payload))
+      undocumented.push(`${method} ${endpoint.path} ${status} ${String(payload).slice(0, 200)}`);
+    done();
+  });
+  return undocumented;
+};
+
+const isDocumented = (endpoint: EndpointDescription, status: number, payload: unknown): boolean => {
+  if (status < 400) return status in endpoint.answers;
+  if (typeof payload !== 'string' || payload === '') return true; // of HEAD
+  const { code } = JSON.parse(payload) as { readonly code: ProblemCode };
+  return problemsOf(endpoint).includes(code);
+};

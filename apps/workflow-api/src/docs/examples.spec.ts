@@ -17,6 +17,23 @@ beforeAll(async () => {
 });
 afterAll(() => api.stop());
 
+describe('the schema of a start', () => {
+  it.each([
+    [{ workflow: 'welcome' }, true],
+    [{ definition: { root: { type: 'succeed' } } }, true],
+    [{}, false],
+    [{ workflow: 'welcome', definition: { root: { type: 'succeed' } } }, false],
+  ])('takes %j: %s', (body, isTaken) => {
+    expect(ajv.compile({ $ref: 'openapi#/components/schemas/StartRequest' })(body)).toBe(isTaken);
+  });
+
+  it('has words for every member', () => {
+    const { properties } = document.components.schemas['StartRequest'] as any;
+    const wordless = Object.entries<any>(properties).filter(([, { description }]) => description === undefined);
+    expect(wordless).toEqual([]);
+  });
+});
+
 /** The order of the document, but what ends things comes last. */
 const LAST = ['discardDraft', 'cancelRun', 'archiveWorkflow'];
 
@@ -61,7 +78,7 @@ const expectPromised = async ({ path, method, operation, name, type }: any): Pro
     const value = parameter.examples?.[name]?.value;
     if (value === undefined) continue;
     if (parameter.in === 'path') url = url.replace(`{${parameter.name}}`, encodeURIComponent(value));
-    if (parameter.in === 'query') query.append(parameter.name, String(value));
+    if (parameter.in === 'query') for (const each of [value].flat()) query.append(parameter.name, String(each));
     if (parameter.in === 'header') headers[parameter.name] = String(value);
   }
   const example = type === null ? undefined : operation.requestBody.content[type].examples[name]?.value;

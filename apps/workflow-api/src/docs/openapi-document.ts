@@ -10,6 +10,7 @@ import {
   type AnswerDescription,
   type Body,
   type EndpointDescription,
+  type HeaderName,
   type Parameter,
 } from '../http/endpoint.js';
 import { ProblemShape } from './service-schemas.js';
@@ -99,7 +100,7 @@ type ScannedParameter = {
 };
 
 const documented = (endpoint: EndpointDescription, scanned: readonly ScannedParameter[]): JsonObject => {
-  const { id, tag, summary, description, parameters = {}, body, answers, problems } = endpoint;
+  const { id, tag, summary, description, parameters = {}, body, answers } = endpoint;
   const known = scanned.filter((parameter) => parameter.in === 'path' || parameter.in === 'query');
   const headers = Object.entries(parameters).filter(([, parameter]) => parameter.in === 'header');
   return {
@@ -116,7 +117,7 @@ const documented = (endpoint: EndpointDescription, scanned: readonly ScannedPara
     ...(body === undefined ? undefined : { requestBody: requestBody(body) }),
     responses: {
       ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, response(answer)])),
-      ...problemResponses(problems),
+      ...problemResponses(problemsOf(endpoint)),
     },
   };
 };
@@ -154,13 +155,7 @@ const requestBody = ({ required, types, schema, examples, asText = {} }: Body): 
 
 const response = ({ description, schema, headers = [], otherTypes = {} }: AnswerDescription): JsonObject => ({
   description,
-  ...(headers.length === 0
-    ? undefined
-    : {
-        headers: Object.fromEntries(
-          headers.map((name) => [name, { description: HEADERS[name], schema: { type: 'string' } }]),
-        ),
-      }),
+  ...headerObjects(headers),
   ...(schema === undefined && Object.keys(otherTypes).length === 0
     ? undefined
     : {
@@ -177,15 +172,49 @@ const response = ({ description, schema, headers = [], otherTypes = {} }: Answer
 });
 
 /** Any request may be wrong in its parameters or body. */
-const ALWAYS: readonly ProblemCode[] = ['validation-failed'];
+const ALWAYS: readonly ProblemCode[] = ['validation-failed', 'internal-error'];
+
+/** Any body may be no JSON, or not the JSON that is taken, or too large; one that may be YAML may be no YAML. */
+const problemsOfBody = ({ types }: Body): readonly ProblemCode[] => [
+  'malformed-json',
+  ...(types.some((type) => type.endsWith('yaml')) ? (['malformed-yaml'] as const) : []),
+  ...(['duplicate-key', 'forbidden-key', 'number-out-of-range', 'invalid-string', 'invalid-encoding'] as const),
+  ...(['too-deep', 'too-many-keys', 'payload-too-large', 'unsupported-media-type', 'request-timeout'] as const),
+];
+
+/** All that an endpoint may refuse with. What has an entity tag may be read on condition. */
+export const problemsOf = ({ method, body, answers, problems }: EndpointDescription): readonly ProblemCode[] => {
+  const isTagged = method === 'get' && answers[200]?.headers?.includes('ETag') === true;
+  return [
+    ...new Set([
+      ...ALWAYS,
+      ...(body === undefined ? [] : problemsOfBody(body)),
+      ...(isTagged ? (['precondition-failed'] as const) : []),
+      ...problems,
+    ]),
+  ];
+};
+
+/** Headers of the answers of some status. */
+const PROBLEM_HEADERS: Readonly<Record<number, readonly HeaderName[]>> = { 412: ['ETag'], 503: ['Retry-After'] };
+
+const headerObjects = (names: readonly HeaderName[]): JsonObject =>
+  names.length === 0
+    ? {}
+    : {
+        headers: Object.fromEntries(
+          names.map((name) => [name, { description: HEADERS[name], schema: { type: 'string' } }]),
+        ),
+      };
 
 const problemResponses = (codes: readonly ProblemCode[]): JsonObject => {
-  const byStatus = Map.groupBy([...ALWAYS, ...codes], (code) => PROBLEMS[code][0]);
+  const byStatus = Map.groupBy(codes, (code) => PROBLEMS[code][0]);
   return Object.fromEntries(
     [...byStatus].map(([status, each]) => [
       String(status),
       {
         description: each.map((code) => `\`${code}\``).join(', '),
+        ...headerObjects(PROBLEM_HEADERS[status] ?? []),
         content: { 'application/problem+json': { schema: ref(ProblemShape) } },
       },
     ]),

@@ -53,7 +53,7 @@ export type Parameter = {
   readonly required?: boolean;
   readonly description?: string;
   readonly schema?: object;
-  readonly examples?: Readonly<Record<ExampleName, string | number>>;
+  readonly examples?: Readonly<Record<ExampleName, string | number | readonly string[]>>;
 };
 
 export type AnswerDescription = {
@@ -70,6 +70,7 @@ export const HEADERS = {
   Location: 'Where it is.',
   'Idempotent-Replayed': '`true` when the key was known: nothing was started by this request.',
   'Preference-Applied': 'The wait that was granted.',
+  'Retry-After': 'Seconds after which to ask again.',
   ETag: 'Of what is shown, in quotes: it changes when that does.',
 } as const;
 export type HeaderName = keyof typeof HEADERS;

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { DEFINITION_LIMITS } from '../workflows/definition-fault.js';
 import { HttpProblem, type Problem } from './problems.js';
 import { validationProblem } from './validation.js';
+import { wordsOf } from './validation-words.js';
 
 type ParsedJson = Extract<StrictJson, { status: 'parsed' }>;
 
@@ -36,16 +37,19 @@ const parseWithDefinition = (body: Uint8Array): ParsedJson | null => {
 const isWithin = (limits: JsonLimits, value: unknown): boolean =>
   parseStrictJson(JSON.stringify(value), limits).status === 'parsed';
 
+/** The library's own words say `expected record, received array`. */
+const WORDS = { error: wordsOf };
+
 /** What a schema makes of a value of a body. Throws the problem to answer. */
 export const parseValue = <Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> => {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, WORDS);
   if (!parsed.success) throw new HttpProblem(validationProblem(parsed.error, schema, 'body'));
   return parsed.data;
 };
 
 /** Query parameters, each of them known, none given twice unless its schema takes a list. Throws the problem to answer. */
 export const parseQuery = <Schema extends z.ZodType>(schema: Schema, query: unknown): z.output<Schema> => {
-  const parsed = schema.safeParse({ ...(query as object) });
+  const parsed = schema.safeParse({ ...(query as object) }, WORDS);
   if (!parsed.success) throw new HttpProblem(validationProblem(parsed.error, schema, 'query'));
   return parsed.data;
 };

@@ -58,7 +58,7 @@ const requests = (): { readonly route: string; readonly url: string; readonly in
 
 describe('the one pipeline of all routes', () => {
   it('refuses every request by a guard of the app, starts among them', async () => {
-    api = await startTestApi({ providers: [guardThat(() => false)] });
+    api = await startTestApi({ unplanned: true, providers: [guardThat(() => false)] });
     expect(requests().map(({ route }) => route)).toEqual(
       expect.arrayContaining(['POST /v1/runs', 'GET /livez', 'GET /docs/*', 'DELETE /v1/workflows/:name']),
     );
@@ -115,7 +115,7 @@ describe('the one pipeline of all routes', () => {
     const refuse = () => {
       throw new HttpException('Said by a guard.', status);
     };
-    api = await startTestApi({ providers: [guardThat(refuse)] });
+    api = await startTestApi({ unplanned: true, providers: [guardThat(refuse)] });
     const headers = { 'content-type': 'application/json', 'idempotency-key': 'k' };
     const answer = await fetch(`${api.url}/v1/runs`, { method: 'POST', headers, body: '{"workflow":"welcome"}' });
     expect([answer.status, answer.headers.get('content-type')]).toEqual([status, PROBLEM_TYPE]);
@@ -127,7 +127,7 @@ describe('the one pipeline of all routes', () => {
     const refuse = () => {
       throw new ForbiddenException('Not from here.');
     };
-    api = await startTestApi({ providers: [guardThat(refuse)] });
+    api = await startTestApi({ unplanned: true, providers: [guardThat(refuse)] });
     expect(await (await fetch(`${api.url}/v1/node`)).json()).toMatchObject({
       code: 'forbidden',
       detail: 'Not from here.',

@@ -96,7 +96,7 @@ describe('GET /v1/steps', () => {
   it.each([
     ['targt=http://app', 'targt', 'There is no such parameter. Did you mean "target"?'],
     ['target=http://app/steps', 'target', 'Must be an origin, such as http://app:4000, without a path.'],
-    ['status=running&status=done', 'status', expect.stringContaining('expected one of "scheduled"|')],
+    ['status=running&status=done', 'status', expect.stringContaining('ust be "scheduled", ')],
   ])('says once what is wrong with ?%s, by the name of the parameter', async (query, pointer, detail) => {
     expect((await list(`?${query}`)).json.errors).toEqual([{ pointer, detail }]);
   });

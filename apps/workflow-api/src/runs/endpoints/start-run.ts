@@ -51,12 +51,12 @@ export const START_RUN: EndpointDescription = {
     200: {
       description: 'With `Prefer: wait`: the run, which has ended, as `GET /v1/runs/{id}` shows it.',
       schema: RunShape,
-      headers: ['Location', 'Preference-Applied', ...POSITION],
+      headers: ['Location', 'Idempotent-Replayed', 'Preference-Applied', ...POSITION],
     },
     202: {
       description: 'With `Prefer: wait`: the run so far.',
       schema: RunShape,
-      headers: ['Location', 'Preference-Applied', ...POSITION],
+      headers: ['Location', 'Idempotent-Replayed', 'Preference-Applied', ...POSITION],
     },
   },
   problems: [

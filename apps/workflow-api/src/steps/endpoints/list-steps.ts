@@ -49,7 +49,7 @@ export const LIST_STEPS: EndpointDescription = {
     'From a view that follows the log within a moment; what waits, runs or has failed, by target and workflow, is one search. Completed steps are looked up in the runs that may have them, a bounded number for a page: a page may then hold fewer steps than `limit`, or none, and still have a `nextCursor`. Without `status` steps of every status are listed, completed ones too.',
   parameters: {
     ...MIN_POSITION,
-    status: { examples: { troubled: 'waiting-retry' } },
+    status: { examples: { troubled: ['waiting-retry'] } },
     workflow: { examples: { welcome: 'welcome' } },
     target: { schema: { type: 'string', format: 'uri' }, examples: { troubled: 'http://127.0.0.1:4000' } },
     limit: { ...LIMIT, examples: { welcome: 10 } },
