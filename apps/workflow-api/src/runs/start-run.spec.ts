@@ -362,7 +362,7 @@ describe('POST /v1/runs', () => {
     const events = (await (await fetch(`${api.url}/v1/runs/${json.id}/events`)).json()) as any;
     expect(events.items[0].actor).toBe('ada@example.org');
     for (const actor of ['ada lovelace', 'x'.repeat(256), 'ad\u00e4'])
-      expect(await start({}, { 'stepwell-actor': actor })).toMatchObject({ json: { code: 'validation-failed' } });
+      expect((await start({}, { 'stepwell-actor': actor })).json.errors[0].pointer).toBe('Stepwell-Actor');
   });
 
   it('names an unknown member and the one that was meant', async () => {
