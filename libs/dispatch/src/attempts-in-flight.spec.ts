@@ -152,6 +152,29 @@ describe('an attempt that ends while it waits for a connection', () => {
     expectUnsent(run, 'all.waits');
   });
 
+  it('leaves its slot to who stands in line, though its connection comes before the append that ends it', async () => {
+    const { app, url } = await application((made) => made.on('/', (_request, response) => json(response, 200, {})));
+    const store = new MemoryEventStore();
+    const append = store.append.bind(store);
+    const held: (() => void)[] = [];
+    let holds = false;
+    store.append = (given, settle) => {
+      if (holds) held.push(() => append(given, settle));
+      else append(given, settle);
+    };
+    const made = await world(stepPlan(`${url}/`), { store, options: { attemptsPerOriginMax: 1 } });
+    await Promise.all(['a', 'b', 'c'].map((key) => made.startRun(key)));
+    // The first has its slot and looks for a connection, the others stand in line.
+    holds = true;
+    const cancelled = made.engine.cancel(runIdOf('a'), null, NOBODY);
+    await soon('the end of the first', () => made.dispatcher.load.inFlight === 0 || held.length > 1);
+    holds = false;
+    for (const commit of held) commit();
+    expect(await cancelled).toMatchObject({ status: 'cancelled' });
+    for (const key of ['b', 'c']) expect((await made.ended(key))?.run.status).toBe('completed');
+    expect(app.requests).toHaveLength(2);
+  });
+
   it('is not sent when its connection comes while the append that ends it is on its way', async () => {
     let commit: (() => void) | null = null;
     const store = new MemoryEventStore();

@@ -190,6 +190,8 @@ export class AttemptsInFlight {
     this.over(flight, failureClass, 'Stepwell.Interrupted');
     flight.span?.end({ 'stepwell.outcome': failureClass }, 'Stepwell.Interrupted');
     this.events.ended(flight, { type: 'InterruptAttempt', step, attempt, class: failureClass });
+    // Not only at a stop: what was withheld leaves its slot to whoever stands in line.
+    this.events.freed(flight.claim.gates);
   }
 
   /** Nobody records what comes of it. `counted` false: whoever owns the run now says what it came to. */

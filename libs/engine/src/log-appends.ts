@@ -50,7 +50,7 @@ export class LogAppends<Sent extends Sending> {
   readonly trouble: LogTrouble;
 
   constructor(
-    private readonly store: EventStore,
+    private readonly store: Pick<EventStore, 'append'>,
     private readonly clock: Clock,
     private readonly entropy: Entropy,
     log: Log,

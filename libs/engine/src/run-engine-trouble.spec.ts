@@ -41,6 +41,24 @@ describe('RunEngine in trouble', () => {
     expect((await typesOf(store, 'a')).at(-1)).toBe('RunCancelled');
   });
 
+  it('decides what came while a run was read, though who had it read is gone by then', async () => {
+    const store = new TwistedStore();
+    const first = await newEngine(new Recorder(), store);
+    await first.begin('a');
+    let go = (): void => undefined;
+    const readPages = store.readPages.bind(store);
+    store.readPages = async function* (...args) {
+      await new Promise<void>((resolve) => (go = resolve));
+      yield* readPages(...args);
+    };
+    const { engine } = await newEngine(new Recorder(), store);
+    const reader = engine.load(runIdOf('a'), 1);
+    const done = new Promise((resolve) => engine.submit(runIdOf('a'), failure('s0', 1), NOBODY, resolve));
+    await expect(reader).rejects.toMatchObject({ code: 'log-silent' });
+    go();
+    expect(await done).toMatchObject({ status: 'accepted' });
+  });
+
   it('answers readers of a run on a shared log that always has something to append', async () => {
     const store = new TwistedStore();
     const owner = new Recorder();

@@ -30,9 +30,11 @@ class SharedStore extends TwistedStore {
   lossy = false;
   /** Ends the subscription at the next message. */
   breaks = 0;
+  failing = false;
 
   override async *readPages(...[stream, options]: Parameters<TwistedStore['readPages']>) {
     this.reads.push(options?.from);
+    if (this.failing) throw Object.assign(new Error('no answer'), { retryable: true });
     const pages: (readonly RecordedEvent[])[] = [];
     for await (const page of super.readPages(stream, options)) pages.push(page);
     if (this.hold) await new Promise<void>((resolve) => this.heldReads.push(resolve));
@@ -214,6 +216,21 @@ describe('waiting for an end that comes from elsewhere', () => {
     store.lossy = true;
     await b.cancel('x');
     expect(await waited).toBe('cancelled');
+  });
+
+  it('outlives a read that fails, of somebody else as of the end itself', async () => {
+    const store = new SharedStore();
+    const [a, owner] = [processOn(store), processOn(store, new Recorder())];
+    await a.begin('x');
+    const ended = a.ended('x');
+    await until(() => store.open === 1);
+    await turns();
+    store.failing = true;
+    await expect(a.status('x')).rejects.toThrow('no answer');
+    await owner.cancel('x');
+    await turns();
+    store.failing = false;
+    expect(await ended).toBe('cancelled');
   });
 
   it('follows the log only while somebody waits, and a little longer', async () => {
