@@ -42,6 +42,11 @@ export class EndWatch {
     this.waiting += 1;
     this.cancelClose?.();
     this.cancelClose = null;
+    return this.opened();
+  }
+
+  /** The same for who has entered, and is to hear again whether the log is followed. */
+  opened(): Promise<Position> {
     this.opening ??= this.open();
     return this.opening;
   }

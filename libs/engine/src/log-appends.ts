@@ -73,10 +73,11 @@ export class LogAppends<Sent extends Sending> {
 
   /** Lets go of what nobody wants any more. */
   sift(): void {
-    if (this.waiting.length === 0) return;
-    const unwanted = this.waiting.filter((sending) => !this.senders.isWanted(sending));
-    if (unwanted.length === 0) return;
-    this.waiting = this.waiting.filter((sending) => this.senders.isWanted(sending));
+    const kept: Sent[] = [];
+    const unwanted: Sent[] = [];
+    // Each is asked once: by the next look at the clock another may not be wanted any more, and would be in neither list.
+    for (const sending of this.waiting) (this.senders.isWanted(sending) ? kept : unwanted).push(sending);
+    this.waiting = kept;
     for (const sending of unwanted) this.senders.settled(sending, NOT_WANTED);
   }
 
@@ -124,10 +125,16 @@ export class LogAppends<Sent extends Sending> {
 
   private heard(sending: Sent, outcome: AppendOutcome): void {
     if (sending === this.probe) this.probe = null;
-    if (outcome.status !== 'unknown') {
+    if (outcome.status === 'unknown') this.leftUnknown(sending, outcome);
+    else {
       this.goOn();
-      return this.senders.settled(sending, outcome);
+      this.senders.settled(sending, outcome);
     }
+    // Whatever became of this one, a probe perhaps: others may wait.
+    this.awaitProbe();
+  }
+
+  private leftUnknown(sending: Sent, outcome: Extract<AppendOutcome, { status: 'unknown' }>): void {
     // What the store will never take is not asked for again.
     if (outcome.cause instanceof AppendRefused) return this.senders.settled(sending, outcome);
     this.trouble.unknown(sending.unknown === 0, outcome.cause);
@@ -137,7 +144,6 @@ export class LogAppends<Sent extends Sending> {
     this.suspect = sending;
     if (this.isDown) this.waiting.push(sending);
     else this.repeatAlone(sending);
-    this.awaitProbe();
   }
 
   /** The store has given an outcome: it is up. */
@@ -149,7 +155,6 @@ export class LogAppends<Sent extends Sending> {
     this.cancelProbe?.();
     this.cancelProbe = null;
     for (let follow = 0; follow < FOLLOW; follow++) this.sendNext();
-    this.awaitProbe();
   }
 
   private repeatAlone(sending: Sent): void {
@@ -163,7 +168,7 @@ export class LogAppends<Sent extends Sending> {
 
   /** While anything waits, one is sent after a pause: each time another, so that one that never gets an answer keeps no other waiting. */
   private awaitProbe(): void {
-    if (this.waiting.length === 0 || this.cancelProbe !== null || this.probe !== null) return;
+    if (this.stopping || this.waiting.length === 0 || this.cancelProbe !== null || this.probe !== null) return;
     this.cancelProbe = this.clock.after(this.pauseMs(this.probed++), () => {
       this.cancelProbe = null;
       this.probe = this.sendNext();

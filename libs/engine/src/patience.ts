@@ -4,6 +4,8 @@ import { callBack, type Reader } from './readers.js';
 
 /** Who asks something of a run is told after so long that the log does not answer. What was asked for goes on behind it. */
 export const ANSWER_WITHIN_MS = 5_000;
+/** A stop waits so long for what is on its way into the log. */
+export const STOP_WITHIN_MS = 5_000;
 const LOOK_EVERY_MS = 250;
 
 /** The log has not answered in time. */

@@ -6,6 +6,7 @@ import { appendOf } from './decision-append.js';
 import { answer, commandsOf, decideBatch, putBack, refundAttempts, refuseBatch } from './decision-batch.js';
 import type { DecisionBatch } from './decision-batch.js';
 import { DuplicateStarts } from './duplicate-starts.js';
+import { EndWaiters } from './end-waiters.js';
 import { EngineCounts } from './engine-counts.js';
 import { IdleRuns } from './idle-runs.js';
 import { loadRun, type PlanSource } from './load-run.js';
@@ -15,14 +16,12 @@ import { isPassing } from './log-trouble.js';
 import { DISOWNED, hasWork, inheritAttempts, leftIn, loadedOf, newMailbox, refuseAll } from './mailbox.js';
 import { startReplyOf, STOPPED, type CommandResult, type Deciding, type Mailbox, type Queued } from './mailbox.js';
 import type { Owner } from './owner.js';
-import { ANSWER_WITHIN_MS, isOver, isWanted, Patience } from './patience.js';
-import { answeredNext, answerReaders, callBack, wakeIdle, whenIdle } from './readers.js';
+import { ANSWER_WITHIN_MS, isOver, isWanted, Patience, STOP_WITHIN_MS } from './patience.js';
+import { answeredNext, answerReaders, wakeIdle, whenIdle } from './readers.js';
 import { NOBODY, Runs, type CancelReply, type LoadedRun, type Origin, type RunId, type StartReply } from './runs.js';
 import { SharedLog, type Inside } from './several-writers.js';
 import { UnderWay } from './under-way.js';
 import { waitsOf } from './waits.js';
-
-const STOP_WITHIN_MS = 5_000;
 
 export type EngineOptions = {
   readonly limits: RunLimits;
@@ -48,6 +47,7 @@ export class RunEngine extends Runs {
   readonly shared: SharedLog | null;
   private owner: Owner | null = null;
   private readonly underWay = new UnderWay();
+  private readonly waiters: EndWaiters;
   /** A stop has left work behind: no run is gone on with. */
   private abandoned = false;
   private stopping: Promise<void> | null = null;
@@ -68,6 +68,10 @@ export class RunEngine extends Runs {
     const settled = (deciding: Deciding, outcome: AppendOutcome): void => this.appended(deciding, outcome);
     this.appends = new LogAppends(store, clock, entropy, log, this.counts, { isWanted: isStillWanted, settled });
     this.patience = new Patience(clock, log, this.mailboxes, () => this.appends.sift());
+    this.waiters = new EndWaiters(clock, log, {
+      look: (runId) => this.lookAtEnd(this.mailboxOf(runId)),
+      left: (count) => this.shared?.waitNoMore(count),
+    });
     this.duplicates = new DuplicateStarts(clock, this.counts, {
       write: (runId, command, done) => this.submit(runId, command, this.owner?.origin ?? NOBODY, done),
       isClosed: ({ run }) => run.archived !== null || run.revision + 1 >= options.limits.eventsMax,
@@ -92,9 +96,7 @@ export class RunEngine extends Runs {
       plan,
       origin,
       answerByMs: this.patience.begin(ANSWER_WITHIN_MS),
-      done: (result) => {
-        settle(this.duplicates.answered(runId, startReplyOf(result)));
-      },
+      done: (result) => settle(this.duplicates.answered(runId, startReplyOf(result))),
     });
   }
 
@@ -125,23 +127,29 @@ export class RunEngine extends Runs {
         this.hold(mailbox);
         return loadedOf(mailbox);
       }
-      if (!mailbox.busy) void this.read(mailbox);
+      // Who waits may be told before it ends that it takes too long, and what came meanwhile is to be gone on with all the same.
+      if (!mailbox.busy) void this.read(mailbox).then(() => setImmediate(() => this.settled(mailbox)));
       const fault = await whenIdle(mailbox, answerByMs);
       if (fault !== null) throw fault;
     }
   }
 
   whenEnded(runId: RunId, call: (loaded: LoadedRun | null) => void): () => void {
-    const mailbox = this.mailboxOf(runId);
-    mailbox.ended.add(call);
-    if (this.shared !== null) this.shared.awaitEnd(mailbox);
+    const asked = this.mailboxOf(runId);
+    asked.ended.add(call);
+    if (this.shared !== null) this.shared.awaitEnd(asked);
+    else this.lookAtEnd(asked);
+    return () => {
+      // Not always where it was asked: what cannot be read is forgotten, but for who waits.
+      const mailbox = this.mailboxes.get(runId);
+      if (mailbox !== undefined && this.waiters.takeBack(mailbox, call) && !mailbox.busy) this.settled(mailbox);
+    };
+  }
+
+  private lookAtEnd(mailbox: Mailbox): void {
+    if (this.shared !== null) this.shared.awaitEndAgain(mailbox);
     else if (!mailbox.busy && mailbox.loaded) this.settled(mailbox);
     else if (!mailbox.busy) void this.read(mailbox).then(() => this.settled(mailbox));
-    return () => {
-      if (!mailbox.ended.delete(call)) return;
-      this.shared?.waitNoMore(1);
-      if (!mailbox.busy) this.settled(mailbox);
-    };
   }
 
   /** Whether work on the run is under way here. */
@@ -162,6 +170,7 @@ export class RunEngine extends Runs {
 
   private async settleAll(withinMs: number): Promise<void> {
     this.company.stop();
+    this.waiters.stop();
     this.appends.stop();
     const settled = this.duplicates.stop().then(() => this.underWay.none());
     const isLate = await isOver(this.clock, withinMs, settled);
@@ -342,9 +351,10 @@ export class RunEngine extends Runs {
     this.giveUp(mailbox, commands, cause);
   }
 
-  /** Tells everyone that it failed and forgets the run: the next to ask has it read again. */
+  /** Tells everyone that it failed and forgets the run: the next to ask has it read again. Who waits for its end waits on. */
   private giveUp(mailbox: Mailbox, commands: readonly Queued[], cause: unknown): void {
     this.forget(mailbox);
+    if (isPassing(cause) && mailbox.ended.size > 0) this.waiters.move(mailbox, this.mailboxOf(mailbox.runId));
     mailbox.state = null;
     mailbox.busy = false;
     mailbox.queue.unshift(...commands);
@@ -355,23 +365,13 @@ export class RunEngine extends Runs {
     refuseAll(this.log, mailbox.runId, mailbox.queue.splice(0), cause);
     answeredNext(mailbox);
     answerReaders(mailbox, cause);
-    this.tellEnded(mailbox);
+    this.waiters.tell(mailbox);
     wakeIdle(mailbox, cause);
   }
 
   private forget(mailbox: Mailbox): void {
     this.idleRuns.remove(mailbox);
     if (this.mailboxes.get(mailbox.runId) === mailbox) this.mailboxes.delete(mailbox.runId);
-  }
-
-  /** None of them is there any more when they are called: each may take itself back, and thousands may wait. */
-  private tellEnded(mailbox: Mailbox): void {
-    if (mailbox.ended.size === 0) return;
-    const loaded = mailbox.state !== null && isEnded(mailbox.state) ? loadedOf(mailbox) : null;
-    const waiting = [...mailbox.ended];
-    mailbox.ended.clear();
-    this.shared?.waitNoMore(waiting.length);
-    for (const call of waiting) callBack(this.log, mailbox.runId, call, loaded);
   }
 
   /** Not busy any more: goes on with what came in meanwhile, tells who waits for the end, or lets go of the run. */
@@ -388,7 +388,7 @@ export class RunEngine extends Runs {
     if (this.shared !== null && (mailbox.asked !== null || mailbox.metRevision > (state?.revision ?? -1)))
       return void this.shared.refresh(mailbox);
     if (state === null || isEnded(state)) {
-      this.tellEnded(mailbox);
+      this.waiters.tell(mailbox);
       return this.forget(mailbox);
     }
     // Without an owner nobody here hears of the attempts in flight.

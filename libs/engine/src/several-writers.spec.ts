@@ -224,6 +224,7 @@ describe('waiting for an end that comes from elsewhere', () => {
     await a.begin('x');
     const ended = a.ended('x');
     await until(() => store.open === 1);
+    await owner.submit({ type: 'WakeUp' });
     await turns();
     store.failing = true;
     await expect(a.status('x')).rejects.toThrow('no answer');

@@ -135,7 +135,16 @@ export class SharedLog {
       if (!mailbox.busy) this.inside.settled(mailbox);
       return;
     }
-    entered.then(
+    this.askOnce(entered, mailbox);
+  }
+
+  /** Of a run that could not be read, or no log followed for it: those who wait are counted already. */
+  awaitEndAgain(mailbox: Mailbox): void {
+    if (mailbox.ended.size > 0) this.askOnce(this.ends.opened(), mailbox);
+  }
+
+  private askOnce(followed: Promise<unknown>, mailbox: Mailbox): void {
+    followed.then(
       () => this.ask(mailbox, () => undefined),
       (cause: unknown) => this.inside.drop(mailbox, cause),
     );
