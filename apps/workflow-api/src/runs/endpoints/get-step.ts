@@ -11,7 +11,7 @@ export const GET_STEP: EndpointDescription = {
   summary: 'Read one step',
   parameters: {
     id: runIdParameter(),
-    key: { description: 'The key of the step.', examples: { welcome: 'create-user' } },
+    key: { description: 'The key of the step.', examples: { held: 'unheard', welcome: 'create-user' } },
   },
   answers: {
     200: {

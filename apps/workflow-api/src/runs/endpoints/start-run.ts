@@ -37,8 +37,9 @@ export const START_RUN: EndpointDescription = {
     types: ['application/json'],
     schema: StartRequest,
     examples: {
-      welcome: { workflow: 'welcome', input: { name: 'Ada' }, tags: { team: 'growth' } },
+      // First: there is time to cancel it, also where nothing was published.
       held: { definition: HELD_DEFINITION, input: null },
+      welcome: { workflow: 'welcome', input: { name: 'Ada' }, tags: { team: 'growth' } },
     },
   },
   status: 201,

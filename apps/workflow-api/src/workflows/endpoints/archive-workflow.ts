@@ -10,7 +10,7 @@ export const ARCHIVE_WORKFLOW: EndpointDescription = {
   tag: 'Workflows',
   summary: 'Archive a workflow',
   description: 'Its versions stay readable and its runs go on, but none can be started. Publishing brings it back.',
-  parameters: { name: { ...NAME, examples: { retired: 'retired' } }, ...IF_MATCH },
+  parameters: { name: { ...NAME, examples: { welcome: 'welcome', retired: 'retired' } }, ...IF_MATCH },
   answers: {
     200: { description: 'Since when it is archived.', schema: ArchivedShape, headers: ['Stepwell-Position'] },
   },

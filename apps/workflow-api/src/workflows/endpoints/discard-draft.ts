@@ -9,7 +9,7 @@ export const DISCARD_DRAFT: EndpointDescription = {
   tag: 'Workflows',
   summary: 'Discard the draft',
   description: 'Versions stay as they are. Of a workflow that was only a draft nothing is left.',
-  parameters: { name: { ...NAME, examples: { drafted: 'drafted' } }, ...IF_MATCH_DRAFT },
+  parameters: { name: { ...NAME, examples: { welcome: 'welcome', drafted: 'drafted' } }, ...IF_MATCH_DRAFT },
   status: 204,
   answers: { 204: { description: 'It is gone.', headers: ['Stepwell-Position'] } },
   problems: ['workflow-not-found', 'draft-not-found', 'precondition-failed', 'storage-unavailable', 'storage-full'],
