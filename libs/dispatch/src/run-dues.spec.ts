@@ -1,8 +1,12 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { ALL_SHARDS, type Position } from '#event-store';
+import { ALL_SHARDS, shardOf, type Position, type Shard } from '#event-store';
+import { silentLog } from '#runtime';
 import { parallel, planOf, step } from '../../domain/src/testing/tree-plans.js';
 import { MemoryOpenRuns } from './open-runs/open-runs.js';
+import { RunDues } from './run-dues.js';
 import { Application, DispatchWorld, json, runIdOf, stepPlan } from './testing/dispatch-world.js';
+import { TestClock } from './testing/test-clock.js';
+import { TimerWheel } from './timer-wheel.js';
 
 const open: { stop(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -144,5 +148,40 @@ describe('RunDues', () => {
     expect(performance.now() - began).toBeLessThan(1_000);
     expect(run.status).toBe('completed');
     expect([...run.steps.values()].filter(({ error }) => error?.name === 'Stepwell.StepTimeout')).toHaveLength(4);
+  });
+
+  it('looks at a part of the runs that are not due for long when shards are gained, in proportion to the shards', async () => {
+    const lookedAt = async (gained: readonly Shard[]): Promise<number> => {
+      const clock = new TestClock();
+      const table = new MemoryOpenRuns();
+      const open = Array.from({ length: 9_600 }, (_, run) => runIdOf(String(run)))
+        .filter((runId) => gained.includes(shardOf(runId)))
+        .map((runId) => ({ runId, dueMs: clock.nowMs() + HOUR_MS }));
+      await table.write({ open, ended: [], checkpoint: 0 as Position, shards: gained });
+      let looks = 0;
+      let asked = 0;
+      const due = table.due.bind(table);
+      table.due = async (...args) => {
+        asked += 1;
+        return due(...args);
+      };
+      const dues = new RunDues(table, new TimerWheel(clock), clock, silentLog, {
+        wake: (_runId, { done }) => {
+          looks += 1;
+          done(null);
+        },
+        isInHand: () => false,
+      });
+      dues.gained(gained, 1 as Position);
+      for (let before = -1; before !== looks + asked;) {
+        before = looks + asked;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      await dues.stop();
+      return looks;
+    };
+    expect(await lookedAt([7 as Shard])).toBe(32);
+    expect(await lookedAt(ALL_SHARDS.slice(0, 16))).toBe(500);
+    expect(await lookedAt(ALL_SHARDS)).toBe(2_000);
   });
 });

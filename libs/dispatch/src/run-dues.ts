@@ -1,6 +1,6 @@
 import { attemptsUntilMs, isEnded, toMs, type Run } from '#domain';
 import type { RunId, RunNews } from '#engine';
-import { shardOf, type Position, type Shard } from '#event-store';
+import { shardOf, SHARDS, type Position, type Shard } from '#event-store';
 import type { Clock, Log } from '#runtime';
 import type { OpenRun, OpenRuns } from './open-runs/open-runs.js';
 import type { Timer, TimerWheel } from './timer-wheel.js';
@@ -15,8 +15,8 @@ const PAGE_RUNS = 1_000;
 /** The wall clock was set back, not slewed, when it falls behind the monotonic one by more between two looks. */
 const SET_BACK_MS = 1_000;
 /**
- * So many that are due later than the horizon are looked at when their shard is gained, since a wrong clock may have planned
- * them; all, once it is seen that one has.
+ * So many that are due later than the horizon are looked at when all shards are gained, and of some their part, since a wrong
+ * clock may have planned them; all, once it is seen that one has. Each costs a read, and shards may come one by one.
  */
 const FAR_LOOKS_MAX = 2_000;
 
@@ -97,7 +97,7 @@ export class RunDues {
     for (const shard of shards) this.shards.add(shard);
     this.position = position;
     this.wakeDue(shards, true)
-      .then(() => this.lookAhead(shards, FAR_LOOKS_MAX))
+      .then(() => this.lookAhead(shards, Math.ceil((FAR_LOOKS_MAX * shards.length) / SHARDS)))
       .catch((error: unknown) => this.unreadable(error));
   }
 
@@ -240,13 +240,14 @@ export class RunDues {
       runId: '' as RunId,
     };
     for (let left = most; left > 0 && shards.length > 0 && !this.stopped;) {
-      const page: readonly OpenRun[] = await this.table.due(shards, Infinity, after, Math.min(left, PAGE_RUNS));
+      const asked = Math.min(left, PAGE_RUNS);
+      const page: readonly OpenRun[] = await this.table.due(shards, Infinity, after, asked);
       await this.wakeAll(
         page.filter(({ runId }) => this.shards.has(shardOf(runId))),
         false,
       );
       const last = page.at(-1);
-      if (last === undefined || page.length < PAGE_RUNS) return;
+      if (last === undefined || page.length < asked) return;
       after = last;
       left = page.some((row) => this.isMoved(row)) ? Infinity : left - page.length;
     }
