@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
@@ -105,6 +106,16 @@ describe('Swagger UI', () => {
         expect(Number((await got.arrayBuffer()).byteLength)).toBeGreaterThan(100);
       }
     }
+  });
+
+  it('names every style that the page holds or that its scripts draw', async () => {
+    const { headers } = await fetch(`${api.url}/docs/`);
+    const html = await (await fetch(`${api.url}/docs/`)).text();
+    const preset = await (await fetch(`${api.url}/docs/swagger-ui-standalone-preset.js`)).text();
+    const styles = [...html.matchAll(/<style>([^<]*)<\/style>/g), ...preset.matchAll(/"style",null,"([^"]*)"/g)];
+    expect(styles).toHaveLength(3);
+    for (const [, style] of styles)
+      expect(headers.get('content-security-policy')).toContain(`'sha256-${hash('sha256', style!, 'base64')}'`);
   });
 
   it('reads the document of this server, and asks no other host to check it', async () => {

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { createRequire } from 'node:module';
 
@@ -46,8 +47,9 @@ export const createSwaggerPage = (): RequestListener => {
   // Both packages are CommonJS without types.
   const express = require('express') as () => Express;
   const swaggerUi = require('swagger-ui-express') as SwaggerUi;
+  const preset = readFileSync(require.resolve('swagger-ui-dist/swagger-ui-standalone-preset.js'), 'utf8');
   const headers = {
-    'content-security-policy': contentPolicy(swaggerUi.generateHTML(undefined, OPTIONS)),
+    'content-security-policy': contentPolicy(swaggerUi.generateHTML(undefined, OPTIONS), preset),
     'x-content-type-options': 'nosniff',
     'referrer-policy': 'no-referrer',
   };
@@ -61,11 +63,13 @@ export const createSwaggerPage = (): RequestListener => {
   return app;
 };
 
-/** Nothing of another host, no script in the page; the styles that the page does hold are named by their hashes. */
-const contentPolicy = (html: string): string => {
+/** Nothing of another host, no script in the page; the styles that it does hold, or that its script draws, are named by their hashes. */
+const contentPolicy = (html: string, script: string): string => {
   const blocks = [...html.matchAll(/<style>([\s\S]*?)<\/style>/g)].map((match) => match[1]!);
   const attributes = [...html.matchAll(/ style="([^"]*)"/g)].map((match) => match[1]!);
-  const hashes = [...blocks, ...attributes].map((style) => `'sha256-${hash('sha256', style, 'base64')}'`);
+  // Of the logo in the bar at the top.
+  const drawn = [...script.matchAll(/createElement\("style",null,"([^"\\]*)"\)/g)].map((match) => match[1]!);
+  const hashes = [...blocks, ...attributes, ...drawn].map((style) => `'sha256-${hash('sha256', style, 'base64')}'`);
   return [
     "default-src 'none'",
     "script-src 'self'",
