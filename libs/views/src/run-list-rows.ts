@@ -115,11 +115,12 @@ export const lookupsOf = (
     lookups.push({ bucket: bucketOf(seq), hash, seq, step });
   };
   for (const row of inserted) {
-    const { seq, workflow, version, correlationId } = row;
+    const { seq, workflow, version, correlationId, requestor } = row;
     if (byRunId) add(lookupHash('run-id', row.runId), seq, null);
     add(lookupHash('key', row.key), seq, null);
     if (workflow !== null && version !== null) add(versionHash(workflow, String(version)), seq, null);
     if (correlationId !== null) add(lookupHash('correlation-id', correlationId), seq, null);
+    if (requestor !== null) add(lookupHash('requestor', requestor), seq, null);
     for (const name in row.tags) add(tagHash(name, row.tags[name]!), seq, null);
   }
   for (const { seq, runId, step } of attempted) add(stepHash(runId, step), seq, step);

@@ -10,7 +10,7 @@ export const BUCKET_RUNS = 8_192;
 
 export const bucketOf = (seq: number): number => Math.floor(seq / BUCKET_RUNS);
 
-export type LookupKind = 'run-id' | 'key' | 'correlation-id' | 'tag' | 'version';
+export type LookupKind = 'run-id' | 'key' | 'correlation-id' | 'requestor' | 'tag' | 'version';
 
 // Bits of a hash that is stored: a safe integer.
 const HIGH_HEX_DIGITS = 13;
@@ -24,8 +24,8 @@ const remembered = new Map<string, number>();
 /** 50 bits of SHA-256 of kind and text. */
 export const lookupHash = (kind: LookupKind, text: string): number => {
   const subject = `${kind}\n${text}`;
-  // Tags and versions come again and again; of the others each is its own.
-  const repeats = kind === 'tag' || kind === 'version';
+  // Requestors, tags and versions come again and again; of the others each is its own.
+  const repeats = kind === 'requestor' || kind === 'tag' || kind === 'version';
   const known = repeats ? remembered.get(subject) : undefined;
   if (known !== undefined) return known;
   const bits = highBits(hash('sha256', subject, 'hex'));

@@ -13,6 +13,7 @@ export type RunListQuery = {
   readonly tags?: readonly { readonly name: string; readonly value: string }[];
   readonly key?: string;
   readonly correlationId?: string;
+  readonly requestor?: string;
   /** An outgoing `Idempotency-Key`: finds the run that sent it. */
   readonly stepKey?: string;
   /** Created at or after; ISO 8601 UTC with milliseconds, as all instants here. */

@@ -48,7 +48,7 @@ describe('GET /v1/runs', () => {
   it('asks for what every parameter says', async () => {
     await list(
       '?status=failed&status=timed-out&workflow=w&version=3&namespace=n&queue=q&tag=a%3Db%3Dc&tag=d%3D&key=k&correlationId=c' +
-        '&stepKey=s&from=2026-01-01T01:00:00%2B01:00&to=2026-02-01T00:00:00.5Z&resolved=false&order=asc&limit=1000&cursor=x',
+        '&requestor=Ann%20B&stepKey=s&from=2026-01-01T01:00:00%2B01:00&to=2026-02-01T00:00:00.5Z&resolved=false&order=asc&limit=1000&cursor=x',
     );
     expect(asked).toEqual([
       {
@@ -63,6 +63,7 @@ describe('GET /v1/runs', () => {
         ],
         key: 'k',
         correlationId: 'c',
+        requestor: 'Ann B',
         stepKey: 's',
         from: '2026-01-01T00:00:00.000Z',
         to: '2026-02-01T00:00:00.500Z',
@@ -103,6 +104,8 @@ describe('GET /v1/runs', () => {
     'stats=failed',
     'workflow=a%20b',
     'key=',
+    'requestor=',
+    'requestor=a%0Ab',
     'cursor=',
     'key=a&key=b',
     'constructor=1',

@@ -43,7 +43,7 @@ export const StartRequest = z
       .optional()
       .describe('Stands at the end of the id, for people.'),
     correlationId: Label.optional().describe('An id of yours that several runs share, to find them by.'),
-    requestor: Label.optional().describe('Who asked for it, in your words.'),
+    requestor: Label.optional().describe('Who asked for it, in your words; runs can be listed by it.'),
     timeoutMs: z.int().min(1).max(WAIT_MAX_MS).optional().describe('After this long it ends as `timed-out`.'),
   })
   .superRefine((body, context) => {

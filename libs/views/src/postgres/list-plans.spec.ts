@@ -87,6 +87,7 @@ describe('a list of 100,000 runs in Postgres', () => {
     ['a queue', { queue: 'bulk' }, ['runs_by_queue']],
     ['a key', { key: 'key 1' }, ['run_lookups_pkey', 'runs_pkey']],
     ['a correlation id', { correlationId: 'c' }, ['run_lookups_pkey', 'runs_pkey']],
+    ['a requestor', { requestor: 'ann' }, ['run_lookups_pkey', 'runs_pkey']],
     ['a tag', { tags: [{ name: 'team', value: 't0' }] }, ['run_lookups_pkey', 'runs_pkey']],
     ['a step key', { stepKey: 'a'.repeat(52) }, ['run_lookups_pkey', 'runs_pkey']],
     ['what is unresolved', { resolved: false }, ['runs_unresolved']],

@@ -11,6 +11,7 @@ import { TestLog, completed, failed, runIdFor, started } from '../testing/histor
 import { dumpPostgres, withClient } from '../testing/postgres-test-views.js';
 import { openSqliteViews } from '../testing/sqlite-test-views.js';
 import { applyAll } from '../testing/test-views.js';
+import { lookupHash } from '../run-lookups.js';
 import { ViewsTooNew, ViewsUnavailable } from '../view-store.js';
 import { migrate } from './migrate.js';
 import { LeadingProjector } from './leading-projector.js';
@@ -82,6 +83,7 @@ describe('the views in Postgres', () => {
       { version: 1, name: 'run-list' },
       { version: 2, name: 'step-list' },
       { version: 3, name: 'last-seq' },
+      { version: 4, name: 'requestors' },
     ]);
     expect(await others[5]!.checkpoint()).toBe(LOG_START);
     await Promise.all(others.map((other) => other.stop()));
@@ -198,6 +200,27 @@ describe('the views in Postgres', () => {
     });
   });
 
+  it('of before runs were found by their requestor come to hold what those made now hold', async () => {
+    await views.start();
+    const log = new TestLog();
+    const requestors = [null, 'ann', 'a\0b\uE000e é'] as const;
+    for (let run = 0; run < 2_500; run++) {
+      await log.append(`run ${run}`, [started(`run ${run}`, { requestor: requestors[run % 3]! })]);
+    }
+    await apply(await log.commits());
+    await views.stop();
+    const before = await dumpPostgres(postgres.url);
+    const hashes = requestors.flatMap((name) => (name === null ? [] : [lookupHash('requestor', name)]));
+    const forgotten = await ask(
+      `with gone as (delete from ${setName(1)}.run_lookups where hash in (${hashes.join()}) returning 1)
+       select count(*)::integer as count from gone`,
+    );
+    expect(forgotten).toEqual([{ count: 1_666 }]);
+    await ask(`delete from ${setName(1)}.migrations where name = 'requestors'`);
+    await views.start();
+    expect(await dumpPostgres(postgres.url)).toEqual(before);
+  });
+
   it('hold any text that the log holds, a zero character too, as SQLite does', async () => {
     await views.start();
     const log = new TestLog();
@@ -213,7 +236,14 @@ describe('the views in Postgres', () => {
     await applyAll(sqlite, await log.commits());
     await apply(await log.commits());
     expect(await views.listRuns(NEWEST)).toEqual(await sqlite.listRuns(NEWEST));
-    const found = { ...NEWEST, key: odd, correlationId: odd, workflow: odd, tags: [{ name, value: odd }] };
+    const found = {
+      ...NEWEST,
+      key: odd,
+      correlationId: odd,
+      requestor: odd,
+      workflow: odd,
+      tags: [{ name, value: odd }],
+    };
     expect(itemsOf(await views.listRuns(found))).toMatchObject([
       { id: runIdFor('odd'), reason: odd, tags: fields.tags },
     ]);

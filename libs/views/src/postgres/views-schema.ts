@@ -1,5 +1,7 @@
-import type { ClientBase } from 'pg';
+import type { ClientBase, QueryResult } from 'pg';
 import type { Migration } from '../migrations.js';
+import { lookupHash } from '../run-lookups.js';
+import { arrayOf, fromStored } from './stored-text.js';
 
 /** The schema that is always there: which set is served, and who leads. The sets themselves have one each. */
 export const ROOT_SCHEMA = 'stepwell_views';
@@ -155,6 +157,29 @@ const lastSeq = async (client: ClientBase): Promise<void> => {
   await client.query(`${LAST_SEQ};${STEPS_INDEX}`);
 };
 
+const ROWS_A_TURN = 1_000;
+
+/** The rows have had their requestors from the first, so that an older set need not be filled again. */
+const requestors = async (client: ClientBase): Promise<void> => {
+  for (let last: number | undefined = 0; last !== undefined;) {
+    const found: QueryResult<{ seq: number; requestor: string | null }> = await client.query(
+      'select seq, requestor from runs where seq > $1 order by seq limit $2',
+      [last, ROWS_A_TURN],
+    );
+    const asked = found.rows.flatMap(({ seq, requestor }) => (requestor === null ? [] : [{ seq, requestor }]));
+    await client.query(
+      `insert into run_lookups (hash, seq, step)
+       select hash, seq, null from unnest($1::bigint[], $2::bigint[]) as lookups (hash, seq)
+       on conflict do nothing`,
+      [
+        arrayOf(asked.map(({ requestor }) => lookupHash('requestor', fromStored(requestor)))),
+        arrayOf(asked.map(({ seq }) => seq)),
+      ],
+    );
+    last = found.rows.at(-1)?.seq;
+  }
+};
+
 // In order, never edited and never reordered: what changes a table is a new entry.
 
 export const ROOT_MIGRATIONS: readonly Migration<ClientBase>[] = [{ name: 'sets-and-leaders', up: root }];
@@ -162,4 +187,5 @@ export const SET_MIGRATIONS: readonly Migration<ClientBase>[] = [
   { name: 'run-list', up: runList },
   { name: 'step-list', up: stepList },
   { name: 'last-seq', up: lastSeq },
+  { name: 'requestors', up: requestors },
 ];

@@ -61,6 +61,7 @@ describe('a list in SQLite is read by', () => {
     ['queue', { queue: 'q', namespace: 'n' }, [byIndex('queue')]],
     ['key', { key: 'k', workflow: 'w' }, LOOKUP],
     ['correlation id', { correlationId: 'c', statuses: ['failed'] }, LOOKUP],
+    ['requestor', { requestor: 'ann', workflow: 'w' }, LOOKUP],
     ['step key', { stepKey: 'a'.repeat(52) }, LOOKUP],
     [
       'unresolved',

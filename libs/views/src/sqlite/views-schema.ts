@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import { sql } from 'kysely';
 import type { Migration } from '../migrations.js';
 import type { ViewsSchema } from '../run-list-tables.js';
+import { bucketOf, lookupHash } from '../run-lookups.js';
 
 const strict = sql`strict`;
 const strictWithoutRowid = sql`strict, without rowid`;
@@ -132,12 +133,39 @@ const lastSeq = async (db: Kysely<ViewsSchema>): Promise<void> => {
   await sql`update checkpoint set last_seq = coalesce((select max(seq) from runs), 0)`.execute(db);
 };
 
+const ROWS_A_TURN = 1_000;
+
+/** The rows have had their requestors from the first, so that an older set need not be filled again. */
+const requestors = async (db: Kysely<ViewsSchema>): Promise<void> => {
+  for (let last: number | undefined = 0; last !== undefined;) {
+    const rows: { seq: number; requestor: string | null }[] = await db
+      .selectFrom('runs')
+      .select(['seq', 'requestor'])
+      .where('seq', '>', last)
+      .orderBy('seq')
+      .limit(ROWS_A_TURN)
+      .execute();
+    const lookups = rows.flatMap(({ seq, requestor }) =>
+      requestor === null ? [] : [{ bucket: bucketOf(seq), hash: lookupHash('requestor', requestor), seq, step: null }],
+    );
+    if (lookups.length > 0) {
+      await db
+        .insertInto('run_lookups')
+        .values(lookups)
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+    }
+    last = rows.at(-1)?.seq;
+  }
+};
+
 /** In order, never edited and never reordered: what changes a table is a new entry. */
 export const MIGRATIONS: readonly Migration<Kysely<ViewsSchema>>[] = [
   { name: 'run-list', up: runList },
   { name: 'resolved-runs', up: resolvedRuns },
   { name: 'step-list', up: stepList },
   { name: 'last-seq', up: lastSeq },
+  { name: 'requestors', up: requestors },
 ];
 
 export const VIEWS_SCHEMA_VERSION = MIGRATIONS.length;

@@ -25,7 +25,7 @@ const history = async (log: TestLog): Promise<Commit[]> => {
   const note = async (): Promise<void> => {
     for (const commit of await log.commits()) if (!seen.has(commit.position)) seen.set(commit.position, commit);
   };
-  const tagged = { tags: { team: 'x' }, correlationId: 'c-1' };
+  const tagged = { tags: { team: 'x' }, correlationId: 'c-1', requestor: 'ann' };
   for (const name of ['a', 'b']) for (const events of threeStepFlow(name)) await log.append(name, events);
   await log.append('c', [started('c', tagged), attempted('create-user')]);
   await log.append('c', [attempted('send-mail'), completed]);

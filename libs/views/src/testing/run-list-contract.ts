@@ -37,6 +37,7 @@ const filters: fc.Arbitrary<Omit<RunListQuery, 'order' | 'limit'>> = fc.record(
     ),
     key: fc.constantFrom('shared', 'key 1', 'été "x"'),
     correlationId: fc.constantFrom('c-1', 'c 1'),
+    requestor: fc.constantFrom('ann', 'Ann'),
     from: fc.constantFrom(at(-20), at(0), at(50)),
     to: fc.constantFrom(at(-20), at(0), at(50)),
     resolved: fc.boolean(),
@@ -45,7 +46,7 @@ const filters: fc.Arbitrary<Omit<RunListQuery, 'order' | 'limit'>> = fc.record(
 );
 // Most filters are left out of most queries, so that something remains.
 const fewFilters = fc
-  .tuple(filters, fc.nat(2048))
+  .tuple(filters, fc.nat(4096))
   .map(([given, mask]) => Object.fromEntries(Object.entries(given).filter((_, index) => ((mask >> index) & 3) === 0)));
 const orders = fc.constantFrom('asc' as const, 'desc' as const);
 
@@ -58,6 +59,7 @@ const wanted = (run: RunListItem, query: Omit<RunListQuery, 'order' | 'limit'>):
   (query.tags ?? []).every(({ name, value }) => Object.hasOwn(run.tags, name) && run.tags[name] === value) &&
   (query.key === undefined || query.key === run.key) &&
   (query.correlationId === undefined || query.correlationId === run.correlationId) &&
+  (query.requestor === undefined || query.requestor === run.requestor) &&
   (query.from === undefined || run.createdAt >= query.from) &&
   (query.to === undefined || run.createdAt < query.to) &&
   (query.resolved === undefined || query.resolved === run.resolved);
@@ -181,6 +183,7 @@ export const runListContract = (name: string, open: OpenViews, runs: number): vo
         const refused = { status: 'bad-cursor' };
         expect(await views.listRuns({ ...query, order: 'asc', cursor })).toEqual(refused);
         expect(await views.listRuns({ ...query, workflow: 'orders', cursor })).toEqual(refused);
+        expect(await views.listRuns({ ...query, requestor: 'ann', cursor })).toEqual(refused);
         for (const garbage of ['', '!', 'AAAA', `${cursor}A`, cursor.slice(1), 'x'.repeat(9_999)]) {
           expect(await views.listRuns({ ...query, cursor: garbage })).toEqual(refused);
         }
@@ -210,7 +213,12 @@ export const runListContract = (name: string, open: OpenViews, runs: number): vo
       for (let run = 0; run < RUNS; run++) {
         const name = `run ${run}`;
         const rare = run % 5_000 === 7;
-        const fields = { tags: { rare: rare ? 'yes' : 'no' }, correlationId: run % 1_000 === 0 ? 'thousandth' : null };
+        const thousandth = run % 1_000 === 0;
+        const fields = {
+          tags: { rare: rare ? 'yes' : 'no' },
+          correlationId: thousandth ? 'thousandth' : null,
+          requestor: thousandth ? 'ann' : 'batch',
+        };
         await log.append(name, [started(name, fields), rare ? failed : completed], run);
       }
       await applyAll(views, await log.commits());
@@ -231,6 +239,14 @@ export const runListContract = (name: string, open: OpenViews, runs: number): vo
         'run 15007',
       ]);
       expect(await keys({ correlationId: 'thousandth', limit: 3 })).toHaveLength(Math.ceil(RUNS / 1_000));
+      expect(await keys({ requestor: 'ann', limit: 3 })).toEqual(await keys({ correlationId: 'thousandth' }));
+      expect(await keys({ requestor: 'batch', statuses: ['failed'], order: 'asc', limit: 2 })).toEqual([
+        'run 7',
+        'run 5007',
+        'run 10007',
+        'run 15007',
+      ]);
+      expect(await keys({ requestor: 'an' })).toEqual([]);
       expect(await keys({ statuses: ['failed', 'running'], limit: 1 })).toEqual([
         'run 15007',
         'run 10007',

@@ -20,6 +20,7 @@ export const RunsQuery = z.strictObject({
   tag: many(Tag).describe('`name=value`; repeat it to ask for several at once.'),
   key: Label.optional().describe('The Idempotency-Key of the start.'),
   correlationId: Label.optional(),
+  requestor: Label.optional().describe('The `requestor` of the start, whole.'),
   stepKey: Label.optional().describe(
     'An Idempotency-Key that an application has received: finds the run that sent it.',
   ),
