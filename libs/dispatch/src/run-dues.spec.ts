@@ -36,23 +36,34 @@ const waits = (made: DispatchWorld, key: string) => async (): Promise<boolean> =
   (await made.engine.load(runIdOf(key)))?.run.steps.get('only')?.status === 'waiting-retry';
 const HOUR_MS = 3_600_000;
 
+/** Lets the one that fails do so when the other one stands in line: that one has the slot before the retry is due, and hangs. */
+const failing = async () => {
+  let answer: (() => void) | null = null;
+  const { app, url } = await application((made) =>
+    made.on('/', (_request, response, body) => {
+      if (body === '"fails"') answer = () => json(response, 503, {});
+    }),
+  );
+  const fail = async (made: DispatchWorld): Promise<void> => {
+    await until(() => answer !== null && made.dispatcher.load.waiting === 1);
+    answer!();
+  };
+  return { app, url, fail };
+};
+
 describe('RunDues', () => {
   it.each(['step', 'run'])(
     'times out a %s that waits for a slot with its retry due, and not when one is free',
     async (what) => {
-      const { app, url } = await application((made) =>
-        made.on('/', (_request, response, body) => {
-          if (body === '"fails"') json(response, 503, {});
-        }),
-      );
+      const { app, url, fail } = await failing();
       const timeouts = { connectMs: 500, answerMs: 5_000, stepMs: null };
       const stepMs = what === 'step' ? 400 : null;
       const plan = stepPlan(`${url}/`, { timeouts: { ...timeouts, stepMs } }, { initialIntervalMs: 150 });
       const made = await world(plan, { options: { attemptsPerOriginMax: 1 } });
       await made.startRun('a', 'fails', { timeoutMs: what === 'run' ? 400 : null });
-      await until(waits(made, 'a'));
       const began = performance.now();
       await made.startRun('b', 'hangs');
+      await fail(made);
       const { run } = (await made.ended('a'))!;
       expect(performance.now() - began).toBeLessThan(1_000);
       expect(run.error?.name).toBe(what === 'step' ? 'Stepwell.StepTimeout' : 'Stepwell.RunTimeout');
@@ -61,17 +72,13 @@ describe('RunDues', () => {
   );
 
   it('fails a step on time whose retry waits for a slot when no attempt may start any more', async () => {
-    const { app, url } = await application((made) =>
-      made.on('/', (_request, response, body) => {
-        if (body === '"fails"') json(response, 503, {});
-      }),
-    );
+    const { app, url, fail } = await failing();
     const plan = stepPlan(`${url}/`, {}, { initialIntervalMs: 150, totalTimeoutMs: 400 });
     const made = await world(plan, { options: { attemptsPerOriginMax: 1 } });
     await made.startRun('a', 'fails');
-    await until(waits(made, 'a'));
     const began = performance.now();
     await made.startRun('b', 'hangs');
+    await fail(made);
     const { run } = (await made.ended('a'))!;
     expect(performance.now() - began).toBeLessThan(1_000);
     expect(run.error?.name).toBe('HTTP.503');
