@@ -292,7 +292,7 @@ export const SETTINGS = {
     'ms',
     integer(1, 3_600_000),
     '60000',
-    'The longest that it is left alone before the next probe.',
+    'The longest that it is left alone before the next probe; an endpoint for ten times the first wait at most.',
   ),
 
   STEPWELL_KAFKA_BROKERS: setting(

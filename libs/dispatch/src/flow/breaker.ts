@@ -12,16 +12,32 @@ export type BreakerOptions = {
   readonly openMaxMs: number;
 };
 
+const ENDPOINT_WAITS_MAX = 10;
+
+/**
+ * A connection says all of an origin; an answer of an endpoint may be about its request alone. So as many try as have opened
+ * it, and its waits grow to no more than ten first ones: else runs that are each refused for a while, with none between them
+ * that is not, would wait for each other by the minute.
+ */
+export const ofEndpoint = (options: BreakerOptions): BreakerOptions & { readonly probes: number } => ({
+  ...options,
+  openMaxMs: Math.min(options.openMaxMs, ENDPOINT_WAITS_MAX * options.openMs),
+  probes: options.faults,
+});
+
 /** Counts the changes of all breakers: one number tells of an attempt in which state it found each of them. */
 export type Epochs = { now: number };
 
 /**
  * Keeps what is down from being tried by every run that is due. Closed, it counts signs of `down` in a row; open, nothing
- * starts; half-open, one probe does, and its sign closes or opens. What began under an earlier state says nothing.
+ * starts; half-open, a few probes do: one that goes well closes it, and it opens when none has. What began under an earlier
+ * state says nothing.
  */
 export class Breaker {
   state: BreakerState = 'closed';
-  probing = false;
+  /** Half-open: how many are under way, and how many have ended badly. */
+  private probes = 0;
+  private failed = 0;
   /** Half-open: somebody has called since this was last set to false. */
   called = false;
   /** Of the open state, by the monotonic clock. */
@@ -32,24 +48,28 @@ export class Breaker {
   private openings = 0;
 
   constructor(
-    private readonly options: BreakerOptions,
+    private readonly options: BreakerOptions & { readonly probes: number },
     private readonly entropy: Entropy,
     private readonly epochs: Epochs,
   ) {}
 
   get lets(): boolean {
-    return this.state === 'closed' || (this.state === 'half-open' && !this.probing);
+    return this.state === 'closed' || (this.state === 'half-open' && this.probes + this.failed < this.options.probes);
+  }
+
+  get probing(): boolean {
+    return this.probes > 0;
   }
 
   took(): void {
     if (this.state !== 'half-open') return;
-    this.probing = true;
+    this.probes += 1;
     this.called = true;
   }
 
   /** What was taken is given back; `epoch` is that in which it began. */
   gaveBack(epoch: number): void {
-    if (this.state === 'half-open' && epoch >= this.since) this.probing = false;
+    if (this.state === 'half-open' && epoch >= this.since && this.probes > 0) this.probes -= 1;
   }
 
   /** True when this sign has changed the state. */
@@ -61,9 +81,13 @@ export class Breaker {
       this.openings = 0;
       return this.become('closed');
     }
+    if (this.state === 'half-open') {
+      // It may be this one request that is refused: as long as another probe is under way, that one may go well.
+      this.failed += 1;
+      return this.probes > 1 && this.failed < this.options.probes ? false : this.become('open');
+    }
     this.inARow += 1;
-    if (this.state === 'closed' && (this.options.faults === 0 || this.inARow < this.options.faults)) return false;
-    return this.become('open');
+    return this.options.faults === 0 || this.inARow < this.options.faults ? false : this.become('open');
   }
 
   /** The wait is over: one may try. */
@@ -81,7 +105,8 @@ export class Breaker {
   private become(state: BreakerState): true {
     this.state = state;
     this.since = ++this.epochs.now;
-    this.probing = false;
+    this.probes = 0;
+    this.failed = 0;
     this.called = false;
     if (state === 'open') {
       const { openMs, openMaxMs } = this.options;

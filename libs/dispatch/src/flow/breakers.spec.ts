@@ -37,29 +37,73 @@ describe('Breakers', () => {
     expect(flow.control.breakers.news).toEqual([]);
   });
 
-  it('lets one probe through when the wait is over, and all when it is answered', () => {
+  const RUNS = ['r', 's', 't', 'u', 'v', 'w', 'x', 'y'];
+
+  it('lets as many probes through as opened it when the wait is over, and all when one goes well', () => {
     const flow = downed();
-    for (const run of ['x', 'y', 'z']) flow.ask(run, flow.claim('a'));
+    for (const run of RUNS) flow.ask(run, flow.claim('a'));
     flow.clock.pass(980);
     expect(flow.began).toHaveLength(5);
     flow.clock.pass(40);
-    expect(flow.began.slice(5)).toEqual(['x']);
-    expect(flow.ask('w', flow.claim('a'))).toBe(false);
-    flow.end('x');
-    expect(flow.began.slice(5)).toEqual(['x', 'y', 'z', 'w']);
+    expect(flow.began.slice(5)).toEqual(RUNS.slice(0, 5));
+    expect(flow.ask('z', flow.claim('a'))).toBe(false);
+    for (const run of RUNS.slice(0, 4)) flow.end(run, 'down');
+    expect(flow.began.slice(5)).toEqual(RUNS.slice(0, 5));
+    expect(flow.control.breakers.news).toMatchObject([{ state: 'half-open' }]);
+    flow.end('v');
+    expect(flow.began.slice(5)).toEqual([...RUNS, 'z']);
     expect(flow.control.breakers.news).toEqual([]);
   });
 
-  it('waits twice as long when the probe fails too, up to a bound', () => {
+  it('opens again when no probe went well, whatever is left of those that failed in their own way', () => {
     const flow = downed();
+    for (const run of RUNS) flow.ask(run, flow.claim('a'));
+    flow.clock.pass(1_020);
+    flow.end('r', 'fails');
+    expect(flow.began.slice(5)).toEqual(RUNS.slice(0, 6));
+    for (const run of RUNS.slice(1, 5)) flow.end(run, 'down');
+    expect(flow.control.breakers.news).toMatchObject([{ state: 'half-open' }]);
+    flow.end('w', 'down');
+    expect(flow.began.slice(5)).toEqual(RUNS.slice(0, 6));
+    expect(flow.control.breakers.news).toMatchObject([{ state: 'open' }]);
+  });
+
+  it('ends soon for runs that each are refused twice, though nothing else goes there', () => {
+    const flow = downed();
+    const left = new Map(Array.from({ length: 16 }, (_, run) => [`f${run}`, 2]));
+    for (const run of left.keys()) flow.ask(run, flow.claim('a'));
+    for (let passedMs = 0; left.size > 0; passedMs += 1_000) {
+      expect(passedMs).toBeLessThan(60_000);
+      flow.clock.pass(1_000);
+      for (const { run } of [...flow.flights]) {
+        const refusals = left.get(run)!;
+        flow.end(run, refusals === 0 ? 'well' : 'down');
+        if (refusals === 0) left.delete(run);
+        else {
+          left.set(run, refusals - 1);
+          flow.ask(run, flow.claim('a'));
+        }
+      }
+    }
+  });
+
+  it.each([
+    ['an endpoint', 'down', [1_000, 2_000, 4_000, 8_000, 10_000, 10_000]],
+    ['an origin', 'unreached', [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]],
+  ] as const)('waits twice as long when the probe fails too, up to a bound: %s', (_what, outcome, waitsMs) => {
+    const flow = new Flow();
+    for (let run = 0; run < 5; run++) {
+      flow.ask(String(run), flow.claim('a'));
+      flow.end(String(run), outcome);
+    }
     flow.ask('x', flow.claim('a'));
-    for (const waitMs of [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]) {
+    for (const waitMs of waitsMs) {
       flow.clock.pass(waitMs * 0.99);
       expect(flow.flights).toHaveLength(0);
       flow.clock.pass(waitMs * 0.02 + 16);
       expect(flow.flights).toHaveLength(1);
+      flow.end('x', outcome);
       flow.ask('x', flow.claim('a'));
-      flow.end('x', 'down');
     }
   });
 
@@ -128,12 +172,12 @@ describe('Breakers', () => {
     expect(flow.control.breakers.news).toMatchObject([{ target: 'a', endpoint: null }]);
   });
 
-  it('goes on probing one at a time while the probe fails in its own way', () => {
+  it('goes on probing, no more at a time, while probes fail in their own way', () => {
     const flow = downed();
-    for (const run of ['x', 'y', 'z']) flow.ask(run, flow.claim('a'));
+    for (const run of RUNS) flow.ask(run, flow.claim('a'));
     flow.clock.pass(1_050);
-    flow.end('x', 'fails');
-    expect(flow.began.slice(5)).toEqual(['x', 'y']);
+    flow.end('r', 'fails');
+    expect(flow.began.slice(5)).toEqual(RUNS.slice(0, 6));
     expect(flow.control.breakers.news).toMatchObject([{ state: 'half-open', until: null }]);
   });
 

@@ -1,6 +1,6 @@
 import type { Clock, Entropy, FlowLimit } from '#runtime';
 import type { RunStarted } from '#domain';
-import { Breaker, type BreakerOptions, type Epochs } from './breaker.js';
+import { Breaker, ofEndpoint, type BreakerOptions, type Epochs } from './breaker.js';
 import { EndpointGate, LimitGate, OriginGate, type Claim, type Gate, type Whole } from './gate.js';
 import { TokenBucket } from './token-bucket.js';
 
@@ -60,16 +60,18 @@ export class Claims {
 
   private addEndpoint({ origin: name, url }: Destination): EndpointGate {
     if (++this.made > this.sweepAt) this.sweep();
-    const origin = this.origins.get(name) ?? new OriginGate(name, this.whole, this.newBreaker());
+    const origin =
+      this.origins.get(name) ??
+      new OriginGate(name, this.whole, this.newBreaker({ ...this.options.breaker, probes: 1 }));
     this.origins.set(name, origin);
     origin.endpoints += 1;
-    const endpoint = new EndpointGate(url, origin, this.newBreaker());
+    const endpoint = new EndpointGate(url, origin, this.newBreaker(ofEndpoint(this.options.breaker)));
     this.endpoints.set(url, endpoint);
     return endpoint;
   }
 
-  private newBreaker(): Breaker {
-    return new Breaker(this.options.breaker, this.entropy, this.epochs);
+  private newBreaker(options: BreakerOptions & { readonly probes: number }): Breaker {
+    return new Breaker(options, this.entropy, this.epochs);
   }
 
   private addClaim(endpoint: EndpointGate, name: string, sender: Sender): Claim {
