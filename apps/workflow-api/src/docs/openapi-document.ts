@@ -13,6 +13,8 @@ import {
   type HeaderName,
   type Parameter,
 } from '../http/endpoint.js';
+import { EXAMPLE_ANSWERS } from './example-answers.js';
+import { EXAMPLE_PROBLEMS } from './example-problems.js';
 import { ProblemShape } from './service-schemas.js';
 import { DefinitionShape } from './workflow-schemas.js';
 
@@ -21,10 +23,11 @@ export type OpenApiDocument = {
   readonly openapi: string;
   readonly info: JsonObject;
   readonly paths: Readonly<Record<string, Readonly<Record<string, JsonObject>>>>;
-  readonly components: { readonly schemas: JsonObject };
+  readonly components: { readonly schemas: JsonObject; readonly examples: JsonObject };
 };
 
 const COMPONENTS = '#/components/schemas/';
+const EXAMPLES = '#/components/examples/';
 const DESCRIPTION =
   'Durable workflows over HTTP. Every error is a problem (RFC 9457) whose `type` is an address of this server. Lists are paged by cursors. Every answer has an `x-request-id`: the one that the request bears, if it has 1 to 128 letters, digits or `_.:=+/@-`, else a fresh one. The lines of the log about a request have it as `requestId`.';
 
@@ -65,7 +68,10 @@ export const createOpenApiDocument = async (modules: readonly Type[]): Promise<O
       info: { ...info, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
       tags: TAGS,
       paths,
-      components: { schemas: componentSchemas() },
+      components: {
+        schemas: componentSchemas(),
+        examples: exampleObjects({ ...EXAMPLE_ANSWERS, ...EXAMPLE_PROBLEMS }),
+      },
     }),
   ) as OpenApiDocument;
 };
@@ -153,14 +159,20 @@ const requestBody = ({ required, types, schema, examples, asText = {} }: Body): 
   ),
 });
 
-const response = ({ description, schema, headers = [], otherTypes = {} }: AnswerDescription): JsonObject => ({
+/** By reference: one example serves many answers. */
+const exampleRefs = (names: readonly string[]): JsonObject =>
+  Object.fromEntries(names.map((name) => [name, { $ref: `${EXAMPLES}${name}` }]));
+
+const response = ({ description, schema, example, headers = [], otherTypes = {} }: AnswerDescription): JsonObject => ({
   description,
   ...headerObjects(headers),
   ...(schema === undefined && Object.keys(otherTypes).length === 0
     ? undefined
     : {
         content: {
-          ...(schema === undefined ? undefined : { 'application/json': { schema: ref(schema) } }),
+          ...(schema === undefined
+            ? undefined
+            : { 'application/json': { schema: ref(schema), examples: exampleRefs([example ?? nameOf(schema)]) } }),
           ...Object.fromEntries(
             Object.entries(otherTypes).map(([type, words]) => [
               type,
@@ -215,14 +227,15 @@ const problemResponses = (codes: readonly ProblemCode[]): JsonObject => {
       {
         description: each.map((code) => `\`${code}\``).join(', '),
         ...headerObjects(PROBLEM_HEADERS[status] ?? []),
-        content: { 'application/problem+json': { schema: ref(ProblemShape) } },
+        content: { 'application/problem+json': { schema: ref(ProblemShape), examples: exampleRefs(each) } },
       },
     ]),
   );
 };
 
 /** To the component that a schema with an id is. */
-const ref = (schema: z.ZodType): JsonObject => ({ $ref: `${COMPONENTS}${schema.meta()?.id}` });
+const ref = (schema: z.ZodType): JsonObject => ({ $ref: `${COMPONENTS}${nameOf(schema)}` });
+const nameOf = (schema: z.ZodType): string => String(schema.meta()?.id);
 
 const CONVERSION = {
   io: 'input',

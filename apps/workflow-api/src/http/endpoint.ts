@@ -60,6 +60,8 @@ export type AnswerDescription = {
   readonly description: string;
   /** With an id, which is its name in the document; absent when there is no body. */
   readonly schema?: z.ZodType;
+  /** Its name in `EXAMPLE_ANSWERS`, where it is not the name of the schema. */
+  readonly example?: string;
   readonly headers?: readonly HeaderName[];
   /** Of the same answer in another form. */
   readonly otherTypes?: Readonly<Record<string, string>>;

@@ -10,7 +10,7 @@ export const STORAGE_UNAVAILABLE: Problem = {
     'The event store did not confirm. Whether the request took effect is unknown: send it again with the same key.',
 };
 
-const STORAGE_FULL: Problem = {
+export const STORAGE_FULL: Problem = {
   code: 'storage-full',
   detail: 'The event log has no room. The request has changed nothing: send it again when there is room.',
 };

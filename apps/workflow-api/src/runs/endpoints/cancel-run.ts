@@ -26,7 +26,14 @@ export const CANCEL_RUN: EndpointDescription = {
     schema: CancelRequest,
     examples: { held: { reason: 'no longer needed' } },
   },
-  answers: { 200: { description: 'The cancelled run.', schema: RunShape, headers: ['Stepwell-Position'] } },
+  answers: {
+    200: {
+      description: 'The cancelled run.',
+      schema: RunShape,
+      example: 'CancelledRun',
+      headers: ['Stepwell-Position'],
+    },
+  },
   problems: [
     'run-not-found',
     'run-archived',

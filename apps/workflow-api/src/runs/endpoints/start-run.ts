@@ -57,6 +57,7 @@ export const START_RUN: EndpointDescription = {
     202: {
       description: 'With `Prefer: wait`: the run so far.',
       schema: RunShape,
+      example: 'RunningRun',
       headers: ['Location', 'Idempotent-Replayed', 'Preference-Applied', ...POSITION],
     },
   },
