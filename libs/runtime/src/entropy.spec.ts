@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
-import { base32ToHex, sha256Base32, systemEntropy } from './entropy.js';
+import { base32ToHex, sha256Base32, stepIdempotencyKey, systemEntropy } from './entropy.js';
 
 describe('sha256Base32', () => {
   it('is the RFC 4648 text of the first bits of the digest, which base32ToHex reads back', () => {
@@ -21,6 +21,25 @@ describe('sha256Base32', () => {
 
   it('stays what it was, since runs are named by it', () => {
     expect(sha256Base32('', 128)).toBe('4oymiquy7qobjgx36tejs35zeq');
+  });
+});
+
+describe('stepIdempotencyKey', () => {
+  it('is of the run and the step, also where other keys have taken its place meanwhile', () => {
+    const steps = Array.from({ length: 6_000 }, (_, index) => ({
+      runId: sha256Base32(`${index % 60}`, 128),
+      key: `s${index}`,
+    }));
+    const expected = steps.map(({ runId, key }) => sha256Base32(`${runId}\n${key}`, 256));
+    for (let round = 0; round < 2; round++) {
+      expect(steps.map(({ runId, key }) => stepIdempotencyKey(runId, key))).toEqual(expected);
+    }
+    // Asked again at once, it is one that was kept.
+    for (const [index, { runId, key }] of steps.entries()) {
+      stepIdempotencyKey(runId, key);
+      expect(stepIdempotencyKey(runId, key)).toBe(expected[index]);
+    }
+    expect(stepIdempotencyKey('', '')).toBe(sha256Base32('\n', 256));
   });
 });
 
