@@ -16,7 +16,8 @@ export const readBody = (answer: Answer): JsonText | { readonly detail: string }
 };
 
 /** Of an answer and of a request alike. */
-export const isJson = (contentType: string): boolean => JSON_TYPE.test(contentType);
+export const isJson = (contentType: string): boolean =>
+  contentType === 'application/json' || JSON_TYPE.test(contentType);
 
 const JSON_TYPE = /^application\/(?:json|[\w.+!#$&^-]+\+json)\s*(?:;|$)/i;
 

@@ -206,14 +206,14 @@ const startAttempts = (mailbox: Mailbox, batch: DecisionBatch, context: Deciding
   const owed = [...ready];
   for (const [key, dueAt] of retries) if (dueAt <= context.at) owed.push(key);
   // Asked once a decision: of a thousand branches that wait for the same, one question tells for all.
-  const refused = new Set<string | null>();
+  let refused: Set<string | null> | null = null;
   for (const key of owed) {
     const step = state.steps.get(key);
     if (step === undefined) continue;
-    const endpoint = owner.endpointOf(step);
-    const grant = refused.has(endpoint) ? null : owner.grant(mailbox.runId, step, state);
+    const grant = refused?.has(owner.endpointOf(step)) === true ? null : owner.grant(mailbox.runId, step, state);
     if (grant === null) {
-      refused.add(endpoint);
+      refused ??= new Set();
+      refused.add(owner.endpointOf(step));
       continue;
     }
     const outcome = decideOne(mailbox, batch, { type: 'StartAttempt', step: key, grant }, context);

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Plan, StartRun } from '#domain';
-import { Runs, type LoadedRun, type RunId, type StartReply } from '#engine';
+import { Runs, type LoadedRun, type StartReply } from '#engine';
 import { Bag, Clock, type Config } from '#runtime';
 import { CONFIG } from '../../../modules/src/tokens.js';
 import type { Answer } from '../http/answer.js';
