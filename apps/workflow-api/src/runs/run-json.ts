@@ -13,7 +13,7 @@ import { sha256Hex, stepIdempotencyKey } from '#runtime';
 import { PayloadTexts, requireShowable, type RunView } from './payload-json.js';
 import { pendingText, planChildren, requestText } from './pending-json.js';
 import { hashOf } from './run-id.js';
-import { errorText, instantText, waitingText } from './waiting-json.js';
+import { errorText, instantText, textOrNull, waitingText } from './waiting-json.js';
 
 /**
  * A run as the JSON text of the API. Assembled from stored payload text: no payload is parsed or serialised again, and a
@@ -27,19 +27,19 @@ export const runText = (run: Run, plan: Plan, waits: readonly Wait[], view: RunV
   const result = output === null || outputRef === null ? null : { ...outputRef, text: output };
   return (
     `{"id":"${started.id}` +
-    `","key":${JSON.stringify(started.key)}` +
-    `,"workflow":${JSON.stringify(started.workflow)}` +
+    `","key":${textOrNull(started.key)}` +
+    `,"workflow":${textOrNull(started.workflow)}` +
     `,"version":${JSON.stringify(started.version)}` +
     // Names, of letters, digits, "_" and "-" alone.
     `,"namespace":"${started.namespace}"` +
     `,"queue":"${started.queue}"` +
     `,"tags":${JSON.stringify(started.tags)}` +
     `,"variables":${view === 'slim' ? 'null' : started.variables}` +
-    `,"correlationId":${JSON.stringify(started.correlationId)}` +
-    `,"requestor":${JSON.stringify(started.requestor)}` +
+    `,"correlationId":${textOrNull(started.correlationId)}` +
+    `,"requestor":${textOrNull(started.requestor)}` +
     `,"duplicateStarts":{"count":${run.duplicates.count},"refused":${run.duplicates.refused}}` +
     `,"status":"${run.status}` +
-    `","reason":${JSON.stringify(run.reason)}` +
+    `","reason":${textOrNull(run.reason)}` +
     `,"input":${payloads.whole(input, null, 'input')}` +
     `,"output":${result === null ? 'null' : payloads.whole(result, null, 'output')}` +
     `,"error":${errorText(run.error)}` +
@@ -200,7 +200,7 @@ const attemptsText = (attempts: readonly Attempt[], url: string): string => {
       `,"outcome":"${attempt.outcome}` +
       `","status":${attempt.status}` +
       `,"error":${errorText(attempt.error)}` +
-      `,"body":${attempt.body === null ? 'null' : JSON.stringify(attempt.body)}` +
+      `,"body":${textOrNull(attempt.body)}` +
       `,"url":${url}` +
       `,"startedAt":"${attempt.startedAt}` +
       `","endedAt":${instantText(attempt.endedAt)}` +

@@ -68,52 +68,39 @@ export class RunStarts {
         ? await found.catch((refusal: unknown) => replayable(this.#runs, start, refusal))
         : found;
     const command = toCommand(start, startable, this.#limits.tagsMax);
-    const sinceMs = this.#clock.monotonicMs();
-    const started = await this.#commit(start, command, startable.plan);
-    if (started.status === 'unavailable')
-      throw new HttpProblem(unavailableProblem(started.cause), { cause: started.cause });
-    if (started.status === 'rejected') throw new HttpProblem(rejectionProblem(started.rejection, startable.plan));
-    return shape(request, reply, await this.#answer(start, started, sinceMs, reply));
+    const { plan } = startable;
+    const { waitSeconds } = start;
+    const answer =
+      waitSeconds === null
+        ? this.#startNow(start, command, plan)
+        : this.#startAndWait(start, command, plan, waitSeconds, reply);
+    return shape(request, reply, await answer);
   }
 
-  /** With `Prefer: wait` no longer than that: whoever waits is answered then, whatever the log does. */
-  #commit({ runId, waitSeconds, origin }: Start, command: StartRun, plan: Plan): Promise<StartReply> {
-    return new Promise((settle) => {
-      if (waitSeconds === null) return this.#runs.start(runId, command, plan, origin, settle);
-      const withinMs = Math.max(waitSeconds * 1_000, AT_LEAST_MS);
-      const takeBack = this.#clock.after(withinMs, () => settle({ status: 'unavailable', cause: null }));
+  #startNow({ runId, origin }: Start, command: StartRun, plan: Plan): Promise<Answer> {
+    return new Promise((resolve, reject) => {
       this.#runs.start(runId, command, plan, origin, (reply) => {
-        takeBack();
-        settle(reply);
+        if (!isTaken(reply)) return reject(refusalOf(reply, plan));
+        const { started, startedAt, position } = reply;
+        resolve({ text: startedText(started, startedAt), position, headers: headersOf(reply) });
       });
     });
   }
 
-  #answer(
-    { runId, waitSeconds }: Start,
-    { status, started, startedAt, position }: Extract<StartReply, { status: 'started' | 'replayed' }>,
-    sinceMs: number,
-    reply: HttpReply,
-  ): Answer | Promise<Answer> {
-    const headers: Record<string, string> = { location: `/v1/runs/${started.id}` };
-    if (status === 'replayed') headers['idempotent-replayed'] = 'true';
-    if (waitSeconds === null) return { text: startedText(started, startedAt), position, headers };
-    headers['preference-applied'] = `wait=${waitSeconds}`;
-    const waitMs = waitSeconds * 1_000 - (this.#clock.monotonicMs() - sinceMs);
-    return this.#answerAtEnd(runId, Math.max(waitMs, 0), headers, reply);
-  }
-
   /**
-   * 200 with the run when it ends in time, else 202 with the run so far. A fault in making the answer is the caller's alone:
-   * it must not reach the engine, which calls back out of a commit.
+   * 200 with the run when it ends in time, else 202 with the run so far. Whoever waits is answered when the wait is over, whatever
+   * the log does. A fault in making the answer is the caller's alone: it must not reach the engine, which calls back out of a commit.
    */
-  #answerAtEnd(
-    runId: RunId,
-    waitMs: number,
-    headers: Record<string, string>,
+  #startAndWait(
+    { runId, origin }: Start,
+    command: StartRun,
+    plan: Plan,
+    waitSeconds: number,
     { raw: response }: HttpReply,
   ): Promise<Answer> {
-    return new Promise<Answer>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
+      /** `null` until the log has the start. */
+      let headers: Record<string, string> | null = null;
       let stopWaiting: (() => void) | null = null;
       let settled = false;
       /** False when it was settled before. */
@@ -127,27 +114,55 @@ export class RunStarts {
       };
       const answer = (loaded: LoadedRun | null): void => {
         try {
-          if (loaded === null) throw new HttpProblem(STORAGE_UNAVAILABLE);
-          const { run, plan, position } = loaded;
-          const text = runText(run, plan, this.#runs.waitsOf(runId, run));
+          if (loaded === null || headers === null) throw new HttpProblem(STORAGE_UNAVAILABLE);
+          const { run, position } = loaded;
+          const text = runText(run, loaded.plan, this.#runs.waitsOf(runId, run));
           resolve({ text, position, headers, status: run.status === 'running' ? 202 : 200 });
         } catch (error) {
           reject(error);
         }
       };
       const giveUp = (): void => {
-        if (settle()) this.#runs.load(runId, AT_LEAST_MS).then(answer, reject);
+        if (headers !== null && settle()) this.#runs.load(runId, AT_LEAST_MS).then(answer, reject);
       };
       const wait: Wait = { giveUp, place: -1 };
-      // A start that was on its way to the log when the server was told to stop waits for nothing any more.
-      const takeBack = this.#clock.after(this.#closing.aborted ? 0 : waitMs, giveUp);
+      const takeBack = this.#clock.after(Math.max(waitSeconds * 1_000, AT_LEAST_MS), () => {
+        if (headers !== null) giveUp();
+        else if (settle()) reject(new HttpProblem(STORAGE_UNAVAILABLE));
+      });
       this.#waits.add(wait);
       response.on('close', settle);
-      const stop = this.#runs.whenEnded(runId, (loaded) => {
-        if (settle()) answer(loaded);
+      this.#runs.start(runId, command, plan, origin, (reply) => {
+        if (settled) return;
+        if (!isTaken(reply)) {
+          settle();
+          return reject(refusalOf(reply, plan));
+        }
+        headers = headersOf(reply);
+        headers['preference-applied'] = `wait=${waitSeconds}`;
+        // A start that was on its way to the log when the server was told to stop waits for nothing any more.
+        if (waitSeconds === 0 || this.#closing.aborted) return giveUp();
+        const stop = this.#runs.whenEnded(runId, (loaded) => {
+          if (settle()) answer(loaded);
+        });
+        if (settled) stop();
+        else stopWaiting = stop;
       });
-      if (settled) stop();
-      else stopWaiting = stop;
     });
   }
 }
+
+type Taken = Extract<StartReply, { status: 'started' | 'replayed' }>;
+
+const isTaken = (reply: StartReply): reply is Taken => reply.status === 'started' || reply.status === 'replayed';
+
+const refusalOf = (reply: Exclude<StartReply, Taken>, plan: Plan): HttpProblem =>
+  reply.status === 'rejected'
+    ? new HttpProblem(rejectionProblem(reply.rejection, plan))
+    : new HttpProblem(unavailableProblem(reply.cause), { cause: reply.cause });
+
+const headersOf = ({ status, started }: Taken): Record<string, string> => {
+  const headers: Record<string, string> = { location: `/v1/runs/${started.id}` };
+  if (status === 'replayed') headers['idempotent-replayed'] = 'true';
+  return headers;
+};

@@ -23,6 +23,9 @@ const waitText = ({ step, for: reason, on, since, until, lastError }: Wait): str
   errorText(lastError) +
   '}';
 
+/** Most of what may be missing is: `null` is not worth the call. */
+export const textOrNull = (text: string | null): string => (text === null ? 'null' : JSON.stringify(text));
+
 export const errorText = (error: ErrorInfo | null): string =>
   error === null ? 'null' : '{"name":' + JSON.stringify(error.name) + ',"cause":' + JSON.stringify(error.cause) + '}';
 
