@@ -5,6 +5,8 @@ export type TriggeredStart = {
   /** The caller's idempotency key, or what stands for it; not yet checked. */
   readonly key: string;
   readonly traceparent: string | null;
+  /** Who asks, by the word of the message; not yet checked. */
+  readonly actor: string;
 };
 
 export type TriggeredStartOutcome =

@@ -30,12 +30,13 @@ export const parseTrigger = (
   const key = keyOf(message, form.keyHeader);
   if (key === null) return refused('idempotency-key-invalid', `The header ${form.keyHeader} is there several times.`);
   const traceparent = textOf(message.headers['traceparent']);
-  if (form.workflow === null) return { body: value, key, traceparent };
+  const actor = textOf(message.headers['stepwell-actor']) ?? `kafka:${message.topic}`;
+  if (form.workflow === null) return { body: value, key, traceparent, actor };
   // Parsed before it goes into a body: a text that closes it early would put members of its own beside the input.
   const parsed = parseStrictJson(value);
   if (parsed.status === 'refused') return refused(parsed.fault.code, parsed.fault.detail);
   const body = Buffer.from(`{"workflow":${JSON.stringify(form.workflow)},"input":${parsed.text}}`);
-  return { body, key, traceparent };
+  return { body, key, traceparent, actor };
 };
 
 /** The key as it was sent, or the place of the message, which is its own for ever; `null` when there are several. */

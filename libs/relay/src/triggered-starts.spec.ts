@@ -56,6 +56,14 @@ describe('TriggeredStarts', () => {
     expect([...runs.runs.keys()].at(-1)).toMatch(/^[0-9a-f]{64}$/);
   });
 
+  it('says who asks: by the header of the message, else the topic', async () => {
+    const actors: string[] = [];
+    runs.before = async ({ actor }) => void actors.push(actor);
+    for (const starts of [startsOf(), startsOf('known')])
+      await handle(starts, [message(start(1), { 'stepwell-actor': 'billing' }), message(start(2))]);
+    expect(actors).toEqual(['billing', 'kafka:orders', 'billing', 'kafka:orders']);
+  });
+
   it('takes any JSON as the input of the configured workflow, and nothing else out of it', async () => {
     const starts = startsOf('known');
     const tricks = ['1,"namespace":"other"', '1},{"a":2', '{"a":1,"a":2}', '{"__proto__":{}}', ''];

@@ -28,10 +28,11 @@ beforeAll(async () => {
 });
 afterAll(() => api.stop());
 
-const message = (body: unknown, key: string) => ({
+const message = (body: unknown, key: string, actor = 'kafka:orders') => ({
   body: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)),
   key,
   traceparent: TRACEPARENT,
+  actor,
 });
 const welcome = (input: unknown) => ({ workflow: 'welcome', input });
 const startEvent = async (id: string) => (await api.store.readStream(runStream(id)))[0];
@@ -41,7 +42,7 @@ describe('TriggeredRunStarts', () => {
     const outcome = await starts.start(message(welcome({ a: 1 }), 'orders-0-17'));
     if (outcome.status !== 'started') throw new Error(JSON.stringify(outcome));
     const event = await startEvent(outcome.id);
-    expect(event).toMatchObject({ type: 'RunStarted', traceparent: TRACEPARENT });
+    expect(event).toMatchObject({ type: 'RunStarted', traceparent: TRACEPARENT, actor: 'kafka:orders' });
     expect(JSON.parse(event!.data)).toMatchObject({
       id: outcome.id,
       key: 'orders-0-17',
@@ -56,6 +57,14 @@ describe('TriggeredRunStarts', () => {
     const byHttp = (await response.json()) as { id: string };
     expect([response.status, response.headers.get('idempotent-replayed')]).toEqual([201, null]);
     expect(byHttp.id).not.toBe(outcome.id);
+  });
+
+  it('refuses who cannot be named in an event, as POST /v1/runs does', async () => {
+    expect(await starts.start(message(welcome(1), 'of-nobody', 'two words'))).toMatchObject({
+      status: 'refused',
+      code: 'validation-failed',
+      detail: expect.stringContaining('Stepwell-Actor'),
+    });
   });
 
   it('makes one run of messages with one key, also at the same moment, and refuses another payload', async () => {

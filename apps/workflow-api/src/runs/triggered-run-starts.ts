@@ -2,8 +2,8 @@ import type { StartReply } from '#engine';
 import { StartRuns, type TriggeredStart, type TriggeredStartOutcome } from '#relay';
 import { failureProblem, rejectionProblem } from '../http/failures.js';
 import { parseIdempotencyKey } from '../http/idempotency-key.js';
+import { originOf } from '../http/origin.js';
 import { HttpProblem, problemStatus, type Problem } from '../http/problems.js';
-import { parseTraceparent } from '../http/traceparent.js';
 import { parseStartBody, replayable, toCommand, type Start, type StartParts } from './start-run.js';
 import { toStartable, type Startable } from './startable.js';
 
@@ -34,14 +34,14 @@ export class TriggeredRunStarts extends StartRuns {
     }
   }
 
-  #parse({ body, key, traceparent }: TriggeredStart): Start {
+  #parse({ body, key, traceparent, actor }: TriggeredStart): Start {
     if (body.length > this.#bodyMaxBytes) {
       const detail = `The body is larger than ${this.#bodyMaxBytes} bytes.`;
       throw new HttpProblem({ code: 'payload-too-large', detail });
     }
     const parsedKey = parseIdempotencyKey(key);
     if ('problem' in parsedKey) throw new HttpProblem(parsedKey.problem);
-    const origin = { actor: null, traceparent: parseTraceparent(traceparent ?? undefined) };
+    const origin = originOf({ 'stepwell-actor': actor, ...(traceparent === null ? {} : { traceparent }) });
     return parseStartBody('trigger', parsedKey.key, body, this.#parts.limits.payloadMaxBytes, null, origin);
   }
 
