@@ -23,7 +23,7 @@ export { definitionSchema, definitionSchemas, nodeSchemaName } from './definitio
 export type { JsonSchema } from './definition/member-kind.js';
 export type { Finding } from './definition/finding.js';
 export { nearestName } from './definition/known-name.js';
-export { isCredentialHeader, shownHeaders } from './definition/step-headers.js';
+export { credentialPlaces, isCredentialHeader, MASKED, shownHeaders } from './definition/step-headers.js';
 export { DEFAULT_COMPILE_LIMITS, type CompileLimits } from './definition/limits.js';
 export type * from './catalogue.js';
 export { decideCatalogue, evolveCatalogue, latestVersion, newCatalogue } from './catalogue.js';

@@ -3,7 +3,7 @@ import type { DefinitionBody } from '#engine';
 import { parseAsWritten, parseStrictJson, placeInText, unicodeText } from '#runtime';
 import { DEFINITION_LIMITS, type DefinitionFault } from './definition-fault.js';
 import { jsonPlaces } from './json-places.js';
-import { parseYaml } from './yaml-document.js';
+import { parseYaml, type TextRange } from './yaml-document.js';
 
 /** From 1, both. */
 export type Place = { readonly line: number; readonly column: number };
@@ -13,6 +13,8 @@ export type ParsedDefinition = {
   readonly body: DefinitionBody;
   /** Where in the text a finding's pointer leads, or the nearest thing around it. */
   readonly placeOf: (pointer: string) => Place | null;
+  /** From where to where the value of a member or an element stands in a text in YAML; `null`: nowhere of its own. */
+  readonly rangeOf: (path: readonly string[]) => TextRange | null;
 };
 
 /** Parses the body of a definition as its media type says, or tells the first thing that is wrong with it, and where. */
@@ -39,16 +41,17 @@ const parseJsonDefinition = (text: string): ReturnType<typeof parseDefinition> =
     }
   };
   const body = { document: parsed.value, written: parseAsWritten(text), text, format: 'json' } as const;
-  return { status: 'parsed', body, placeOf };
+  return { status: 'parsed', body, placeOf, rangeOf: () => null };
 };
 
 const parseYamlDefinition = (text: string): ReturnType<typeof parseDefinition> => {
   const parsed = parseYaml(text);
   if (parsed.status === 'refused') return parsed;
-  const { document, written, find } = parsed;
+  const { document, written, find, rangeOf } = parsed;
   return {
     status: 'parsed',
     body: { document, written, text, format: 'yaml' },
     placeOf: (pointer) => placeInText(text, find(pointer)),
+    rangeOf,
   };
 };

@@ -6,6 +6,7 @@ import { entityTag } from '../http/preconditions.js';
 import { HttpProblem } from '../http/problems.js';
 import { noDraft, unknownVersion, unknownWorkflow } from './catalogue-plans.js';
 import { parseDefinition } from './definition-document.js';
+import { shownDocument } from './shown-document.js';
 import { draftShape, versionShape, workflowShape, type Document } from './workflow-json.js';
 import type { VersionsQuery } from './endpoints/list-versions.js';
 import type { WorkflowsQuery } from './endpoints/list-workflows.js';
@@ -73,7 +74,7 @@ export class WorkflowReader {
     const parsed = parseDefinition(text, format);
     if (parsed.status === 'refused')
       throw new Error(`the document at revision ${revision} of the catalogue cannot be read`);
-    return { definition: parsed.body.written, source: format === 'json' ? null : text };
+    return shownDocument(parsed);
   }
 }
 

@@ -3,6 +3,8 @@ import { NumberAsWritten, numberFault, placeInText } from '#runtime';
 import { DEFINITION_LIMITS, type DefinitionFault } from './definition-fault.js';
 import { composeYaml, tooDeep, YamlFault } from './yaml-tokens.js';
 
+export type TextRange = { readonly from: number; readonly until: number };
+
 export type ParsedYaml =
   | {
       readonly status: 'parsed';
@@ -11,6 +13,8 @@ export type ParsedYaml =
       readonly written: unknown;
       /** Where in the text a member or an element begins, or the nearest thing around it. */
       readonly find: (pointer: string) => number;
+      /** Where a value begins and ends; `null` when there is none, or it stands behind an alias. */
+      readonly rangeOf: (path: readonly string[]) => TextRange | null;
     }
   | { readonly status: 'refused'; readonly fault: DefinitionFault };
 
@@ -27,6 +31,7 @@ export const parseYaml = (text: string): ParsedYaml => {
       document: withDoubles(written),
       written,
       find: (pointer) => findNode(composed, pointer),
+      rangeOf: (path) => rangeOf(composed.getIn(path, true)),
     };
   } catch (cause) {
     if (!(cause instanceof YamlFault)) throw cause;
@@ -184,4 +189,10 @@ const findNode = ({ contents }: Document, pointer: string): number => {
     }
   }
   return at;
+};
+
+const rangeOf = (node: unknown): TextRange | null => {
+  if (!isScalar(node) || !node.range) return null;
+  const [from, until] = node.range;
+  return { from, until };
 };

@@ -27,16 +27,38 @@ const FORBIDDEN_PREFIXES = ['webhook-', 'stepwell-', 'proxy-'];
 const CREDENTIAL_KEPT =
   'This looks like a credential: the log keeps it for as long as the definition and its runs, for everyone who can read the log';
 
+const MASK_SENT =
+  'This is what is shown in the place of a credential, whose value is shown to nobody: send the value itself';
+
 /** Whether the value of a header (its name in lower case) is most likely a secret, to be shown to nobody. */
 export const isCredentialHeader = (name: string): boolean =>
   /^(?:authorization|proxy-authorization|cookie|x-api-key)$|-(?:token|secret|key)$/.test(name);
 
 /** What stands in the place of a credential. */
-const MASKED = '[masked]';
+export const MASKED = '[masked]';
 
 /** Headers as they are shown outside: no value that is most likely a secret. */
 export const shownHeaders = (given: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
   Object.fromEntries(Object.entries(given).map(([name, value]) => [name, isCredentialHeader(name) ? MASKED : value]));
+
+/** Members whose values are payloads, in which a name means nothing to us. */
+const PAYLOADS: ReadonlySet<string> = new Set(['input', 'variables']);
+
+/** Where a definition, be it right or wrong, has credentials in headers: the names and numbers that lead there. */
+export const credentialPlaces = (document: unknown): readonly (readonly string[])[] => {
+  if (Array.isArray(document)) return document.flatMap((item, index) => placesIn(String(index), item));
+  if (!isRecord(document)) return [];
+  return Object.entries(document).flatMap(([name, value]) => {
+    if (PAYLOADS.has(name)) return [];
+    if (name !== 'headers' || !isRecord(value)) return placesIn(name, value);
+    return Object.keys(value)
+      .filter((header) => isCredentialHeader(header.toLowerCase()))
+      .map((header) => [name, header]);
+  });
+};
+
+const placesIn = (name: string, value: unknown): readonly (readonly string[])[] =>
+  credentialPlaces(value).map((rest) => [name, ...rest]);
 
 const HEADER_NAME_PATTERN = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$";
 const HEADER_VALUE_PATTERN = '^(?:[\\u0021-\\u007e](?:[\\t\\u0020-\\u007e]*[\\u0021-\\u007e])?)?$';
@@ -72,7 +94,8 @@ export const headers: Kind<Readonly<Record<string, string>>> = {
       seen.set(name, given);
       if (!isNameAllowed(given, name, at) || !isValueAllowed(header, at)) continue;
       read.push([name, header]);
-      if (isCredentialHeader(name)) at.findings.warning(at.pointer, CREDENTIAL_KEPT);
+      if (isCredentialHeader(name) && header === MASKED) refuse(at, MASK_SENT);
+      else if (isCredentialHeader(name)) at.findings.warning(at.pointer, CREDENTIAL_KEPT);
     }
     return Object.fromEntries(read);
   },
