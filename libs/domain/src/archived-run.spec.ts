@@ -53,7 +53,7 @@ describe('an archived run', () => {
   });
 
   it.each<RunCommand>([
-    { type: 'CancelRun', reason: null },
+    { type: 'CancelRun', reason: null, seen: null },
     startAttempt('ship'),
     { type: 'CompleteAttempt', step: 'ship', attempt: 1, status: 200, output: 'null' as never },
   ])('refuses $type', (command) => {

@@ -1,3 +1,4 @@
+import type { Seen } from './catalogue.js';
 import type { ErrorInfo, FailureClass, RunStarted, StepKey } from './events.js';
 import type { JsonText } from './payload.js';
 import type { Plan } from './plan.js';
@@ -32,7 +33,8 @@ export type RunCommand =
       /** The wall clock was set back by so much of late, when that is why. */
       readonly setBackMs?: number;
     }
-  | { readonly type: 'CancelRun'; readonly reason: string | null }
+  /** `seen`: the run is to be at one of these revisions; `null` and `*`: at any. */
+  | { readonly type: 'CancelRun'; readonly reason: string | null; readonly seen: Seen | null }
   | NoteDuplicateStarts;
 
 export type StartRun = Omit<RunStarted, 'type' | 'timeoutAt'> & {
@@ -98,6 +100,8 @@ export const DEFAULT_RUN_LIMITS: RunLimits = {
 export type Rejection =
   | { readonly code: 'run-not-found' }
   | { readonly code: 'run-ended'; readonly status: string }
+  /** The run has moved on since the sender saw it. */
+  | { readonly code: 'not-as-seen'; readonly revision: number }
   | { readonly code: 'run-archived'; readonly file: string }
   | { readonly code: 'key-reused'; readonly first: string; readonly given: string }
   | { readonly code: 'unknown-step'; readonly step: StepKey }

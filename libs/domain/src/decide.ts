@@ -1,4 +1,5 @@
 import { advance } from './advance.js';
+import type { Seen } from './catalogue.js';
 import { cancelOpenSteps, classOf, failStep } from './closing.js';
 import type {
   Context,
@@ -40,6 +41,8 @@ export const decide = (command: RunCommand, run: Run | null, context: Context): 
   if (command.type === 'StartRun') return startRun(command, run, context);
   if (run === null) return reject({ code: 'run-not-found' });
   if (command.type === 'NoteDuplicateStarts') return noteDuplicates(command, run, context);
+  if (command.type === 'CancelRun' && !isAsSeen(run, command.seen))
+    return reject({ code: 'not-as-seen', revision: run.revision });
   if (isEnded(run)) return afterEnd(command, run);
   switch (command.type) {
     case 'StartAttempt':
@@ -62,6 +65,9 @@ export const decide = (command: RunCommand, run: Run | null, context: Context): 
       return unreachable(command);
   }
 };
+
+const isAsSeen = ({ revision }: Run, seen: Seen | null): boolean =>
+  seen === null || seen === '*' || seen.includes(revision);
 
 const cancelRun = (reason: string | null, run: Run, { isUnsent }: Context): Decision => {
   const open = { below: null, reason: reason ?? 'the run was cancelled' };

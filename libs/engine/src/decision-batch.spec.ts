@@ -37,7 +37,7 @@ describe('decideBatch', () => {
   it('closes as not executed what has not been sent, withholds all that it closes, and says what that is', () => {
     const run = inFlight(['all.a']);
     expect(run.batch.abandoned).toEqual([]);
-    const batch = decideBatch(run.mailbox, [queued({ type: 'CancelRun', reason: null })], run.context);
+    const batch = decideBatch(run.mailbox, [queued({ type: 'CancelRun', reason: null, seen: null })], run.context);
     expect(outcomes(run)).toEqual(['not-executed', 'may-have-executed']);
     expect(batch.abandoned).toEqual([
       { step: 'all.a', attempt: 1 },

@@ -1,4 +1,4 @@
-import { isEnded, type Plan, type RunCommand, type RunLimits, type StartRun } from '#domain';
+import { isEnded, type Plan, type RunCommand, type RunLimits, type Seen, type StartRun } from '#domain';
 import { NO_STREAM, runStream, type AppendOutcome, type EventStore, type LogFull, type Revision } from '#event-store';
 import { ChurnMap, instantOf, type Clock, type Entropy, type Log } from '#runtime';
 import { Company } from './company.js';
@@ -100,7 +100,7 @@ export class RunEngine extends Runs {
     });
   }
 
-  cancel(runId: RunId, reason: string | null, origin: Origin): Promise<CancelReply> {
+  cancel(runId: RunId, reason: string | null, origin: Origin, seen: Seen | null = null): Promise<CancelReply> {
     const mailbox = this.mailboxOf(runId);
     return new Promise((settle) => {
       const done = (result: CommandResult): void => {
@@ -109,7 +109,7 @@ export class RunEngine extends Runs {
         settle({ status: 'cancelled', loaded: result.loaded });
       };
       const answerByMs = this.patience.begin(ANSWER_WITHIN_MS);
-      this.enqueue(mailbox, { command: { type: 'CancelRun', reason }, plan: null, origin, answerByMs, done });
+      this.enqueue(mailbox, { command: { type: 'CancelRun', reason, seen }, plan: null, origin, answerByMs, done });
     });
   }
 

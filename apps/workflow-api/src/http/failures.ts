@@ -26,6 +26,12 @@ export const rejectionProblem = (rejection: Rejection, plan: Plan | null = null)
       return { code: 'run-not-found', detail: 'There is no run with this id.' };
     case 'run-ended':
       return { code: 'run-ended', detail: `The run has ended as ${rejection.status}.` };
+    case 'not-as-seen':
+      return {
+        code: 'precondition-failed',
+        detail: `The run has moved on: it is at revision ${rejection.revision} now. Nothing was changed.`,
+        headers: { etag: `"${rejection.revision}-full"` },
+      };
     case 'run-archived':
       return runArchived(rejection.file);
     case 'key-reused':

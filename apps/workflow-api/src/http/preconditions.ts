@@ -5,6 +5,8 @@ import { HttpProblem } from './problems.js';
 /** A number, of a version or a revision, as entity tag. */
 export const entityTag = (of: number): string => `"${of}"`;
 
+const NUMBER_TAG = /^"(0|[1-9]\d{0,8})"$/;
+
 /** Tags of a list, `*` alone, or `null` for what is neither. A comma may stand in a tag, and empty elements are none. */
 const parseTags = (header: string): '*' | readonly string[] | null => {
   if (header.trim() === '*') return '*';
@@ -19,12 +21,19 @@ export const parsePrecondition = (headers: IncomingHttpHeaders): Precondition =>
   ifNoneMatch: parseSeen('If-None-Match', headers['if-none-match']),
 });
 
-const parseSeen = (name: string, header: string | undefined): Seen | null => {
+/** Of what has tags of its own, such as a run: `tag` has the number as its first group. */
+export const parseIfMatch = (headers: IncomingHttpHeaders, tag: RegExp): Seen | null =>
+  parseSeen('If-Match', headers['if-match'], tag);
+
+const parseSeen = (name: string, header: string | undefined, of = NUMBER_TAG): Seen | null => {
   if (header === undefined) return null;
   const tags = parseTags(header);
   if (tags === '*') return '*';
   if (tags !== null)
-    return tags.flatMap((tag) => (/^"(?:0|[1-9]\d{0,8})"$/.test(tag) ? [Number(tag.slice(1, -1))] : []));
+    return tags.flatMap((tag) => {
+      const number = of.exec(tag)?.[1];
+      return number === undefined ? [] : [Number(number)];
+    });
   const detail = 'Give * or entity tags in double quotes, such as "3".';
   throw new HttpProblem({
     code: 'validation-failed',

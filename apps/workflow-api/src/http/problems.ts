@@ -96,14 +96,13 @@ export const PROBLEMS = {
   ],
   'run-ended': [409, 'The run has ended', 'An ended run does not change.'],
   'workflow-archived': [409, 'The workflow is archived', 'Publish a version to bring it back.'],
-  'workflow-in-use': [409, 'Another definition uses this workflow', 'The detail names the users.'],
   conflict: [409, 'The state does not allow this', 'The detail says what stands against it.'],
   'run-archived': [
     410,
     'The run is archived',
     'It ended long ago and its history is in `file`: `npm run archive:read -- <file> --run <id>` shows it. Nothing starts under its key again.',
   ],
-  'precondition-failed': [412, 'The version is not the one you saw', 'Read it again, and send its ETag in If-Match.'],
+  'precondition-failed': [412, 'It is not as you saw it', 'Read it again, and send its ETag in If-Match.'],
   'payload-too-large': [413, 'The body is larger than the limit', 'Keep large content elsewhere and send its address.'],
   'uri-too-long': [414, 'A part of the address is too long', 'Names are at most 64 characters, keys of steps 1,024.'],
   'unsupported-media-type': [

@@ -218,3 +218,6 @@ export const runTag = ({ revision }: Run, waits: readonly Wait[], view: RunView)
   const waiting = waits.length === 0 ? '' : `-${sha256Hex(waitingText(waits)).slice(0, 16)}`;
   return `"${revision}-${view}${waiting}"`;
 };
+
+/** A tag of any view of a run says its revision; what its steps waited for is no part of what was seen of it. */
+export const RUN_TAG = /^"(0|[1-9]\d{0,8})-(?:full|slim)(?:-[0-9a-f]{16})?"$/;

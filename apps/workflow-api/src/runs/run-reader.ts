@@ -7,12 +7,12 @@ import { RunLists } from '../../../modules/src/run-lists.js';
 import { CONFIG } from '../../../modules/src/tokens.js';
 import type { Answer } from '../http/answer.js';
 import { rejectionProblem, unavailableProblem } from '../http/failures.js';
-import { readPrecondition } from '../http/preconditions.js';
+import { parseIfMatch, readPrecondition } from '../http/preconditions.js';
 import { HttpProblem } from '../http/problems.js';
 import { originOf } from '../http/origin.js';
 import { pageAt } from './list-page.js';
 import type { RunView } from './payload-json.js';
-import { runTag, runText, stepText } from './run-json.js';
+import { RUN_TAG, runTag, runText, stepText } from './run-json.js';
 import { loadVisible, readEvents, runIdOf, stepNotFound } from './run-reads.js';
 import type { EventsQuery } from './endpoints/list-run-events.js';
 import type { RunsQuery } from './endpoints/list-runs.js';
@@ -50,7 +50,8 @@ export class RunReader {
 
   async cancel(id: string, reason: string | null, headers: IncomingHttpHeaders): Promise<Answer> {
     const { run, plan } = await this.load(id);
-    const reply = await this.runs.cancel(runIdOf(run), reason, originOf(headers));
+    const seen = parseIfMatch(headers, RUN_TAG);
+    const reply = await this.runs.cancel(runIdOf(run), reason, originOf(headers), seen);
     if (reply.status === 'rejected') throw new HttpProblem(rejectionProblem(reply.rejection, plan));
     if (reply.status === 'unavailable') throw new HttpProblem(unavailableProblem(reply.cause), { cause: reply.cause });
     return this.answerOf(reply.loaded);

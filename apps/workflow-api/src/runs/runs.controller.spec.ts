@@ -368,6 +368,29 @@ describe('POST /v1/runs/{id}/cancel', () => {
     expect(second.position).toBe(first.position);
   });
 
+  it('cancels only what is as the caller has seen it, where If-Match says so', async () => {
+    api.owner.held.add('create-user');
+    const { id } = await start();
+    const path = `${api.url}/v1/runs/${id}`;
+    const seen = (await fetch(`${path}?view=slim`)).headers.get('etag')!;
+    const cancelIf = async (ifMatch: string) => {
+      const response = await fetch(`${path}/cancel`, { method: 'POST', headers: { 'if-match': ifMatch } });
+      return { status: response.status, etag: response.headers.get('etag'), json: (await response.json()) as any };
+    };
+    const moved = seen.replace(/\d+/, (revision) => String(Number(revision) - 1));
+    for (const other of [moved, `W/${seen}`, '"x"']) {
+      const refused = await cancelIf(other);
+      expect(refused).toMatchObject({ status: 412, json: { code: 'precondition-failed' } });
+      expect(refused.etag).toBe(`"${/\d+/.exec(seen)?.[0]}-full"`);
+    }
+    expect((await cancelIf('no quotes')).status).toBe(400);
+    expect((await (await fetch(path)).json()) as any).toMatchObject({ status: 'running' });
+    expect(await cancelIf(`${moved}, ${seen}`)).toMatchObject({ status: 200, json: { status: 'cancelled' } });
+    // It has moved on by that, and is the same for who wants it as it is.
+    expect((await cancelIf(seen)).status).toBe(412);
+    expect((await cancelIf('*')).status).toBe(200);
+  });
+
   it('is refused once the run has ended otherwise', async () => {
     const { id } = await finished();
     expect(await cancel(id)).toMatchObject({ status: 409, json: { code: 'run-ended' } });

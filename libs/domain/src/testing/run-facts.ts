@@ -1,3 +1,4 @@
+import type { Seen } from '../catalogue.js';
 import type { FailAttempt, Grant, RunCommand, StartRun } from '../commands.js';
 import type {
   AttemptFailed,
@@ -76,7 +77,11 @@ export const failAttempt = (step: StepKey, attempt: number, fields: Partial<Fail
   jitter: 0,
   ...fields,
 });
-export const cancelRun = (reason: string | null = null): RunCommand => ({ type: 'CancelRun', reason });
+export const cancelRun = (reason: string | null = null, seen: Seen | null = null): RunCommand => ({
+  type: 'CancelRun',
+  reason,
+  seen,
+});
 
 // Events
 

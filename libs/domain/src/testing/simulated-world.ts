@@ -133,7 +133,7 @@ export class SimulatedWorld {
       case 'wake':
         return this.repeat({ type: 'WakeUp' });
       case 'cancel':
-        return void this.deliver({ type: 'CancelRun', reason: pick % 2 === 0 ? 'asked for' : null });
+        return void this.deliver({ type: 'CancelRun', reason: pick % 2 === 0 ? 'asked for' : null, seen: null });
       case 'start-again':
         return void this.deliver(startRun({ fromStep: this.current.started.fromStep }));
       case 'start-other':

@@ -19,7 +19,15 @@ export const CANCEL_RUN: EndpointDescription = {
   summary: 'Cancel a run',
   description:
     'Requests in flight are abandoned; they may have had their effect. Cancelling a cancelled run changes nothing.',
-  parameters: { id: runIdParameter({ held: HELD_RUN }), ...ORIGIN },
+  parameters: {
+    id: runIdParameter({ held: HELD_RUN }),
+    'If-Match': {
+      in: 'header',
+      description: 'ETags of the run, as `GET` gave them: it is cancelled only if it has not moved on since.',
+      schema: { type: 'string' },
+    },
+    ...ORIGIN,
+  },
   body: {
     required: false,
     types: ['application/json'],
@@ -38,6 +46,7 @@ export const CANCEL_RUN: EndpointDescription = {
     'run-not-found',
     'run-archived',
     'run-ended',
+    'precondition-failed',
     'run-too-large',
     'unsupported-media-type',
     'storage-unavailable',
