@@ -8,7 +8,28 @@ import { NODE_TYPES, nodeSchemaName } from '#domain';
 import { startTestApi, type TestApi } from '../../testing/test-api.js';
 import { OPENAPI_PATH, openApiYaml } from './openapi-yaml.js';
 import { HELD_DEFINITION, WELCOME_DEFINITION } from './example-definitions.js';
+import { PROBLEMS } from '../http/problems.js';
 import { describeApi } from '../workflow-api.module.js';
+
+/** Answered before a route is known, whatever was asked for. */
+const OF_THE_EDGE = [
+  'bad-request',
+  'expectation-failed',
+  'header-too-large',
+  'method-not-allowed',
+  'route-not-found',
+  'uri-too-long',
+];
+/** Of the statuses that guards and filters may answer with: whoever adds one documents it. */
+const OF_GUARDS = [
+  'conflict',
+  'forbidden',
+  'not-acceptable',
+  'request-failed',
+  'request-refused',
+  'too-many-requests',
+  'unauthorized',
+];
 
 /** Compiled files lie in `dist`, one folder below the root. */
 const ROOT = join(import.meta.dirname, '../../../../..');
@@ -68,6 +89,20 @@ describe('the OpenAPI document', () => {
           .map((method) => `${method.toLowerCase()} ${url.replace(/:(\w+)/g, '{$1}')}`),
       );
     expect(told.sort()).toEqual(served.sort());
+  });
+
+  it('tells of every code of a problem where it is answered, but for those before a route is known', async () => {
+    const { paths } = await describeApi();
+    const told = new Set<string>();
+    for (const item of Object.values(paths) as any[]) {
+      for (const { responses } of Object.values(item) as any[]) {
+        for (const { content } of Object.values(responses) as any[])
+          for (const code of Object.keys(content?.['application/problem+json']?.examples ?? {})) told.add(code);
+      }
+    }
+    expect(told.size).toBeGreaterThan(20);
+    const untold = Object.keys(PROBLEMS).filter((code) => !told.has(code));
+    expect(untold.sort()).toEqual([...OF_THE_EDGE, ...OF_GUARDS].sort());
   });
 
   it('has an example for every parameter that is required, and for every body', async () => {

@@ -90,6 +90,7 @@ const PROBLEMS_TOLD: readonly Problem[] = [
   STORAGE_FULL,
   told('view-behind', 'The view did not reach the position in time.'),
   told('overloaded', '1000 event streams are open already.'),
+  told('stopping', 'The server is stopping. Nothing was started.'),
   {
     code: 'not-ready',
     detail: 'Not ready: eventStore.',

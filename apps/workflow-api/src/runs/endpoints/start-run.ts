@@ -77,5 +77,6 @@ export const START_RUN: EndpointDescription = {
     'unsupported-media-type',
     'storage-unavailable',
     'storage-full',
+    'stopping',
   ],
 };
