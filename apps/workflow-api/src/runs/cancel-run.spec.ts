@@ -1,0 +1,80 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { startTestApi, type TestApi } from '../../testing/test-api.js';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startTestApi();
+});
+afterAll(() => api.stop());
+beforeEach(() => api.owner.held.clear());
+
+const start = async (headers: Record<string, string> = {}): Promise<any> => {
+  const response = await fetch(`${api.url}/v1/runs`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'idempotency-key': randomUUID(), ...headers },
+    body: JSON.stringify({ workflow: 'welcome' }),
+  });
+  return response.json();
+};
+
+describe('POST /v1/runs/{id}/cancel', () => {
+  const cancel = async (id: string, body?: string) => {
+    const response = await fetch(`${api.url}/v1/runs/${id}/cancel`, {
+      method: 'POST',
+      ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }),
+    });
+    return {
+      status: response.status,
+      position: response.headers.get('stepwell-position'),
+      json: (await response.json()) as any,
+    };
+  };
+
+  it('cancels with a reason; again it changes nothing', async () => {
+    api.owner.held.add('create-user');
+    const { id } = await start();
+    const first = await cancel(id, '{"reason":"no longer needed"}');
+    expect(first).toMatchObject({
+      status: 200,
+      json: { status: 'cancelled', reason: 'no longer needed', resolved: true },
+    });
+    const second = await cancel(id, '{"reason":"once more"}');
+    expect(second.json).toEqual(first.json);
+    expect(second.position).toBe(first.position);
+  });
+
+  it('cancels only what is as the caller has seen it, where If-Match says so', async () => {
+    api.owner.held.add('create-user');
+    const { id } = await start();
+    const path = `${api.url}/v1/runs/${id}`;
+    const seen = (await fetch(`${path}?view=slim`)).headers.get('etag')!;
+    const cancelIf = async (ifMatch: string) => {
+      const response = await fetch(`${path}/cancel`, { method: 'POST', headers: { 'if-match': ifMatch } });
+      return { status: response.status, etag: response.headers.get('etag'), json: (await response.json()) as any };
+    };
+    const moved = seen.replace(/\d+/, (revision) => String(Number(revision) - 1));
+    for (const other of [moved, `W/${seen}`, '"x"']) {
+      const refused = await cancelIf(other);
+      expect(refused).toMatchObject({ status: 412, json: { code: 'precondition-failed' } });
+      expect(refused.etag).toBe(`"${/\d+/.exec(seen)?.[0]}-full"`);
+    }
+    expect((await cancelIf('no quotes')).status).toBe(400);
+    expect((await (await fetch(path)).json()) as any).toMatchObject({ status: 'running' });
+    expect(await cancelIf(`${moved}, ${seen}`)).toMatchObject({ status: 200, json: { status: 'cancelled' } });
+    // It has moved on by that, and is the same for who wants it as it is.
+    expect((await cancelIf(seen)).status).toBe(412);
+    expect((await cancelIf('*')).status).toBe(200);
+  });
+
+  it('is refused once the run has ended otherwise', async () => {
+    const { id } = await start({ prefer: 'wait=5' });
+    expect(await cancel(id)).toMatchObject({ status: 409, json: { code: 'run-ended' } });
+  });
+
+  it.each(['{"reason":1}', '{"why":"x"}', '[]', '"x"', '{'])('refuses %s', async (body) => {
+    api.owner.held.add('create-user');
+    const { id } = await start();
+    expect((await cancel(id, body)).status).toBe(400);
+  });
+});
