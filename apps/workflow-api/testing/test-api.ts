@@ -134,7 +134,7 @@ export const startTestApi = async (change: TestApiParts = {}, given?: MemoryEven
   const owner = new InstantOwner();
   owner.engine = engine;
   engine.ownedBy(owner);
-  const report = new ProcessReport();
+  const report = new ProcessReport(systemClock);
   report.add(change.report ?? {});
   const parts: DynamicModule = {
     module: TestParts,
