@@ -1,10 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { DEFAULT_RUN_LIMITS, type Plan, type RunCommand, type StepKey } from '#domain';
-import { runStream } from '#event-store';
+import { LOG_START } from '#event-store';
 import { parallel, planOf, step } from '../../domain/src/testing/tree-plans.js';
 import { startRun } from '../../domain/src/testing/run-facts.js';
 import { decideBatch } from './decision-batch.js';
-import { newMailbox, type Queued } from './mailbox.js';
+import type { KnownRun } from './load-run.js';
+import type { QueuedCommand } from './queued-command.js';
 import { NOBODY } from './runs.js';
 import { Recorder, runIdOf } from './testing/engine-world.js';
 
@@ -12,7 +13,7 @@ const runId = runIdOf('a');
 const plan = planOf(parallel({ name: 'all' }, step('a'), step('b')));
 const atMs = 1_000;
 
-const queued = (command: RunCommand, its: Plan | null = null): Queued => ({
+const queued = (command: RunCommand, its: Plan | null = null): QueuedCommand => ({
   command,
   plan: its,
   origin: NOBODY,
@@ -24,7 +25,9 @@ const queued = (command: RunCommand, its: Plan | null = null): Queued => ({
 const inFlight = (unsent: readonly StepKey[], eventsMax = 1_000) => {
   const owner = new Recorder();
   for (const key of unsent) owner.unsent.add(key);
-  const mailbox = newMailbox(runId, runStream(runId));
+  const mailbox: KnownRun = {
+    ...{ runId, plan: null, state: null, position: LOG_START, startedAt: LOG_START, traceparent: null, bytes: 0 },
+  };
   const limits = { ...DEFAULT_RUN_LIMITS, eventsMax };
   const context = { atMs, at: new Date(atMs).toISOString(), limits, owner };
   const batch = decideBatch(mailbox, [queued(startRun(), plan)], context);

@@ -1,6 +1,6 @@
 import type { NoteDuplicateStarts } from '#domain';
 import type { Clock } from '#runtime';
-import type { CommandResult } from './mailbox.js';
+import type { CommandResult } from './queued-command.js';
 import type { EngineCounts } from './engine-counts.js';
 import type { LoadedRun, RunId, StartReply } from './runs.js';
 

@@ -1,6 +1,5 @@
-import { isEnded } from '#domain';
 import type { Clock, Log } from '#runtime';
-import { loadedOf, type Mailbox } from './mailbox.js';
+import type { Mailbox } from './mailbox.js';
 import { callBack } from './readers.js';
 import type { LoadedRun, RunId } from './runs.js';
 
@@ -26,28 +25,32 @@ export class EndWaiters {
   ) {}
 
   /** None of them is there any more when they are called: each may take itself back, and thousands may wait. */
-  tell(mailbox: Mailbox): void {
-    const { runId, state, ended } = mailbox;
-    if (ended.size === 0) return;
-    const loaded = state !== null && isEnded(state) ? loadedOf(mailbox) : null;
-    const waiting = [...ended];
-    ended.clear();
+  tell({ runId, awaitingEnd }: Mailbox, loaded: LoadedRun | null): void {
+    if (awaitingEnd.size === 0) return;
+    const waiting = [...awaitingEnd];
+    awaitingEnd.clear();
     this.events.left(waiting.length);
     for (const call of waiting) callBack(this.log, runId, call, loaded);
   }
 
   /** False when it was told before. */
-  takeBack({ ended }: Mailbox, call: (loaded: LoadedRun | null) => void): boolean {
-    if (!ended.delete(call)) return false;
+  takeBack({ awaitingEnd }: Mailbox, call: (loaded: LoadedRun | null) => void): boolean {
+    if (!awaitingEnd.delete(call)) return false;
     this.events.left(1);
     return true;
   }
 
   /** Who waits with a mailbox that is forgotten waits with the next one, whose run is looked at after a second. Not at a stop. */
-  move({ runId, ended }: Mailbox, next: Mailbox): void {
+  move({ runId, awaitingEnd }: Mailbox, next: Mailbox): void {
     if (this.stopped) return;
-    for (const call of ended) next.ended.add(call);
-    ended.clear();
+    for (const call of awaitingEnd) next.awaitingEnd.add(call);
+    awaitingEnd.clear();
+    this.lookLater(runId);
+  }
+
+  /** The run cannot be read now: it is looked at after a second. */
+  lookLater(runId: RunId): void {
+    if (this.stopped) return;
     this.unread.add(runId);
     this.cancel ??= this.clock.after(AGAIN_MS, () => this.lookAtAll());
   }

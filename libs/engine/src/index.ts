@@ -1,7 +1,7 @@
 export * from './runs.js';
 export type { Committed, Owner, RunNews, StartedAttempt } from './owner.js';
 export type { HoldUp, Wait } from './waits.js';
-export type { CommandResult } from './mailbox.js';
+export type { CommandResult } from './queued-command.js';
 export type { PlanSource } from './load-run.js';
 export { engineMetrics } from './engine-counts.js';
 export { RunEngine, type EngineOptions } from './run-engine.js';

@@ -2,6 +2,7 @@ import { evolve, type Plan, type RunEvent, type RunState } from '#domain';
 import {
   decodeRunEvent,
   LOG_START,
+  storedEvents,
   unpackForFold,
   type Commit,
   type EventStore,
@@ -10,8 +11,8 @@ import {
   type Revision,
   type StreamName,
 } from '#event-store';
-
 import { bytesAdded } from './run-bytes.js';
+import type { LoadedRun, RunId } from './runs.js';
 
 /** Where plans come from; a plan never changes. */
 export interface PlanSource {
@@ -31,6 +32,14 @@ export type FoldedRun = {
   bytes: number;
 };
 
+/** A run with its name, and with its plan once that is known. */
+export type KnownRun = FoldedRun & { readonly runId: RunId; plan: Plan | null };
+
+/** What a reader of the run gets: as live as the state, and no less. */
+export const loadedOf = ({ state, plan, position }: KnownRun): LoadedRun | null =>
+  // The domain counts revisions as plain numbers; the store brands them.
+  state === null || plan === null ? null : { run: state, plan, revision: state.revision as Revision, position };
+
 /** Folds what a run's stream holds past what is known, and gives the plan; `null` when there is no such run. */
 export const loadRun = async (
   store: EventStore,
@@ -47,11 +56,17 @@ export const loadRun = async (
   return plans.cachedPlan(state.started.plan) ?? plans.plan(state.started.plan);
 };
 
-/** Folds an append that follows what is known; false when something is missing between them. */
-export const foldCommit = (folded: FoldedRun, commit: Commit): boolean => {
-  if (commit.firstRevision !== (folded.state?.revision ?? -1) + 1) return false;
+/** Folds an append that follows what is known. */
+export const foldCommit = (folded: FoldedRun, commit: Commit): void => {
   for (const event of unpackForFold(commit)) fold(folded, event);
-  return true;
+};
+
+/** The plan of the run that a commit begins, when it is in memory. */
+export const firstPlanOf = (commit: Commit, plans: PlanSource): Plan | null => {
+  const [first] = commit.firstRevision === 0 ? storedEvents(commit) : [];
+  if (first === undefined) return null;
+  const event = decodeRunEvent(first.type, first.v, first.data);
+  return event.type === 'RunStarted' ? plans.cachedPlan(event.plan) : null;
 };
 
 /** Folds one event, and counts what the run takes for it. */

@@ -14,7 +14,7 @@ export class LogRoom {
     private readonly log: Log,
   ) {}
 
-  heard(outcome: AppendOutcome): void {
+  noteOutcome(outcome: AppendOutcome): void {
     if (outcome.status === 'refused') {
       if (!this.full)
         this.log.error('the event log has no room: nothing is started or recorded until it has', {

@@ -1,156 +1,398 @@
-import type { Plan, RunCommand } from '#domain';
-import type { Log, LogFields } from '#runtime';
-import { LOG_START, type Revision, type StreamName } from '#event-store';
-import type { DecisionBatch } from './decision-batch.js';
-import type { FoldedRun } from './load-run.js';
-import type { Sending } from './log-appends.js';
-import type { Owner } from './owner.js';
-import { callBack, type Readers } from './readers.js';
-import type { LoadedRun, Origin, RunId, StartReply } from './runs.js';
-import type { Rejection } from '#domain';
+import assert from 'node:assert/strict';
+import { isEnded, type Plan, type RunState } from '#domain';
+import { LOG_START, NO_STREAM, runStream } from '#event-store';
+import type { AppendOutcome, Commit, LogFull, Position, Revision, StreamName } from '#event-store';
+import { instantOf } from '#runtime';
+import { answer, commandsOf, decideBatch, refundAttempts, type DecisionBatch } from './decision-batch.js';
+import type { Deciding, EngineParts } from './engine-parts.js';
+import { firstPlanOf, foldCommit, loadedOf, loadRun, type KnownRun } from './load-run.js';
+import { wasLeftUnknown } from './log-appends.js';
+import { isPassing } from './log-trouble.js';
+import { TRANSITIONS, type Phase, type Signal } from './mailbox-phase.js';
+import { attemptsToInherit, audienceOf, loseAttempts } from './owner.js';
+import { refuseAll, type QueuedCommand } from './queued-command.js';
+import { answeredNext, answerReaders, type Reader, type Readers } from './readers.js';
+import type { LoadedRun, RunId } from './runs.js';
 
 export const DISOWNED = new Error('the shard of the run is not owned here any more');
-
-export const STOPPED = new Error('the engine has stopped');
-
-/** What became of a command. `done` is called after the commit; never before it. */
-export type CommandResult =
-  | { readonly status: 'accepted'; readonly loaded: LoadedRun; readonly changed: boolean }
-  | { readonly status: 'rejected'; readonly rejection: Rejection; readonly loaded: LoadedRun | null }
-  | { readonly status: 'unavailable'; readonly cause: unknown };
-
-export type Queued = {
-  readonly command: RunCommand;
-  /** Of a start: the plan that the run would have. */
-  readonly plan: Plan | null;
-  readonly origin: Origin;
-  /** `null`: nobody is told, or not any more. */
-  done: ((result: CommandResult) => void) | null;
-  /** Who asks is told by then, whatever the log does; by the monotonic clock. */
-  readonly answerByMs: number;
-};
-
-/** A decision on its way into the log. */
-export type Deciding = Sending & { readonly mailbox: Mailbox; readonly batch: DecisionBatch };
+const STOPPED = new Error('the engine has stopped');
+const LEFT = new Error('the run has left memory');
+const CONFLICTS_MAX = 10;
+/** The pauses between two tries grow from the one to the other. The first conflict of a start says only that its key is known. */
+const CONFLICT_PAUSE_MIN_MS = 5;
+const CONFLICT_PAUSE_MAX_MS = 500;
 
 /**
- * One run in memory: its folded state, and the commands that wait while an append of it is in flight. `state` runs ahead
- * of the log only while `busy`; nobody outside reads it then.
+ * One run in memory: what is known of it, and the commands that wait while a decision of it is under way. The commands that
+ * came meanwhile are decided together, on what the log says of the run, and are one append; when the log says something else by
+ * then, they are decided again on that.
  */
-export type Mailbox = FoldedRun &
-  Readers & {
-    readonly runId: RunId;
-    readonly stream: StreamName;
-    plan: Plan | null;
-    /** A decision, an append or a load is under way, or readers look at the state. */
-    busy: boolean;
-    /** Busy for readers only: what they see is committed, and others may look as well. */
-    held: boolean;
-    /** False until the stream was read, or the run was started here. */
-    loaded: boolean;
-    conflicts: number;
-    /** The last append was full: more is owed at once. */
-    more: boolean;
-    queue: Queued[];
-    /** The decision that is on its way into the log. */
-    deciding: Deciding | null;
-    /** Whether what is queued waits for more to be decided with: not, still, or not any more. */
-    company: 'none' | 'awaited' | 'over';
-    /** On a shared log: the last revision that was met there. */
-    metRevision: number;
-    /** The owner has let go of the run: what is under way changes nothing here any more. */
-    disowned: boolean;
-    /** Called once the run has ended. */
-    ended: Set<(loaded: LoadedRun | null) => void>;
-  };
+export class Mailbox implements KnownRun, Readers {
+  phase: Phase = 'unread';
+  readonly stream: StreamName;
+  state: RunState | null = null;
+  plan: Plan | null = null;
+  position: Position = LOG_START;
+  startedAt: Position = LOG_START;
+  traceparent: string | null = null;
+  bytes = 0;
+  queue: QueuedCommand[] = [];
+  deciding: Deciding | null = null;
+  asked: Reader[] | null = null;
+  answering: Reader[] | null = null;
+  /** Called once when the run has ended. */
+  readonly awaitingEnd = new Set<(loaded: LoadedRun | null) => void>();
+  /** Something is owed at once, though no command waits. */
+  isMoreOwed = false;
+  /** Until which tick of the coalescer what is queued waits; 0: it does not. */
+  coalesceUntil = 0;
+  private conflicts = 0;
+  /** On a shared log: the last revision that the subscription has brought. */
+  private observed = -1;
+  private closedBy: Error = LEFT;
 
-export const newMailbox = (runId: RunId, stream: StreamName): Mailbox => ({
-  runId,
-  stream,
-  state: null,
-  plan: null,
-  position: LOG_START,
-  startedAt: LOG_START,
-  traceparent: null,
-  bytes: 0,
-  busy: false,
-  held: false,
-  loaded: false,
-  conflicts: 0,
-  more: false,
-  queue: [],
-  deciding: null,
-  company: 'none',
-  metRevision: -1,
-  asked: null,
-  answering: null,
-  disowned: false,
-  idle: [],
-  ended: new Set(),
-});
+  constructor(
+    readonly runId: RunId,
+    private readonly engine: EngineParts,
+  ) {
+    this.stream = runStream(runId);
+  }
 
-/** What a reader of the run gets: as live as the state, and no less. */
-export const loadedOf = ({ state, plan, position }: Mailbox): LoadedRun | null =>
-  // The domain counts revisions as plain numbers; the store brands them.
-  state === null || plan === null ? null : { run: state, plan, revision: state.revision as Revision, position };
+  /** Something is done with it at this moment. */
+  get isBusy(): boolean {
+    return this.phase !== 'unread' && !this.isAtRest;
+  }
 
-/** Tells senders of commands that nothing can be said of them. */
-export const refuseAll = (log: Log, runId: RunId, senders: readonly Queued[], cause: unknown): void => {
-  for (const { done } of senders) callBack(log, runId, done, { status: 'unavailable', cause });
-};
+  /** Whether work on the run is under way. Of a run that is only looked at or waited for it is not: nobody would wake it. */
+  get hasWork(): boolean {
+    const { queue, state } = this;
+    return queue.length > 0 || (state !== null && (this.isBusy || state.obligations.inFlight.size > 0));
+  }
 
-/** What its sender is told of a command once it is committed. */
-export const resultOf = (loaded: LoadedRun | null, rejection: Rejection | null, changed: boolean): CommandResult => {
-  if (rejection !== null) return { status: 'rejected', rejection, loaded };
-  if (loaded === null) return { status: 'rejected', rejection: { code: 'run-not-found' }, loaded };
-  return { status: 'accepted', loaded, changed };
-};
+  /** Decides as if the run were new: if it is not, its first append is a conflict. */
+  presumeNew(traceparent: string | null): void {
+    this.transit('presumed new');
+    this.traceparent = traceparent;
+  }
 
-/** Takes over the attempts that other boots left without an outcome, if it is the owner's to do; how many there are. */
-export const inheritAttempts = (mailbox: Mailbox, owner: Owner): number => {
-  const inFlight = mailbox.state?.obligations.inFlight;
-  if (inFlight === undefined || inFlight.size === 0) return 0;
-  const boot = owner.bootOf(mailbox.runId);
-  if (boot === null) return 0;
-  let lost = 0;
-  for (const other of inFlight.values()) if (other !== boot) lost += 1;
-  if (lost === 0 || !owner.inherits(mailbox.runId, mailbox.startedAt)) return 0;
-  mailbox.queue.unshift(loseAttempts(mailbox, boot, owner.origin));
-  return lost;
-};
+  /** Has a command decided as soon as nothing else is under way. */
+  send(queued: QueuedCommand): void {
+    if (this.phase === 'closed') return refuseAll(this.engine.log, this.runId, [queued], this.closedBy);
+    this.queue.push(queued);
+    if (this.phase === 'unread') void this.read();
+    else if (this.isAtRest) this.decide();
+  }
 
-/** Records what other boots left without an outcome; again while there is more than fits one decision. */
-const loseAttempts = (mailbox: Mailbox, boot: string, origin: Origin): Queued => ({
-  command: { type: 'LoseAttempts', boot },
-  plan: null,
-  origin,
-  answerByMs: Infinity,
-  done: (result) => {
-    if (result.status === 'accepted' && result.changed) mailbox.queue.push(loseAttempts(mailbox, boot, origin));
-  },
-});
+  /** Calls back when the state is the log's, and current: it is to be read in that turn of the event loop. */
+  ask(reader: Reader): void {
+    if (this.phase === 'closed') return reader.call(this.closedBy);
+    if (!this.engine.isShared && (this.isAtRest || this.phase === 'shown')) return reader.call(null);
+    (this.asked ??= []).push(reader);
+    if (!this.isBusy) void this.read();
+  }
 
-export const startReplyOf = (result: CommandResult): StartReply => {
-  if (result.status === 'unavailable') return result;
-  if (result.status === 'rejected') return { status: 'rejected', rejection: result.rejection };
-  const { run, position } = result.loaded;
-  const { started, startedAt } = run;
-  return { status: result.changed ? 'started' : 'replayed', started, startedAt, position };
-};
+  /** Keeps the state as it is until the readers have looked at it; one turn for all, so that they keep no command waiting. */
+  show(): void {
+    if (this.phase === 'shown' || this.phase === 'closed') return;
+    this.transit('show');
+    setImmediate(() => {
+      if (this.phase === 'shown') this.rest();
+    });
+  }
 
-/** Whether work on the run is under way. Of a run that is only looked at or waited for it is not: nobody would wake it. */
-export const hasWork = ({ state, queue, busy }: Mailbox): boolean =>
-  queue.length > 0 || (state !== null && (busy || state.obligations.inFlight.size > 0));
+  /** Another process has appended. Folded when it follows what is known, else the tail is read. */
+  observe(commit: Commit): void {
+    const revision = this.state?.revision ?? -1;
+    this.observed = Math.max(this.observed, commit.firstRevision + commit.count - 1);
+    if (this.phase === 'closed' || this.isBusy || this.observed <= revision) return;
+    try {
+      const plan = this.plan ?? firstPlanOf(commit, this.engine.plans);
+      if (plan === null || commit.firstRevision !== revision + 1) return void this.read();
+      this.transit('observe');
+      foldCommit(this, commit);
+      this.plan = plan;
+    } catch (cause) {
+      return this.fail(cause);
+    }
+    this.publish(commit.firstRevision === 0);
+  }
 
-const NAMED_MAX = 10;
+  /** Looks whether those who wait for the end can be told. */
+  lookAtEnd(): void {
+    if (this.phase === 'unread') void this.read();
+    else if (this.phase === 'resting') this.goOn();
+  }
 
-/** Of which runs something is left to be recorded, and how much. */
-export const leftIn = (mailboxes: readonly Mailbox[]): LogFields => {
-  const left = mailboxes.filter(({ queue, deciding, busy }) => queue.length > 0 || deciding !== null || busy);
-  return {
-    runs: left.length,
-    appends: left.filter(({ deciding }) => deciding !== null).length,
-    commands: left.reduce((count, { queue }) => count + queue.length, 0),
-    named: left.slice(0, NAMED_MAX).map(({ runId }) => runId),
-  };
-};
+  /** The log cannot be followed for those who wait for the end. */
+  unfollowed(cause: unknown): void {
+    if (this.isBusy) this.engine.endWaiters.lookLater(this.runId);
+    else this.fail(cause);
+  }
+
+  /** Waits no more for the end. */
+  stopAwaitingEnd(call: (loaded: LoadedRun | null) => void): void {
+    if (!this.engine.endWaiters.takeBack(this, call)) return;
+    if (this.phase === 'resting') this.goOn();
+    else if (this.phase === 'unread' && this.awaitingEnd.size === 0) this.leave();
+  }
+
+  /** The coalescer has waited long enough. */
+  coalesced(): void {
+    if (this.phase === 'coalescing') this.decide();
+  }
+
+  /** Makes room, if the run has nothing to do. */
+  evict(): void {
+    if (this.phase === 'resting' && this.queue.length === 0) this.leave();
+  }
+
+  /** Stops at once: whoever waits is told why, and what is under way changes nothing here any more. */
+  close(cause: Error): void {
+    const { engine, runId, state } = this;
+    const isEndCommitted = state !== null && isEnded(state) && this.phase !== 'deciding' && this.phase !== 'appending';
+    this.leave(cause);
+    if (isPassing(cause) && this.awaitingEnd.size > 0) engine.endWaiters.move(this, engine.runs.of(runId));
+    refuseAll(engine.log, runId, this.queue.splice(0), cause);
+    answeredNext(this);
+    answerReaders(this, cause);
+    engine.endWaiters.tell(this, isEndCommitted ? loadedOf(this) : null);
+  }
+
+  /** What became of the append of a decision. */
+  appended(deciding: Deciding, outcome: AppendOutcome): void {
+    const { engine } = this;
+    const { batch } = deciding;
+    const fresh = deciding.append.expected === NO_STREAM;
+    this.deciding = null;
+    engine.room.noteOutcome(outcome);
+    if (this.phase === 'closed') this.appendedLate(batch, outcome, fresh);
+    else
+      switch (outcome.status) {
+        case 'appended':
+          this.committed(batch, outcome.position, fresh);
+          break;
+        case 'conflict':
+          this.conflict(batch);
+          break;
+        case 'refused':
+          this.noRoom(batch, outcome.fault);
+          break;
+        case 'unknown':
+          refundAttempts(engine.owner, this, batch);
+          this.fail(outcome.cause, commandsOf(batch), wasLeftUnknown(deciding, outcome.cause));
+      }
+    engine.underWay.end();
+  }
+
+  private get isAtRest(): boolean {
+    return this.phase === 'resting' || this.phase === 'coalescing';
+  }
+
+  private transit(signal: Signal): void {
+    const next = TRANSITIONS[this.phase][signal];
+    assert(next !== undefined, `the mailbox of ${this.runId} is ${this.phase}: no "${signal}" now`);
+    this.phase = next;
+  }
+
+  private async read(): Promise<void> {
+    const { store, plans, underWay } = this.engine;
+    this.transit('read');
+    answeredNext(this);
+    underWay.begin();
+    const { observed } = this;
+    try {
+      this.plan = (await loadRun(store, plans, this.stream, this)) ?? this.plan;
+      if (this.phase === 'reading') {
+        this.transit('loaded');
+        // What was observed meanwhile may have come too late for this read.
+        if (this.observed === observed) this.observed = -1;
+        this.publish(false);
+      }
+    } catch (cause) {
+      this.fail(cause);
+    }
+    underWay.end();
+  }
+
+  private decide(): void {
+    const { engine } = this;
+    const { owner } = engine;
+    if (engine.isAbandoned) return this.close(STOPPED);
+    if (engine.coalescer.keeps(this)) {
+      if (this.phase === 'resting') this.transit('coalesce');
+      return;
+    }
+    // Until all is answered: a slot that is given back may wake this very run, and an answer may ask something of it.
+    this.transit('decide');
+    const { queue } = this;
+    this.queue = [];
+    const expected = (this.state?.revision ?? NO_STREAM) as Revision; // a domain revision is the store's
+    const atMs = engine.clock.nowMs();
+    const at = instantOf(atMs);
+    let batch: DecisionBatch;
+    try {
+      batch = decideBatch(this, queue, { atMs, at, limits: engine.limits, owner });
+    } catch (cause) {
+      // A bug. Whoever calls may swallow it, and the run would stand still with a state that is not in the log.
+      return this.fail(cause, queue);
+    }
+    this.queue.unshift(...batch.left);
+    this.isMoreOwed = batch.more;
+    if (batch.events.length === 0) {
+      this.transit('decided nothing');
+      this.answer(batch);
+      return this.published();
+    }
+    const { events, origin } = batch;
+    const traceparent = origin.traceparent ?? this.traceparent;
+    const envelope = { commandId: engine.entropy.hex(16), recordedAt: at, actor: origin.actor, traceparent };
+    const append = { stream: this.stream, expected, events, envelope, audience: audienceOf(this, owner) };
+    this.transit('append');
+    engine.underWay.begin();
+    answeredNext(this);
+    this.deciding = { mailbox: this, batch, append, sent: 0, unknown: 0 };
+    engine.appends.append(this.deciding);
+  }
+
+  private committed(batch: DecisionBatch, position: Position, fresh: boolean): void {
+    const { counts, owner } = this.engine;
+    this.transit('committed');
+    this.conflicts = 0;
+    this.position = position;
+    counts.committed(this.state, batch.events, fresh);
+    this.answer(batch);
+    const { runId, state, plan, traceparent } = this;
+    const { attempts, abandoned } = batch;
+    if (this.phase === 'closed') refundAttempts(owner, this, batch);
+    else if (owner !== null && state !== null && plan !== null)
+      owner.committed({ runId, run: state, plan, traceparent, position, fresh, attempts, abandoned });
+    this.published();
+  }
+
+  /** The stream has moved on, and the decision is void: its commands are decided again, on what the stream says then. */
+  private conflict(batch: DecisionBatch): void {
+    const { log, owner } = this.engine;
+    refundAttempts(owner, this, batch);
+    this.state = null;
+    this.conflicts += 1;
+    const again = commandsOf(batch);
+    if (this.conflicts > CONFLICTS_MAX) {
+      const cause = new Error(`the run's stream moved ${CONFLICTS_MAX} times while a command was decided`);
+      refuseAll(log, this.runId, again, cause);
+    } else this.queue.unshift(...again);
+    this.transit('conflict');
+    if (this.conflicts === 1) void this.read();
+    else this.pause();
+  }
+
+  /** Between half and all of what the pause has grown to: those who meet at a run come apart. */
+  private pause(): void {
+    const { clock, entropy, underWay } = this.engine;
+    const longestMs = Math.min(CONFLICT_PAUSE_MAX_MS, CONFLICT_PAUSE_MIN_MS * 2 ** this.conflicts);
+    underWay.begin();
+    clock.after((longestMs / 2) * (1 + entropy.jitter()), () => {
+      if (this.phase === 'pausing') void this.read();
+      underWay.end();
+    });
+  }
+
+  /**
+   * The log had no room, and has nothing of the batch. What the run is owed is its owner's to see to when there may be room; of
+   * one that is not in the log nothing is.
+   */
+  private noRoom(batch: DecisionBatch, fault: LogFull): void {
+    const { log, owner } = this.engine;
+    // Before slots are given back: they are offered to other runs.
+    if (this.position !== LOG_START) owner?.stalled(this.runId);
+    refundAttempts(owner, this, batch);
+    this.state = null;
+    this.isMoreOwed = false;
+    refuseAll(log, this.runId, commandsOf(batch), fault);
+    this.transit('no room');
+    if (this.queue.length > 0 || this.asked !== null || this.answering !== null) void this.read();
+    else if (this.awaitingEnd.size === 0) this.leave();
+  }
+
+  /** The outcome of an append of a run that has left memory meanwhile. */
+  private appendedLate(batch: DecisionBatch, outcome: AppendOutcome, fresh: boolean): void {
+    const { counts, log, owner } = this.engine;
+    refundAttempts(owner, this, batch);
+    if (outcome.status !== 'appended') return refuseAll(log, this.runId, commandsOf(batch), this.closedBy);
+    this.position = outcome.position;
+    counts.committed(this.state, batch.events, fresh);
+    answer(log, this, batch);
+  }
+
+  private answer(batch: DecisionBatch): void {
+    answer(this.engine.log, this, batch);
+    this.answerReaders();
+  }
+
+  private answerReaders(): void {
+    // Nobody else appends: what is known now is all that there is, whenever they asked.
+    if (!this.engine.isShared) answeredNext(this);
+    answerReaders(this, null);
+  }
+
+  /** The state is what the log says of the run: tells the owner, who takes over what another boot has left, and the readers. */
+  private publish(fresh: boolean): void {
+    const { owner, counts, isShared } = this.engine;
+    const { runId, state, plan, traceparent, position } = this;
+    if (owner !== null && state !== null && plan !== null) {
+      if (isShared) owner.met({ runId, run: state, plan, traceparent, position, fresh });
+      const lost = attemptsToInherit(this, owner);
+      counts.unknown += lost;
+      if (lost > 0) this.queue.unshift(loseAttempts(this, owner));
+      // Others may have left something to do.
+      this.isMoreOwed ||= isShared && !isEnded(state);
+    }
+    this.answerReaders();
+    this.published();
+  }
+
+  /** All are told; readers may still look, or what was told has closed the mailbox. */
+  private published(): void {
+    if (this.phase === 'publishing') this.rest();
+  }
+
+  private rest(): void {
+    this.transit('rest');
+    this.goOn();
+  }
+
+  /** At rest: goes on with what came in meanwhile, tells who waits for the end, or lets the run leave memory. */
+  private goOn(): void {
+    const { state, engine } = this;
+    if (engine.isAbandoned) return this.close(STOPPED);
+    if (this.queue.length > 0 || this.isMoreOwed) return this.decide();
+    if (engine.isShared && (this.asked !== null || this.observed > (state?.revision ?? -1))) return void this.read();
+    if (this.asked !== null) this.answerReaders();
+    // Readers look at it now.
+    if (this.phase !== 'resting') return;
+    if (state === null || isEnded(state)) {
+      engine.endWaiters.tell(this, loadedOf(this));
+      return this.leave();
+    }
+    // Without an owner nobody here hears of the attempts in flight.
+    const isAwaited = this.awaitingEnd.size > 0 || (engine.owner !== null && state.obligations.inFlight.size > 0);
+    if (isAwaited) engine.runs.busy(this);
+    else engine.runs.idle(this);
+  }
+
+  /** Tells everyone that it failed and forgets the run: the next to ask has it read again. Who waits for its end waits on. */
+  private fail(cause: unknown, commands: readonly QueuedCommand[] = [], isSaid = false): void {
+    if (this.phase === 'closed') return;
+    const { appends, log } = this.engine;
+    if (isPassing(cause) && !isSaid) appends.trouble.unread(cause);
+    else if (!isSaid) log.error('a run could not be read or written', { runId: this.runId, err: cause });
+    this.state = null;
+    this.queue.unshift(...commands);
+    this.close(cause instanceof Error ? cause : new Error(String(cause)));
+  }
+
+  private leave(cause = LEFT): void {
+    this.transit('close');
+    this.closedBy = cause;
+    this.engine.runs.delete(this);
+  }
+}

@@ -1,5 +1,7 @@
 import { isEnded, type Grant, type Plan, type Run, type Step, type StepKey } from '#domain';
 import type { Audience, Position } from '#event-store';
+import type { KnownRun } from './load-run.js';
+import type { QueuedCommand } from './queued-command.js';
 import type { Origin, RunId } from './runs.js';
 import type { HoldUp } from './waits.js';
 
@@ -68,3 +70,27 @@ export const audienceOf = (
   if (owner === null) return state !== null && isEnded(state) ? undefined : 'owner';
   return owner.bootOf(runId) === null ? undefined : 'waiting';
 };
+
+/** How many attempts other boots have left without an outcome, if it is the owner's to take them over. */
+export const attemptsToInherit = ({ runId, state, startedAt }: KnownRun, owner: Owner): number => {
+  const inFlight = state?.obligations.inFlight;
+  if (inFlight === undefined || inFlight.size === 0) return 0;
+  const boot = owner.bootOf(runId);
+  if (boot === null) return 0;
+  let lost = 0;
+  for (const other of inFlight.values()) if (other !== boot) lost += 1;
+  return lost > 0 && owner.inherits(runId, startedAt) ? lost : 0;
+};
+
+type Recipient = { readonly runId: RunId; send(queued: QueuedCommand): void };
+
+/** Records them; again while there is more than fits one decision. */
+export const loseAttempts = (mailbox: Recipient, owner: Owner): QueuedCommand => ({
+  command: { type: 'LoseAttempts', boot: owner.bootOf(mailbox.runId) ?? '' },
+  plan: null,
+  origin: owner.origin,
+  answerByMs: Infinity,
+  done: (result) => {
+    if (result.status === 'accepted' && result.changed) mailbox.send(loseAttempts(mailbox, owner));
+  },
+});

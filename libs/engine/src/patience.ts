@@ -1,5 +1,6 @@
 import type { Clock, Log } from '#runtime';
-import type { Deciding, Mailbox } from './mailbox.js';
+import type { Deciding } from './engine-parts.js';
+import type { Mailbox } from './mailbox.js';
 import { callBack, type Reader } from './readers.js';
 
 /** Who asks something of a run is told after so long that the log does not answer. What was asked for goes on behind it. */
@@ -50,20 +51,19 @@ export class Patience {
   }
 }
 
-const isAsked = ({ queue, deciding, idle, asked, answering }: Mailbox): boolean =>
-  queue.length > 0 || deciding !== null || idle.length > 0 || asked !== null || answering !== null;
+const isAsked = ({ queue, deciding, asked, answering }: Mailbox): boolean =>
+  queue.length > 0 || deciding !== null || asked !== null || answering !== null;
 
 /** True when somebody was told. */
 const tellLate = (log: Log, mailbox: Mailbox, nowMs: number): boolean => {
   const late = ({ answerByMs }: { readonly answerByMs: number }): boolean => answerByMs <= nowMs;
   const inTime = (each: { readonly answerByMs: number }): boolean => !late(each);
-  const { queue, deciding, idle, asked, answering } = mailbox;
+  const { queue, deciding, asked, answering } = mailbox;
   const decided = deciding === null ? [] : deciding.batch.answers.map(({ queued }) => queued);
   const senders = [...queue, ...decided].filter((queued) => late(queued) && queued.done !== null);
-  const readers = [...idle, ...(asked ?? []), ...(answering ?? [])].filter(late);
+  const readers = [...(asked ?? []), ...(answering ?? [])].filter(late);
   if (senders.length + readers.length === 0) return false;
   mailbox.queue = queue.filter(inTime);
-  mailbox.idle = idle.filter(inTime);
   mailbox.asked = someOf(asked?.filter(inTime));
   mailbox.answering = someOf(answering?.filter(inTime));
   const cause = new LogSilent('the log has not answered in time');
@@ -80,7 +80,7 @@ const someOf = (readers: Reader[] = []): Reader[] | null => (readers.length > 0 
 
 /** Whether the decision still is to be sent: what cannot be in the log, and whose askers were all told that it is not, is not. */
 export const isWanted = ({ mailbox, batch, sent }: Deciding, nowMs: number): boolean => {
-  if (mailbox.disowned) return false;
+  if (mailbox.phase === 'closed') return false;
   return sent > 0 || batch.answers.length === 0 || batch.answers.some(({ queued }) => queued.answerByMs > nowMs);
 };
 

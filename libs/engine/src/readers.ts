@@ -3,7 +3,7 @@ import type { RunId } from './runs.js';
 
 /**
  * Calls back whoever asked something of a run. What the call throws is the asker's own fault: it goes to the log, and neither the
- * engine, which may stand in the middle of a commit, nor the others who asked hear of it.
+ * engine, which may stand in the middle of a commit, nor the others who asked notice it.
  */
 export const callBack = <Told>(log: Log, runId: RunId, call: ((told: Told) => void) | null, told: Told): void => {
   try {
@@ -13,16 +13,14 @@ export const callBack = <Told>(log: Log, runId: RunId, call: ((told: Told) => vo
   }
 };
 
-/** Somebody who waits for the state of a run, and who is told by then, whatever the log does. */
+/** Somebody who waits for the state of a run, and who is answered by then, whatever the log does. */
 export type Reader = { readonly call: (fault: Error | null) => void; readonly answerByMs: number };
 
 /** Who waits to see a run. */
 export type Readers = {
-  /** Called when the mailbox is not busy any more. */
-  idle: Reader[];
-  /** On a shared log: asked since what is under way began, so that its outcome does not tell. */
+  /** Not answered by what is under way: on a shared log its outcome says nothing of what came after it began. */
   asked: Reader[] | null;
-  /** Asked before that: answered by the read, or by the append, which says as well that nothing else came before it. */
+  /** Answered by the read or the append that is under way, which says as well that nothing else came before it. */
   answering: Reader[] | null;
 };
 
@@ -41,15 +39,3 @@ export const answerReaders = (readers: Readers, fault: Error | null): void => {
   readers.answering = null;
   for (const { call } of answering) call(fault);
 };
-
-/** Tells everyone who waits until the mailbox is not busy. */
-export const wakeIdle = (readers: Readers, fault: Error | null): void => {
-  const { idle } = readers;
-  if (idle.length === 0) return;
-  readers.idle = [];
-  for (const { call } of idle) call(fault);
-};
-
-/** Resolves when the mailbox is not busy any more, or with the fault that keeps it from being read. */
-export const whenIdle = (readers: Readers, answerByMs = Infinity): Promise<Error | null> =>
-  new Promise((call) => readers.idle.push({ call, answerByMs }));

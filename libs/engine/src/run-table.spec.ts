@@ -2,11 +2,9 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { JsonText, RunEvent } from '#domain';
-import { runStream } from '#event-store';
-import { ChurnMap } from '#runtime';
-import { IdleRuns } from './idle-runs.js';
-import { newMailbox, type Mailbox } from './mailbox.js';
-import type { RunId } from './runs.js';
+import type { EngineParts } from './engine-parts.js';
+import { Mailbox } from './mailbox.js';
+import { RunTable } from './run-table.js';
 import { foldEvent, type FoldedRun } from './load-run.js';
 import { newEngine, Recorder, runIdOf, start, stopEngines, TWO_STEPS, TwistedStore } from './testing/engine-world.js';
 
@@ -49,24 +47,24 @@ describe('runs that have nothing to do in this process', () => {
   });
 
   it('go in their turn though an older mailbox of the same run is done with', () => {
-    const mailboxes = new ChurnMap<RunId, Mailbox>();
-    const idle = new IdleRuns(mailboxes);
-    const mailbox = (key: string): Mailbox => ({
-      ...newMailbox(runIdOf(key), runStream(runIdOf(key))),
-      bytes: 10 * MIB,
-    });
-    const [old, fresh] = [mailbox('a'), mailbox('a')];
-    mailboxes.set(fresh.runId, fresh);
-    idle.keep(fresh);
-    idle.remove(old);
-    for (let index = 0; index < 6; index++) {
-      const other = mailbox(`${index}`);
-      mailboxes.set(other.runId, other);
-      idle.keep(other);
-      idle.keep(old);
-    }
-    expect(mailboxes.get(fresh.runId)).toBeUndefined();
-    expect(mailboxes.size).toBe(6);
+    const engine = {} as EngineParts; // none of it is needed to lie idle
+    const table: RunTable = new RunTable((runId) => new Mailbox(runId, { ...engine, runs: table }));
+    const idle = (key: string): Mailbox => {
+      const mailbox = table.of(runIdOf(key));
+      if (mailbox.phase === 'unread') mailbox.presumeNew(null);
+      mailbox.bytes = 10 * MIB;
+      table.idle(mailbox);
+      return mailbox;
+    };
+    const old = idle('a');
+    old.evict();
+    const fresh = idle('a');
+    table.delete(old);
+    expect(table.get(fresh.runId)).toBe(fresh);
+    for (let index = 0; index < 6; index++) idle(`${index}`);
+    expect(table.get(fresh.runId)).toBeUndefined();
+    expect(fresh.phase).toBe('closed');
+    expect(table.size).toBe(6);
   });
 
   it('stay while somebody waits for their end', async () => {
