@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { runStream, type RecordedEvent } from '#event-store';
-import type { JsonText } from '#domain';
+import type { JsonText, NoteDuplicateStarts } from '#domain';
 import { TestClock } from '../../dispatch/src/testing/test-clock.js';
 import { DuplicateStarts } from './duplicate-starts.js';
 import { EngineCounts } from './engine-counts.js';
@@ -116,5 +116,70 @@ describe('duplicate starts', () => {
       ['first', 2],
     ]);
     await duplicates.stop();
+  });
+
+  const told: StartReply = { status: 'rejected', rejection: { code: 'key-reused', first: 'f1', given: 'f2' } };
+  /** Notes that are answered by hand. */
+  const byHand = () => {
+    const clock = new TestClock();
+    const notes: (Pick<NoteDuplicateStarts, 'count' | 'refused'> & {
+      readonly runId: RunId;
+      readonly done: (changed: boolean) => void;
+    })[] = [];
+    const duplicates = new DuplicateStarts(clock, new EngineCounts(), {
+      write: (runId, { count, refused }, done) =>
+        notes.push({
+          runId,
+          count,
+          refused,
+          done: (changed) => done({ status: 'accepted', loaded: null as never, changed }),
+        }),
+      isClosed: () => false,
+    });
+    return { clock, notes, duplicates, again: (key: string) => duplicates.answered(runIdOf(key), told) };
+  };
+
+  it('that a note did not take are in the next', () => {
+    const { clock, notes, duplicates, again } = byHand();
+    again('a');
+    again('a');
+    duplicates.answered(runIdOf('a'), { status: 'replayed' } as StartReply);
+    notes[0]!.done(false);
+    clock.pass(60_001);
+    notes[1]!.done(false);
+    clock.pass(60_001);
+    expect(notes.map(({ count, refused }) => [count, refused])).toEqual([
+      [0, 1],
+      [1, 2],
+      [1, 2],
+    ]);
+  });
+
+  it('hold a stop until the last note is written', async () => {
+    const { notes, duplicates, again } = byHand();
+    again('a');
+    let stopped = false;
+    const stop = duplicates.stop().then(() => (stopped = true));
+    await turns();
+    expect(stopped).toBe(false);
+    notes[0]!.done(true);
+    await stop;
+  });
+
+  it('are counted of 10,000 runs, and with one more what is counted of the first is noted', () => {
+    const { notes, again } = byHand();
+    again('first');
+    notes[0]!.done(true);
+    again('first');
+    for (let run = 1; run < 10_000; run++) again(`run-${run}`);
+    expect(notes).toHaveLength(10_000);
+    again('one-more');
+    expect(notes.slice(10_000).map(({ runId, refused }) => [runId, refused])).toEqual([
+      [runIdOf('one-more'), 1],
+      [runIdOf('first'), 1],
+    ]);
+    again('first');
+    // Counted anew, and so noted at once; the second run makes room.
+    expect(notes.slice(10_002).map(({ runId }) => runId)).toEqual([runIdOf('first')]);
   });
 });
