@@ -2,14 +2,15 @@ import { Injectable, type CallHandler, type ExecutionContext, type NestIntercept
 import { map, type Observable } from 'rxjs';
 import type { Answer } from './answer.js';
 import type { HttpReply, HttpRequest } from './exchange.js';
+import { COMPRESSED_BY } from './compression.js';
 import { readPrecondition } from './preconditions.js';
 import { HttpProblem } from './problems.js';
 import { JSON_TYPE } from './raw-answer.js';
 
 /** Makes a reply of what a handler has answered: position, entity tag, type and text. What is streamed has its reply already. */
 @Injectable()
-export class AnswerInterceptor implements NestInterceptor<Answer | undefined, string | null | undefined> {
-  intercept(context: ExecutionContext, next: CallHandler<Answer | undefined>): Observable<string | null | undefined> {
+export class AnswerInterceptor implements NestInterceptor<Answer | undefined, string | undefined> {
+  intercept(context: ExecutionContext, next: CallHandler<Answer | undefined>): Observable<string | undefined> {
     const request: HttpRequest = context.getArgByIndex(0);
     const reply: HttpReply = context.getArgByIndex(1);
     return next.handle().pipe(map((answer) => (answer === undefined ? undefined : shape(request, reply, answer))));
@@ -18,12 +19,12 @@ export class AnswerInterceptor implements NestInterceptor<Answer | undefined, st
 
 const NOT_SEEN = 'It is not as If-Match wants it: it bears another ETag.';
 
-/** Sets status and headers of the reply, and gives its body. */
+/** Sets status and headers of the reply, and gives its body. Not `null` where there is none: that would become JSON. */
 export const shape = (
   { method, headers: asked }: HttpRequest,
   reply: HttpReply,
   { text, position, etag = null, status, headers }: Answer,
-): string | null => {
+): string | undefined => {
   if (position !== undefined) void reply.header('stepwell-position', String(position));
   if (headers !== undefined) void reply.headers(headers);
   if (status !== undefined) void reply.code(status);
@@ -33,10 +34,12 @@ export const shape = (
     if (becomes === 'failed')
       throw new HttpProblem({ code: 'precondition-failed', detail: NOT_SEEN, headers: { etag } });
     if (becomes === 'not-modified') {
-      void reply.code(304);
-      return null;
+      // As the 200 would, were it long.
+      void reply.code(304).header('vary', COMPRESSED_BY);
+      return undefined;
     }
   }
-  if (text !== null && headers?.['content-type'] === undefined) void reply.header('content-type', JSON_TYPE);
+  if (text === null) return undefined;
+  if (headers?.['content-type'] === undefined) void reply.header('content-type', JSON_TYPE);
   return text;
 };

@@ -1,6 +1,6 @@
 import { createServer, STATUS_CODES, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import type { INestApplication } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { ProcessPort, type Config } from '#runtime';
@@ -108,6 +108,7 @@ export class ApiAdapter extends FastifyAdapter {
     });
     takeBytes(fastify, limits.bodyMaxBytes);
     compressAnswers(fastify);
+    leaveOutLengthOfNothing(fastify);
     fastify.addHook('preClose', (done) => {
       closing.abort();
       letConnectionsGo(server);
@@ -160,6 +161,19 @@ const takeBytes = (fastify: FastifyInstance, bodyMaxBytes: number): void => {
       if (Buffer.isBuffer(body)) done(null, body);
       else if (body !== null) done(new BodyRefused(body));
     });
+  });
+};
+
+/** To HEAD Fastify answers with a length in any case: of a 304, which is of no content, it would be a wrong one. */
+const leaveOutLengthOfNothing = (fastify: FastifyInstance): void => {
+  fastify.addHook('onRoute', (route) => {
+    if (route.method !== 'HEAD') return;
+    const onSend: NonNullable<RouteOptions['onSend']> = (_request, reply, payload, done) => {
+      if (reply.statusCode === 304) void reply.removeHeader('content-length');
+      done(null, payload);
+    };
+    // Fastify's own stands there already.
+    route.onSend = [route.onSend ?? [], onSend].flat();
   });
 };
 

@@ -59,15 +59,15 @@ describe('a long answer', () => {
       String(answer.body.length),
       0,
     ]);
-    const unchanged = await call('GET', `/v1/runs/${id}`, {
-      'accept-encoding': coding,
-      'if-none-match': answer.headers.etag!,
-    });
-    expect([unchanged.status, unchanged.headers['content-encoding'], unchanged.body.length]).toEqual([
-      304,
-      undefined,
-      0,
-    ]);
+    for (const method of ['GET', 'HEAD']) {
+      const headers = { 'accept-encoding': coding, 'if-none-match': answer.headers.etag! };
+      const unchanged = await call(method, `/v1/runs/${id}`, headers);
+      expect([method, unchanged.status, unchanged.body.length]).toEqual([method, 304, 0]);
+      const { etag, vary, ...others } = unchanged.headers;
+      expect([etag, vary]).toEqual([answer.headers.etag, 'accept-encoding']);
+      for (const name of ['content-length', 'content-encoding', 'content-type', 'transfer-encoding'])
+        expect(others).not.toHaveProperty(name);
+    }
   });
 
   it('is sent so to who waits for the end of a run as well', async () => {
@@ -102,6 +102,9 @@ describe('codingFor', () => {
     ['gzip;q=0, br;q=0.0', null],
     ['identity, gzip;q=0.9', null],
     ['identity;q=0.5, gzip;q=0.9', 'gzip'],
+    ['gzip;q=0, *', 'br'],
+    ['br;q=0, *', 'gzip'],
+    ['*;q=0', null],
     ['gzip;q=x', null],
     ['gzip;q=2', null],
     ['deflate, zstd', null],

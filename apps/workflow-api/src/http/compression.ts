@@ -1,6 +1,9 @@
 import { brotliCompress, constants, gzip } from 'node:zlib';
 import type { FastifyInstance } from 'fastify';
 
+/** The header by which an answer is compressed or not, for `Vary`. */
+export const COMPRESSED_BY = 'accept-encoding';
+
 /** What is no longer gains less than the work costs. */
 const SENT_AS_IT_IS_MAX_CHARS = 1_024;
 
@@ -13,8 +16,8 @@ const BROTLI = {
 export const compressAnswers = (fastify: FastifyInstance): void => {
   fastify.addHook('onSend', (request, reply, payload, done) => {
     if (typeof payload !== 'string' || payload.length <= SENT_AS_IT_IS_MAX_CHARS) return done(null, payload);
-    void reply.header('vary', 'accept-encoding');
-    const coding = codingFor(request.headers['accept-encoding']);
+    void reply.header('vary', COMPRESSED_BY);
+    const coding = codingFor(request.headers[COMPRESSED_BY]);
     if (coding === null) return done(null, payload);
     void reply.header('content-encoding', coding);
     if (coding === 'br') brotliCompress(payload, BROTLI, done);

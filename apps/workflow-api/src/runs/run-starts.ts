@@ -57,7 +57,7 @@ export class RunStarts {
   }
 
   /** The body of the reply; with `Prefer: wait` it comes at the end of the run, or when the wait is over. */
-  async start(request: HttpRequest, reply: HttpReply): Promise<string | null> {
+  async start(request: HttpRequest, reply: HttpReply): Promise<string | undefined> {
     if (this.#closing.aborted) throw new HttpProblem(STOPPING);
     if (request.url.includes('?')) parseQuery(NoQuery, request.query);
     const start = parseStart(request.headers, request.body, this.#limits.payloadMaxBytes);

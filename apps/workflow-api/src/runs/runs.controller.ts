@@ -24,7 +24,7 @@ export class RunsController {
   ) {}
 
   @HotEndpoint(START_RUN)
-  start(@Req() request: HttpRequest, @Res({ passthrough: true }) reply: HttpReply): Promise<string | null> {
+  start(@Req() request: HttpRequest, @Res({ passthrough: true }) reply: HttpReply): Promise<string | undefined> {
     return this.starts.start(request, reply);
   }
 
