@@ -105,6 +105,30 @@ describe('the OpenAPI document', () => {
     expect(untold.sort()).toEqual([...OF_THE_EDGE, ...OF_GUARDS].sort());
   });
 
+  it('names Stepwell-Actor at the routes that read it, which record who has asked, and at no other', async () => {
+    const { paths } = await describeApi();
+    const inPath = { name: 'welcome', version: '1', key: 'create-user', code: 'run-ended' };
+    const headers = { 'content-type': 'application/json', 'idempotency-key': 'by-whom' };
+    const started = await fetch(`${api.url}/v1/runs`, { method: 'POST', headers, body: '{"workflow":"welcome"}' });
+    const { id } = (await started.json()) as { id: string };
+    const named: string[] = [];
+    const reading: string[] = [];
+    for (const [path, item] of Object.entries(paths)) {
+      for (const [method, { parameters, requestBody }] of Object.entries(item) as [string, any][]) {
+        if (parameters.some(({ name }: any) => name === 'Stepwell-Actor')) named.push(`${method} ${path}`);
+        const url = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => ({ ...inPath, id })[name as 'id']);
+        const answer = await fetch(`${api.url}${url}`, {
+          method,
+          headers: { 'stepwell-actor': 'two words', ...(requestBody === undefined ? {} : headers) },
+          ...(requestBody === undefined ? {} : { body: '{}' }),
+        });
+        if ((await answer.text()).includes('"pointer":"Stepwell-Actor"')) reading.push(`${method} ${path}`);
+      }
+    }
+    expect(reading.length).toBeGreaterThan(5);
+    expect(named).toEqual(reading);
+  });
+
   it('has an example for every parameter that is required, and for every body', async () => {
     const { paths } = await describeApi();
     for (const [path, item] of Object.entries(paths)) {

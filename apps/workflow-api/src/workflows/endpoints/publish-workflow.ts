@@ -1,6 +1,7 @@
 import { HELD_DEFINITION, WELCOME_DEFINITION } from '../../docs/example-definitions.js';
 import { PublishedShape } from '../../docs/workflow-schemas.js';
 import type { EndpointDescription } from '../../http/endpoint.js';
+import { ORIGIN } from '../../http/parameters.js';
 import { BODY_PROBLEMS, definitionBody, IF_MATCH, IF_NONE_MATCH, NAME } from './definition-body.js';
 
 const VERSION_HEADERS = ['ETag', 'Stepwell-Position'] as const;
@@ -18,6 +19,7 @@ export const PUBLISH_WORKFLOW: EndpointDescription = {
     name: { ...NAME, examples: { welcome: 'welcome', retired: 'retired' } },
     ...IF_MATCH,
     ...IF_NONE_MATCH,
+    ...ORIGIN,
   },
   body: definitionBody({ welcome: WELCOME_DEFINITION, retired: HELD_DEFINITION }),
   answers: {
