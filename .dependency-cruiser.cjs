@@ -13,6 +13,7 @@ const LIBRARIES = {
   dispatch: ['domain', 'event-store', 'engine', 'runtime'],
   views: ['domain', 'event-store', 'runtime'],
   relay: ['domain', 'event-store', 'runtime'],
+  retention: ['domain', 'event-store', 'runtime'],
 };
 
 /** Each driver may be imported only in the folder or file of its adapter. */

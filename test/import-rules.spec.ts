@@ -27,6 +27,7 @@ const PLANTED: Readonly<Record<string, readonly (readonly [file: string, specifi
   '@opentelemetry/resources-only-in-its-adapter': [['libs/dispatch/src/t.ts', '@opentelemetry/resources']],
   '@opentelemetry/sdk-trace-only-in-its-adapter': [['libs/runtime/src/tracing/t.ts', '@opentelemetry/sdk-trace']],
   'relay-leans-on': [['libs/relay/src/a.ts', '#engine']],
+  'retention-leans-on': [['libs/retention/src/a.ts', '#views']],
   'better-sqlite3-only-in-its-adapter': [
     ['libs/event-store/src/memory/b.ts', 'better-sqlite3'],
     ['apps/projector/src/b.ts', 'better-sqlite3'],
@@ -108,7 +109,7 @@ const ALLOWED: readonly (readonly [file: string, specifier: string])[] = [
 ];
 
 const EMPTY = [
-  ...['domain', 'runtime', 'event-store', 'engine', 'dispatch', 'views', 'relay'].map(
+  ...['domain', 'runtime', 'event-store', 'engine', 'dispatch', 'views', 'relay', 'retention'].map(
     (library) => `libs/${library}/src/index.ts`,
   ),
   'libs/domain/src/inner.ts',

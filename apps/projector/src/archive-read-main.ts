@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ArchiveDamaged, readArchive, verifyArchive, type Verified } from '#engine';
+import { ArchiveDamaged, readArchive, verifyArchive, type Verified } from '#retention';
 import { commandLine, loadConfigOrExit } from '#runtime';
 
 // npm run archive:read -- <file> [--run <id>]: lists the runs of an archive, or shows the events of one, an event a line.

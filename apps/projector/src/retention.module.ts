@@ -1,6 +1,6 @@
 import { Inject, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { Archiver } from '#engine';
 import { EventStore } from '#event-store';
+import { Archiver } from '#retention';
 import { Clock, Entropy, Log, type Config } from '#runtime';
 import type { PostgresLeaderLock } from '#views';
 import { CONFIG, PROCESS, type ProcessDescription } from '../../modules/src/tokens.js';

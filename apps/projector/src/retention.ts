@@ -1,5 +1,5 @@
-import { Archiver } from '#engine';
 import type { EventStore } from '#event-store';
+import { Archiver } from '#retention';
 import { aborted, systemClock, systemEntropy, type Config, type Log } from '#runtime';
 import type { Leading, PostgresLeaderLock } from '#views';
 import { leaderLock, type LockSettings } from './leader-lock.js';

@@ -13,6 +13,3 @@ export type * from './catalogue/catalogue-replies.js';
 export { CatalogueUnavailable } from './catalogue/append-surely.js';
 export { PlanMissing, PlanStore } from './catalogue/plan-store.js';
 export { compileDefinition, type CompiledDefinition, type DefinitionBody } from './catalogue/compile-definition.js';
-export { Archiver, type ArchiverOptions } from './retention/archiver.js';
-export { ArchiveDamaged } from './retention/manifest.js';
-export { readArchive, verifyArchive, type ArchivedSection, type Verified } from './retention/archive-reader.js';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Archiver } from '#engine';
+import { Archiver } from '#retention';
 import { silentLog, systemClock, systemEntropy } from '#runtime';
 import { startTestApi, type TestApi } from '../../testing/test-api.js';
 

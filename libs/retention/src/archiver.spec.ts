@@ -4,6 +4,7 @@ import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import type { StartReply } from '#engine';
 import {
   decodeRunEvent,
   MemoryEventStore,
@@ -18,12 +19,20 @@ import {
   type StreamName,
 } from '#event-store';
 import { armFailpoint, instantOf, silentLog, systemClock, systemEntropy, type Clock } from '#runtime';
-import { newEngine, runIdOf, start, stopEngines, typesOf, NOBODY, TWO_STEPS } from '../testing/engine-world.js';
-import { appendDuplicate, appendRun } from '../testing/finished-runs.js';
-import type { StartReply } from '../runs.js';
-import { readArchive, verifyArchive } from './archive-reader.js';
+import {
+  newEngine,
+  runIdOf,
+  start,
+  stopEngines,
+  typesOf,
+  NOBODY,
+  TWO_STEPS,
+} from '../../engine/src/testing/engine-world.js';
+import { appendDuplicate, appendRun } from '../../engine/src/testing/finished-runs.js';
+import { verifyArchive } from './archive-reader.js';
 import { Archiver } from './archiver.js';
 import { readManifest } from './manifest.js';
+import { runsOfArchive } from './testing/runs-of-archive.js';
 
 const NOW = Date.parse('2026-02-01T12:00:00.000Z');
 const OLD = '2026-01-01T00:00:00.000Z';
@@ -58,16 +67,7 @@ const newStore = async (): Promise<MemoryEventStore> => {
   return store;
 };
 
-/** Runs by key as a file holds them, with the types of their events; the later of two. */
-const runsIn = async (file: string): Promise<Record<string, string[]>> => {
-  const path = join(folder, file);
-  const runs: Record<string, string[]> = {};
-  for await (const { run, line } of readArchive(path, await verifyArchive(path))) {
-    if (line === null) runs[run.key] = [];
-    else runs[run.key]!.push((JSON.parse(line) as { type: string }).type);
-  }
-  return runs;
-};
+const runsIn = (file: string) => runsOfArchive(join(folder, file));
 const stubOf = async (store: EventStore, key: string) => {
   const events = await store.readStream(runStream(runIdOf(key)));
   expect(events).toHaveLength(1);
@@ -317,7 +317,7 @@ describe('an archive', () => {
 });
 
 describe('a kill', () => {
-  const VICTIM = join(import.meta.dirname, '../testing/archiver-victim.js');
+  const VICTIM = join(import.meta.dirname, 'testing/archiver-victim.js');
   const KEYS = ['a', 'b', 'c'];
   const archiving = (point: string, nth: number) =>
     spawnSync(process.execPath, [VICTIM, root, folder, point, String(nth)], { encoding: 'utf8' });

@@ -1,6 +1,6 @@
 import { SqliteEventStore } from '#event-store';
 import { armFailpoint, silentLog, systemClock, systemEntropy } from '#runtime';
-import { Archiver } from '../retention/archiver.js';
+import { Archiver } from '../archiver.js';
 
 // Archives what is due in a folder, as a process that a test kills: at the failpoint, when it is reached for the nth time.
 
