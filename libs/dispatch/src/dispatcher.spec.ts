@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { decodeRunEvent, MemoryEventStore, NO_STREAM, runStream, type EventStore } from '#event-store';
-import { stepIdempotencyKey } from '#runtime';
+import { silentLog, stepIdempotencyKey } from '#runtime';
+import { MemoryOpenRuns } from './open-runs/open-runs.js';
 import { Application, DispatchWorld, json, runIdOf, stepPlan } from './testing/dispatch-world.js';
 
 const open: { stop(): Promise<void> }[] = [];
@@ -273,6 +274,23 @@ describe('Dispatcher', () => {
     expect(performance.now() - sinceMs).toBeGreaterThanOrEqual(295);
     expect(performance.now() - sinceMs).toBeLessThan(2_300);
     expect(await typesOf(store, 'a')).toContain('AttemptFailed');
+  });
+
+  it('stops within two seconds of its grace though the table of open runs is silent, and says so', async () => {
+    class SilentTable extends MemoryOpenRuns {
+      override stop(): Promise<void> {
+        return new Promise(() => undefined);
+      }
+    }
+    const lines: string[] = [];
+    const log = { ...silentLog, warn: (line: string) => void lines.push(line) };
+    const { url } = await application();
+    const parts = { openRuns: new SilentTable(), log, options: { graceMs: 100 } };
+    const made = await new DispatchWorld(stepPlan(`${url}/`), parts).start();
+    const sinceMs = performance.now();
+    await made.dispatcher.stop();
+    expect(performance.now() - sinceMs).toBeLessThan(3_500);
+    expect(lines).toEqual([expect.stringContaining('their leases end by themselves')]);
   });
 
   it('sends nothing for an attempt whose start is committed after the stop began, and burns none', async () => {

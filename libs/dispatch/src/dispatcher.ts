@@ -1,7 +1,7 @@
 import type { Grant, Run, Step, StepKey } from '#domain';
 import type { Committed, HoldUp, Origin, Owner, RunEngine, RunId, RunNews } from '#engine';
 import { shardOf, type EventStore, type Position, type Shard } from '#event-store';
-import type { Clock, DispatchConfig, Entropy, Log, Tracer } from '#runtime';
+import { takesLonger, type Clock, type DispatchConfig, type Entropy, type Log, type Tracer } from '#runtime';
 import { AttemptCounts } from './attempt-counts.js';
 import { AttemptsInFlight, type Flight } from './attempts-in-flight.js';
 import type { Breakers } from './flow/breakers.js';
@@ -32,6 +32,8 @@ export type DispatcherOptions = DispatchConfig & {
 const RECORD_AGAIN_MS = 1_000;
 /** A stop gives what came of the attempts so long at least to be recorded, though they have taken the whole grace. */
 const RECORD_AT_LEAST_MS = 1_000;
+/** A stop gives the stores so long to take back what is the dispatcher's. */
+const GIVE_BACK_WITHIN_MS = 2_000;
 const WAKE_UP = { type: 'WakeUp' } as const;
 
 /**
@@ -63,7 +65,7 @@ export class Dispatcher implements Owner, Flights {
     ownership: ShardOwnership,
     private readonly clock: Clock,
     entropy: Entropy,
-    log: Log,
+    private readonly log: Log,
     private readonly options: DispatcherOptions,
     shares: LimitShares = wholeLimits,
   ) {
@@ -256,6 +258,14 @@ export class Dispatcher implements Owner, Flights {
     const leftMs = this.options.graceMs - (this.clock.monotonicMs() - sinceMs);
     await this.engine.stop(Math.max(leftMs, RECORD_AT_LEAST_MS));
     this.unrecorded.stop();
+    if (!(await takesLonger(this.clock, GIVE_BACK_WITHIN_MS, this.giveBack()))) return;
+    this.log.warn(
+      'the dispatcher stops before its shards, dues and shares are given back: their leases end by themselves',
+    );
+  }
+
+  /** What a store that is silent does not take is as after a kill: others get it when the lease has ended. */
+  private async giveBack(): Promise<void> {
     await this.shards.stop();
     await this.dues.stop();
     this.wheel.stop();

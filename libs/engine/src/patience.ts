@@ -83,10 +83,3 @@ export const isWanted = ({ mailbox, batch, sent }: Deciding, nowMs: number): boo
   if (mailbox.phase === 'closed') return false;
   return sent > 0 || batch.answers.length === 0 || batch.answers.some(({ queued }) => queued.answerByMs > nowMs);
 };
-
-/** True when the work has not come to its end within that time. */
-export const isOver = (clock: Clock, withinMs: number, work: Promise<unknown>): Promise<boolean> =>
-  new Promise((resolve, reject) => {
-    const cancel = clock.after(withinMs, () => resolve(true));
-    work.then(() => resolve(false), reject).finally(cancel);
-  });

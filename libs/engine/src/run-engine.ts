@@ -1,6 +1,6 @@
 import type { Plan, RunCommand, RunLimits, Seen, StartRun } from '#domain';
 import type { EventStore } from '#event-store';
-import type { Clock, Entropy, Log, LogFields } from '#runtime';
+import { takesLonger, type Clock, type Entropy, type Log, type LogFields } from '#runtime';
 import { Coalescer } from './coalescer.js';
 import { DuplicateStarts } from './duplicate-starts.js';
 import { EndWaiters } from './end-waiters.js';
@@ -11,7 +11,7 @@ import { LogAppends } from './log-appends.js';
 import { LogRoom } from './log-room.js';
 import { Mailbox } from './mailbox.js';
 import type { Owner } from './owner.js';
-import { ANSWER_WITHIN_MS, isOver, isWanted, Patience, STOP_WITHIN_MS } from './patience.js';
+import { ANSWER_WITHIN_MS, isWanted, Patience, STOP_WITHIN_MS } from './patience.js';
 import { startReplyOf, type CommandResult, type QueuedCommand } from './queued-command.js';
 import { NOBODY, Runs, type CancelReply, type LoadedRun, type Origin, type RunId, type StartReply } from './runs.js';
 import { RunTable } from './run-table.js';
@@ -168,7 +168,7 @@ export class RunEngine extends Runs {
     endWaiters.stop();
     appends.stop();
     const settled = this.duplicates.stop().then(() => underWay.none());
-    const isLate = await isOver(this.clock, withinMs, settled);
+    const isLate = await takesLonger(this.clock, withinMs, settled);
     this.parts.isAbandoned = isLate;
     this.patience.stop();
     appends.trouble.stop();

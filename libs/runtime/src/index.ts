@@ -21,7 +21,7 @@ export { commandLine } from './command-line.js';
 export { createLog, silentLog, Log, type LogFields } from './log.js';
 export { armFailpoint, failpoint, failpoints } from './failpoints.js';
 export { firstIndex } from './by-halves.js';
-export { aborted, pause } from './pause.js';
+export { aborted, pause, takesLonger } from './pause.js';
 export { nearestNames } from './nearest-names.js';
 export { onShutdown } from './shutdown.js';
 export { runMain } from './run-main.js';

@@ -19,3 +19,10 @@ export const aborted = (signal: AbortSignal): Promise<void> =>
     if (signal.aborted) return resolve();
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
+
+/** True when the work has not come to its end within that time. */
+export const takesLonger = (clock: Clock, withinMs: number, work: Promise<unknown>): Promise<boolean> =>
+  new Promise((resolve, reject) => {
+    const cancel = clock.after(withinMs, () => resolve(true));
+    work.then(() => resolve(false), reject).finally(cancel);
+  });
