@@ -43,8 +43,11 @@ export class Findings {
   }
 
   private add(finding: Finding): void {
-    if (this.isFull()) this.leftOut += 1;
-    else this.found.push(finding);
+    if (!this.isFull()) return void this.found.push(finding);
+    this.leftOut += 1;
+    // Why a document is refused is said, however many warnings came before: an error takes the place of the last of them.
+    const warning = finding.severity === 'error' ? this.found.findLastIndex((each) => each.severity === 'warning') : -1;
+    if (warning !== -1) this.found.splice(warning, 1, finding);
   }
 }
 
