@@ -319,6 +319,21 @@ describe('CancelRun', () => {
       .thenEvents(cancelled('late', ['ship']), { type: 'RunCancelled', reason: 'late' });
   });
 
+  it('is for the run as the caller has seen it, and rejected by one that has moved on', () => {
+    for (const seen of [[4, 0], '*', null] as const)
+      given(started()).when(cancelRun(null, seen)).thenEvents({ type: 'RunCancelled', reason: null });
+    given(started())
+      .when(cancelRun(null, [1]))
+      .thenRejected({ code: 'not-as-seen', revision: 0 });
+    given(started(), { type: 'RunCancelled', reason: null })
+      .when(cancelRun(null, [0]))
+      .thenRejected({ code: 'not-as-seen', revision: 1 });
+    // It could not be cancelled whatever was seen.
+    given(started(), runCompleted(outputOf(0)))
+      .when(cancelRun(null, [0]))
+      .thenRejected({ code: 'run-ended', status: 'completed' });
+  });
+
   it('does nothing the second time, and is rejected by a run that ended otherwise', () => {
     given(started(), { type: 'RunCancelled', reason: null }).when(cancelRun('again')).thenNothing();
     given(started(), runCompleted(outputOf(0)))

@@ -41,7 +41,9 @@ export const decide = (command: RunCommand, run: Run | null, context: Context): 
   if (command.type === 'StartRun') return startRun(command, run, context);
   if (run === null) return reject({ code: 'run-not-found' });
   if (command.type === 'NoteDuplicateStarts') return noteDuplicates(command, run, context);
-  if (command.type === 'CancelRun' && !isAsSeen(run, command.seen))
+  // What would be refused in any case is refused for that (RFC 9110, 13.2.1): of another end there is more to say.
+  const isTooLate = isEnded(run) && run.status !== 'cancelled';
+  if (command.type === 'CancelRun' && !isTooLate && !isAsSeen(run, command.seen))
     return reject({ code: 'not-as-seen', revision: run.revision });
   if (isEnded(run)) return afterEnd(command, run);
   switch (command.type) {

@@ -6,6 +6,7 @@ import { HttpProblem } from './problems.js';
 export const entityTag = (of: number): string => `"${of}"`;
 
 const NUMBER_TAG = /^"(0|[1-9]\d{0,8})"$/;
+const NUMBER_TAG_OR_WEAK = /^(?:W\/)?"(0|[1-9]\d{0,8})"$/;
 
 /** Tags of a list, `*` alone, or `null` for what is neither. A comma may stand in a tag, and empty elements are none. */
 const parseTags = (header: string): '*' | readonly string[] | null => {
@@ -15,17 +16,20 @@ const parseTags = (header: string): '*' | readonly string[] | null => {
 };
 const TAG = /^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/;
 
-/** What the caller says to have seen. Tags that nothing has, weak ones among them, can match nothing. */
+/**
+ * What the caller says to have seen. Tags that nothing has can match nothing; weak ones are among them for If-Match, which is
+ * compared strongly, and not for If-None-Match (RFC 9110, 13.1).
+ */
 export const parsePrecondition = (headers: IncomingHttpHeaders): Precondition => ({
-  ifMatch: parseSeen('If-Match', headers['if-match']),
-  ifNoneMatch: parseSeen('If-None-Match', headers['if-none-match']),
+  ifMatch: parseSeen('If-Match', headers['if-match'], NUMBER_TAG),
+  ifNoneMatch: parseSeen('If-None-Match', headers['if-none-match'], NUMBER_TAG_OR_WEAK),
 });
 
 /** Of what has tags of its own, such as a run: `tag` has the number as its first group. */
 export const parseIfMatch = (headers: IncomingHttpHeaders, tag: RegExp): Seen | null =>
   parseSeen('If-Match', headers['if-match'], tag);
 
-const parseSeen = (name: string, header: string | undefined, of = NUMBER_TAG): Seen | null => {
+const parseSeen = (name: string, header: string | undefined, of: RegExp): Seen | null => {
   if (header === undefined) return null;
   const tags = parseTags(header);
   if (tags === '*') return '*';

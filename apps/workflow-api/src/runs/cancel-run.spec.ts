@@ -70,6 +70,8 @@ describe('POST /v1/runs/{id}/cancel', () => {
   it('is refused once the run has ended otherwise', async () => {
     const { id } = await start({ prefer: 'wait=5' });
     expect(await cancel(id)).toMatchObject({ status: 409, json: { code: 'run-ended' } });
+    const asSeen = { method: 'POST', headers: { 'if-match': '"0-full"' } };
+    expect((await fetch(`${api.url}/v1/runs/${id}/cancel`, asSeen)).status).toBe(409);
   });
 
   it.each(['{"reason":1}', '{"why":"x"}', '[]', '"x"', '{'])('refuses %s', async (body) => {

@@ -57,6 +57,7 @@ describe('PUT /v1/workflows/{name}', () => {
     expect((await send('PUT', '/guarded', pass('c'), { 'if-match': '"1"' })).status).toBe(412);
     expect((await send('PUT', '/guarded', pass('c'), { 'if-match': 'W/"2"' })).status).toBe(412);
     expect((await send('PUT', '/guarded', pass('c'), { 'if-match': '"1", "2"' })).status).toBe(201);
+    expect((await send('PUT', '/guarded', pass('d'), { 'if-none-match': '"7", W/"3"' })).status).toBe(412);
     expect((await send('PUT', '/guarded', pass('d'), { 'if-match': '3' })).json.errors[0].pointer).toBe('If-Match');
   });
 
