@@ -11,6 +11,21 @@ const errors = (given: unknown) =>
     .map(({ pointer, suggestion }) => (suggestion === null ? pointer : [pointer, suggestion]));
 
 describe('all findings of a definition, in one answer', () => {
+  it('holds every error, however many warnings came before it', () => {
+    const steps = Array(300).fill({ type: 'step', url: 'http://a', headers: { authorization: 'a', 'x-api-key': 'k' } });
+    const { findings } = compileTree({
+      root: { type: 'sequence', steps: [...steps, { type: 'pss' }, { type: 'fial' }] },
+    });
+    expect(findings).toHaveLength(201);
+    const errors = findings.filter(({ severity }) => severity === 'error').map(({ pointer }) => pointer);
+    expect(errors).toEqual(expect.arrayContaining(['/root/steps/300/type', '/root/steps/301/type']));
+    const { length } = findings.filter(({ severity }) => severity === 'warning');
+    expect([length, findings.at(-1)?.detail]).toEqual([
+      201 - errors.length,
+      expect.stringMatching(/further findings are left out$/),
+    ]);
+  });
+
   it('looks below a misspelt type, and at the members that the type has', () => {
     const root = {
       type: 'seqence',

@@ -1,0 +1,73 @@
+import { describe, it } from '@jest/globals';
+import { onPlan } from './testing/given-when-then.js';
+import {
+  attemptStarted,
+  attemptSucceeded,
+  cancelled,
+  cancelRun,
+  completed,
+  entering,
+  HTTP_503,
+  outputOf,
+  runCompleted,
+  runFailed,
+  started,
+} from './testing/run-facts.js';
+import { planOf, sequence, step } from './testing/tree-plans.js';
+
+const plan = planOf(sequence(step('charge', { retry: { jitter: 'none' } }), step('ship')));
+const entered = entering(plan);
+const { given } = onPlan(plan);
+const charging = [started(), entered('charge'), attemptStarted('charge', 1)] as const;
+
+describe('CancelRun', () => {
+  it('ends the run and every open step with the reason, attempts in flight included', () => {
+    given(...charging)
+      .when(cancelRun('asked for'))
+      .thenEvents(cancelled('asked for', ['charge', 1]), { type: 'RunCancelled', reason: 'asked for' });
+  });
+
+  it('needs no reason', () => {
+    given(started(), entered('charge'))
+      .when(cancelRun())
+      .thenEvents(cancelled('the run was cancelled', ['charge']), { type: 'RunCancelled', reason: null });
+  });
+
+  it('ends a run that has entered nothing yet', () => {
+    given(started()).when(cancelRun()).thenEvents({ type: 'RunCancelled', reason: null });
+  });
+
+  it('leaves steps alone that have ended', () => {
+    given(...charging, attemptSucceeded('charge', 1), completed('charge', outputOf(3)), entered('ship', outputOf(3)))
+      .when(cancelRun('late'))
+      .thenEvents(cancelled('late', ['ship']), { type: 'RunCancelled', reason: 'late' });
+  });
+
+  it('is for the run as the caller has seen it, and rejected by one that has moved on', () => {
+    for (const seen of [[4, 0], '*', null] as const)
+      given(started()).when(cancelRun(null, seen)).thenEvents({ type: 'RunCancelled', reason: null });
+    given(started())
+      .when(cancelRun(null, [1]))
+      .thenRejected({ code: 'not-as-seen', revision: 0 });
+    given(started(), { type: 'RunCancelled', reason: null })
+      .when(cancelRun(null, [0]))
+      .thenRejected({ code: 'not-as-seen', revision: 1 });
+    // It could not be cancelled whatever was seen.
+    given(started(), runCompleted(outputOf(0)))
+      .when(cancelRun(null, [0]))
+      .thenRejected({ code: 'run-ended', status: 'completed' });
+  });
+
+  it('does nothing the second time, and is rejected by a run that ended otherwise', () => {
+    given(started(), { type: 'RunCancelled', reason: null }).when(cancelRun('again')).thenNothing();
+    given(started(), runCompleted(outputOf(0)))
+      .when(cancelRun())
+      .thenRejected({ code: 'run-ended', status: 'completed' });
+    given(started(), runFailed('charge', HTTP_503))
+      .when(cancelRun())
+      .thenRejected({ code: 'run-ended', status: 'failed' });
+    given(started(), { type: 'RunTimedOut', error: HTTP_503 })
+      .when(cancelRun())
+      .thenRejected({ code: 'run-ended', status: 'timed-out' });
+  });
+});
