@@ -51,10 +51,6 @@ export class InstantOwner implements Owner {
     return this.grants ? { dispatcher: 'd1', boot: this.boot } : null;
   }
 
-  endpointOf(): null {
-    return null;
-  }
-
   refund(): void {}
 
   bootOf(): string {

@@ -156,10 +156,6 @@ export class Dispatcher implements Owner, Flights {
     return this.flow.breakers;
   }
 
-  endpointOf({ request }: Step): string | null {
-    return request === null ? null : request.url;
-  }
-
   grant(runId: RunId, step: Step, run: Run): Grant | null {
     if (this.draining !== null || step.request === null) return null;
     const granted = this.shards.grantFor(runId);

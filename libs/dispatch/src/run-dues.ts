@@ -303,12 +303,12 @@ export class RunDues {
 
 /** The earliest instant at which time itself changes something; `Infinity` when none does. */
 const nextTimerMs = ({ run, plan }: Known, seenMs: number): number => {
-  const { ready, retries, deadlines, timeoutAt } = run.obligations;
+  const { again, retries, deadlines, timeoutAt } = run.obligations;
   let dueMs = timeoutAt === null ? Infinity : toMs(timeoutAt);
   if (deadlines.size > 0) for (const at of deadlines.values()) dueMs = Math.min(dueMs, toMs(at));
   if (retries.size > 0) for (const at of retries.values()) if (toMs(at) > seenMs) dueMs = Math.min(dueMs, toMs(at));
   // What waits for a slot waits no longer than an attempt may start.
-  for (const keys of [ready, retries.keys()]) {
+  for (const keys of [again, retries.keys()]) {
     for (const key of keys) {
       const step = run.steps.get(key);
       if (step !== undefined) dueMs = Math.min(dueMs, attemptsUntilMs(step, plan) ?? Infinity);

@@ -292,7 +292,7 @@ const wakeUp = (run: Run, context: Context, setBackMs: number): Decision => {
   const moved = movedDues(run, context, setBackMs);
   if (moved !== null) return accept(moved);
   const { plan, atMs, isUnsent } = context;
-  const { timeoutAt, deadlines, ready, retries } = run.obligations;
+  const { timeoutAt, deadlines, again, retries } = run.obligations;
   if (timeoutAt !== null && toMs(timeoutAt) <= atMs) {
     const error = { name: 'Stepwell.RunTimeout', cause: `the run did not end by ${timeoutAt}` };
     return accept(...cancelOpenSteps(run, { below: null, reason: error.cause }, isUnsent), {
@@ -310,7 +310,7 @@ const wakeUp = (run: Run, context: Context, setBackMs: number): Decision => {
       ? accept({ ...abandoned(key, attempt.number, isUnsent), error }, failStep(step, error, plan))
       : accept(failStep(step, error, plan));
   }
-  for (const keys of [ready, retries.keys()]) {
+  for (const keys of [again, retries.keys()]) {
     for (const key of keys) {
       const step = run.steps.get(key);
       const untilMs = step === undefined ? null : attemptsUntilMs(step, plan);

@@ -33,12 +33,16 @@ const plan = planOf(
 const entered = entering(plan);
 const NONE = {
   moves: new Set(),
-  ready: new Set(),
+  ready: new Map(),
+  again: new Set(),
   retries: new Map(),
   inFlight: new Map(),
   deadlines: new Map(),
   timeoutAt: null,
 };
+
+/** Its steps go to paths of their names. */
+const readyFor = (name: string, key = name) => new Map([[`http://app.test/${name}`, new Set([key])]]);
 
 const folded = (...history: readonly (RunEvent | Pause)[]): RunState => {
   const { run } = onPlan(plan).given(...history);
@@ -117,7 +121,7 @@ describe('evolve', () => {
     expect(run.tokens).toStrictEqual(new Map([['', 'a']]));
     expect(run.obligations).toStrictEqual({
       ...NONE,
-      ready: new Set(['a']),
+      ready: readyFor('a'),
       deadlines: new Map([['a', after(9_005)]]),
     });
   });
@@ -153,11 +157,11 @@ describe('evolve', () => {
     const lost = folded(...open, outcomeUnknown('a', 1));
     expect(stepOf(lost, 'a')).toMatchObject({ status: 'scheduled', budgetUsed: 0 });
     expect(stepOf(lost, 'a')?.attempts).toStrictEqual([attempt({ outcome: 'unknown', endedAt: after(0) })]);
-    expect(lost.obligations).toStrictEqual({ ...NONE, ready: new Set(['a']) });
+    expect(lost.obligations).toStrictEqual({ ...NONE, ready: readyFor('a'), again: new Set(['a']) });
     const interrupted = folded(...open, attemptFailed('a', 1, null, { class: 'not-executed', interrupted: true }));
     expect(stepOf(interrupted, 'a')).toMatchObject({ status: 'scheduled', budgetUsed: 0 });
     expect(stepOf(interrupted, 'a')?.attempts[0]).toMatchObject({ outcome: 'not-executed', interrupted: true });
-    expect(interrupted.obligations).toStrictEqual({ ...NONE, ready: new Set(['a']) });
+    expect(interrupted.obligations).toStrictEqual({ ...NONE, ready: readyFor('a'), again: new Set(['a']) });
   });
 
   it('keeps each payload once, by the revision that stores it', () => {
@@ -192,7 +196,7 @@ describe('evolve', () => {
     expect(folded(...open).obligations.moves).toStrictEqual(new Set(['p#0', 'p#1']));
     expect(stepOf(folded(...open), 'p')).toMatchObject({ status: 'running', openBranches: 2 });
     const one = [...open, entered('p.x'), entered('p.y'), completed('p.y', RUN_INPUT, true)];
-    expect(folded(...one).obligations).toStrictEqual({ ...NONE, ready: new Set(['p.x']) });
+    expect(folded(...one).obligations).toStrictEqual({ ...NONE, ready: readyFor('x', 'p.x') });
     const both = folded(...one, failed('p.x', HTTP_503, true));
     expect(stepOf(both, 'p')).toMatchObject({ status: 'running', openBranches: 0 });
     expect(stepOf(both, 'p')?.branchOutputs).toEqual([null, { ...RUN_INPUT, text: json({ order: 7 }) }]);
@@ -293,7 +297,7 @@ describe('evolve', () => {
     expect([...run.steps.keys()]).toEqual(['a']);
     expect(run.status).toBe('running');
     expect(run.started.id).toBe('run-1');
-    expect(run.obligations).toStrictEqual({ ...NONE, ready: new Set(['a']) });
+    expect(run.obligations).toStrictEqual({ ...NONE, ready: readyFor('a') });
   });
 });
 

@@ -19,6 +19,7 @@ import {
   type ScopeKey,
   type Step,
 } from './run.js';
+import { addTo } from './obligations.js';
 import { unreachable } from './unreachable.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -35,7 +36,8 @@ export type RunState = Mutable<Omit<Run, 'steps' | 'obligations' | 'tokens' | 'p
   payloads: Map<number, JsonText>;
   obligations: {
     moves: Set<ScopeKey>;
-    ready: Set<StepKey>;
+    ready: Map<string, Set<StepKey>>;
+    again: Set<StepKey>;
     retries: Map<StepKey, string>;
     inFlight: Map<StepKey, string>;
     deadlines: Map<StepKey, string>;
@@ -74,7 +76,8 @@ const started = (event: RunStarted, at: string): RunState => ({
   duplicates: { count: 0, refused: 0, notedAt: null },
   obligations: {
     moves: new Set(['']),
-    ready: new Set(),
+    ready: new Map(),
+    again: new Set(),
     retries: new Map(),
     inFlight: new Map(),
     deadlines: new Map(),
@@ -150,7 +153,7 @@ const apply = (run: RunState, event: Exclude<RunEvent, RunArchived>, at: string)
         step.attempts.push(newAttempt(event.attempt, event.dispatcher, event.boot, at));
         step.status = 'running';
         step.retryAt = null;
-        run.obligations.ready.delete(event.step);
+        unready(run, step);
         run.obligations.retries.delete(event.step);
         run.obligations.inFlight.set(event.step, event.boot);
       });
@@ -200,14 +203,15 @@ const enterStep = (run: RunState, event: StepEntered, at: string): void => {
     ? { revision: run.revision, pointer: '/input', text: event.input.constant }
     : { revision: event.input.revision, pointer: event.input.pointer, text: textOf(run, event.input) };
   const scope = scopeOf(event);
-  run.steps.set(event.step, newStep(event, input, at));
+  const step = newStep(event, input, at);
+  run.steps.set(event.step, step);
   run.tokens.set(scope, event.step);
   const { moves, ready, deadlines } = run.obligations;
   moves.delete(scope);
   if (event.deadlineAt !== null) deadlines.set(event.step, event.deadlineAt);
   switch (event.kind) {
     case 'step':
-      ready.add(event.step);
+      addTo(ready, step);
       return;
     case 'pass':
     case 'succeed':
@@ -328,7 +332,8 @@ const endAttempt = (run: RunState, key: StepKey, outcome: AttemptOutcome, end: A
 const oweAttempt = (run: RunState, key: StepKey): void =>
   updateStep(run, key, (step) => {
     step.status = 'scheduled';
-    run.obligations.ready.add(key);
+    addTo(run.obligations.ready, step);
+    if (step.attempts.length > 0) run.obligations.again.add(key);
   });
 
 const awaitRetry = (run: RunState, key: StepKey, retryAt: string | null): void => {
@@ -354,9 +359,16 @@ const endStep = (run: RunState, key: StepKey, status: Step['status'], endsBranch
   else run.obligations.moves.add(scopeOf(step));
 };
 
+const unready = ({ obligations: { ready, again } }: RunState, { key, request }: Step): void => {
+  const url = request?.url ?? '';
+  const keys = ready.get(url);
+  if (keys?.delete(key) === true && keys.size === 0) ready.delete(url);
+  again.delete(key);
+};
+
 const forget = (run: RunState, step: StepState): void => {
-  const { moves, ready, retries, inFlight, deadlines } = run.obligations;
-  ready.delete(step.key);
+  const { moves, retries, inFlight, deadlines } = run.obligations;
+  unready(run, step);
   retries.delete(step.key);
   inFlight.delete(step.key);
   deadlines.delete(step.key);
@@ -376,7 +388,7 @@ const joinBranch = (run: RunState, step: StepState): void => {
 const endRun = (run: RunState, status: Run['status'], at: string): void => {
   run.status = status;
   run.finishedAt = at;
-  const { moves, ready, retries, inFlight, deadlines } = run.obligations;
-  for (const kept of [moves, ready, retries, inFlight, deadlines]) kept.clear();
+  const { moves, ready, again, retries, inFlight, deadlines } = run.obligations;
+  for (const kept of [moves, ready, again, retries, inFlight, deadlines]) kept.clear();
   run.obligations.timeoutAt = null;
 };

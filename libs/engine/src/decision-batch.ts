@@ -197,31 +197,53 @@ const startAttempts = (known: KnownRun, batch: DecisionBatch, context: Deciding)
   if (owner === null || state === null || isEnded(state)) return true;
   const { ready, retries } = state.obligations;
   if (ready.size === 0 && retries.size === 0) return true;
-  const owed = [...ready];
-  for (const [key, dueAt] of retries) if (dueAt <= context.at) owed.push(key);
-  // Asked once a decision: of a thousand branches that wait for the same, one question tells for all.
-  let refused: Set<string | null> | null = null;
-  for (const key of owed) {
-    const step = state.steps.get(key);
-    if (step === undefined) continue;
-    const grant = refused?.has(owner.endpointOf(step)) === true ? null : owner.grant(known.runId, step, state);
-    if (grant === null) {
+  // Steps that go to one url need the same slots: what one is refused, all are.
+  let refused: Set<string> | null = null;
+  for (const [url, keys] of ready) {
+    // What is started leaves the set, which is not copied: it may hold ten thousand, of which one is started.
+    for (const key of keys) {
+      const started = startAttempt(known, batch, key, owner, context);
+      if (started === 'full') return false;
+      if (started === 'started') continue;
       refused ??= new Set();
-      refused.add(owner.endpointOf(step));
-      continue;
+      refused.add(url);
+      break;
     }
-    const outcome = decideOne(known, batch, { type: 'StartAttempt', step: key, grant }, context);
-    const started = step.attempts.at(-1);
-    if (outcome !== 'full' && outcome.changed && started?.outcome === 'running') {
-      batch.attempts.push({ step: key, attempt: started.number });
-      continue;
-    }
-    owner.refund(step, state);
-    if (outcome === 'full') return false;
-    // The step failed instead of starting (a limit): its failure moves on.
-    if (!moveTokens(known, batch, context)) return false;
+  }
+  for (const [key, dueAt] of retries) {
+    if (dueAt > context.at) continue;
+    const url = state.steps.get(key)?.request?.url ?? '';
+    if (refused?.has(url) === true) continue;
+    const started = startAttempt(known, batch, key, owner, context);
+    if (started === 'full') return false;
+    if (started === 'refused') (refused ??= new Set()).add(url);
   }
   return true;
+};
+
+/** `full`: the append has no room. A step that fails instead of starting (a limit) counts as started: it is not owed any more. */
+const startAttempt = (
+  known: KnownRun,
+  batch: DecisionBatch,
+  key: StepKey,
+  owner: Owner,
+  context: Deciding,
+): 'started' | 'refused' | 'full' => {
+  const { state } = known;
+  const step = state?.steps.get(key);
+  if (state === null || step === undefined) return 'started';
+  const grant = owner.grant(known.runId, step, state);
+  if (grant === null) return 'refused';
+  const outcome = decideOne(known, batch, { type: 'StartAttempt', step: key, grant }, context);
+  const last = step.attempts.at(-1);
+  if (outcome !== 'full' && outcome.changed && last?.outcome === 'running') {
+    batch.attempts.push({ step: key, attempt: last.number });
+    return 'started';
+  }
+  owner.refund(step, state);
+  if (outcome === 'full') return 'full';
+  // Its failure moves on.
+  return moveTokens(known, batch, context) ? 'started' : 'full';
 };
 
 /** Tells the senders of a batch, and the log of the process, what came of it, once it is committed. */

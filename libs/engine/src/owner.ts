@@ -40,10 +40,11 @@ export interface Owner {
    * `startedAt`: of the last start of an attempt in the log.
    */
   inherits(runId: RunId, startedAt: Position): boolean;
-  /** A slot for one attempt of this step now, or `null`: then the run is woken when a slot is free. */
+  /**
+   * A slot for one attempt of this step now, or `null`: then the run is woken when a slot is free. Steps that go to one url
+   * need the same slots: what one is refused, all are.
+   */
   grant(runId: RunId, step: Step, run: Run): Grant | null;
-  /** Where attempts of the step go. Steps of a run that go to one endpoint need the same slots: what one is refused, all are. */
-  endpointOf(step: Step): string | null;
   /** An append of the run found no room in the log, which has nothing of it: the run is to be woken when there may be room. */
   stalled(runId: RunId): void;
   /** Gives back a slot whose attempt was not committed. */

@@ -38,9 +38,11 @@ export const waitsOf = (runId: RunId, run: Run, owner: Owner | null, nowMs: numb
     else
       waits.push({ step: key, for: 'retry', on: null, since: sinceOf(step), until: dueAt, lastError: errorOf(step) });
   }
-  for (const key of ready) {
-    const step = run.steps.get(key);
-    if (step !== undefined) waits.push(heldUp(runId, run, step, owner));
+  for (const keys of ready.values()) {
+    for (const key of keys) {
+      const step = run.steps.get(key);
+      if (step !== undefined) waits.push(heldUp(runId, run, step, owner));
+    }
   }
   return waits;
 };

@@ -100,7 +100,7 @@ export class SimulatedWorld {
         return this.repeat({ type: 'Advance' });
       case 'attempt': {
         const { ready, retries } = this.current.obligations;
-        const owed = pickOf([...ready, ...retries.keys()], pick);
+        const owed = pickOf([...readySteps(ready), ...retries.keys()], pick);
         return owed === undefined ? undefined : this.startAttempt(owed);
       }
       case 'answer':
@@ -159,7 +159,7 @@ export class SimulatedWorld {
       this.repeat({ type: 'Advance' });
       const { obligations: owed } = this.current;
       const due = [...owed.retries].filter(([, at]) => toMs(at) <= this.atMs).map(([key]) => key);
-      const startable = [...owed.ready, ...due];
+      const startable = [...readySteps(owed.ready), ...due];
       for (const step of startable) this.startAttempt(step);
       for (const step of [...this.current.obligations.inFlight.keys()]) {
         this.answer(step, this.current.steps.get(step)?.attempts.at(-1)?.number ?? 0, 0.5);
@@ -280,12 +280,16 @@ export class SimulatedWorld {
 
 const pickOf = <T>(from: readonly T[], pick: number): T | undefined => from[pick % Math.max(1, from.length)];
 
+const readySteps = (ready: Obligations['ready']): string[] => [...ready.values()].flatMap((keys) => [...keys]);
+
+const isSame = (a: ReadonlySet<string>, b: ReadonlySet<string>): boolean =>
+  a.size === b.size && [...a].every((key) => b.has(key));
+
 /** The first kind of obligation that differs, or `null`. */
 const differenceOf = (kept: Obligations, recomputed: Obligations): string | null => {
-  for (const name of ['moves', 'ready'] as const) {
-    const same = kept[name].size === recomputed[name].size && [...kept[name]].every((key) => recomputed[name].has(key));
-    if (!same) return name;
-  }
+  for (const name of ['moves', 'again'] as const) if (!isSame(kept[name], recomputed[name])) return name;
+  if (kept.ready.size !== recomputed.ready.size) return 'ready';
+  for (const [url, keys] of kept.ready) if (!isSame(keys, recomputed.ready.get(url) ?? new Set())) return 'ready';
   for (const name of ['retries', 'inFlight', 'deadlines'] as const) {
     const same =
       kept[name].size === recomputed[name].size &&

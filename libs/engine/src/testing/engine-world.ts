@@ -5,7 +5,6 @@ import {
   type Plan,
   type RunCommand,
   type StartRun,
-  type Step,
   type StepKey,
 } from '#domain';
 import { MemoryEventStore, runStream, type Append, type AppendOutcome, type EventStore } from '#event-store';
@@ -75,9 +74,6 @@ export class Recorder implements Owner {
   constructor(readonly boot = 'b1') {}
   grant() {
     return { dispatcher: 'd', boot: this.boot };
-  }
-  endpointOf({ request }: Step) {
-    return request === null ? null : new URL(request.url).origin;
   }
   readonly stalls: RunId[] = [];
   /** Steps whose attempts wait for their connection. */
