@@ -1,4 +1,4 @@
-import type { PayloadRef, RunEvent, StepCompleted } from '#domain';
+import type { AttemptSucceeded, PayloadRef, RunEvent, RunStarted, StepCompleted, StepEntered } from '#domain';
 import { endOfValue, memberTexts } from '#runtime';
 import type { NewEvent } from './event-store.js';
 
@@ -15,78 +15,23 @@ export class UnknownEvent extends Error {
   }
 }
 
-const VERSION = 1;
-
 /**
  * An event of a run as it is stored. Payloads go in as the text they are; a payload that lives elsewhere is named by
  * `inputRef`, `outputRef` or `outputRefs`, so that (revision, pointer) is true of the stored JSON to the letter.
  */
-export const encodeRunEvent = (event: RunEvent): NewEvent => ({ type: event.type, v: VERSION, data: encoded(event) });
-
-/**
- * An event of a run from its stored form. The doorway where upcasters stand: `v` picks the reader. Payloads are cut out as the
- * texts that they are.
- */
-export const decodeRunEvent = (type: string, v: number, data: string): RunEvent => {
-  const reader = v === VERSION ? READERS.get(type) : undefined;
-  if (reader === undefined) throw new UnknownEvent(type, v);
-  return reader(data);
+export const encodeRunEvent = (event: RunEvent): NewEvent => {
+  // A reason for the cast: the compiler does not see that the form is of the event's own type.
+  const { v, write } = FORMS[event.type] as Form<RunEvent>;
+  return { type: event.type, v, data: write(event) };
 };
 
-/** Plain members are JSON; only what is or may be a payload is put together by hand, on the hot path all of it. */
-const encoded = (event: RunEvent): string => {
-  switch (event.type) {
-    case 'RunStarted': {
-      const { type: _, variables, input, ...plain } = event;
-      return `${JSON.stringify(plain).slice(0, -1)},"variables":${variables},"input":${input}}`;
-    }
-    case 'RunCompleted':
-      return `{"outputRef":${ref(event.output)}}`;
-    case 'RunFailed':
-      return `{"step":${name(event.step)},"error":${JSON.stringify(event.error)}}`;
-    case 'RunCancelled':
-      return `{"reason":${JSON.stringify(event.reason)}}`;
-    case 'RunTimedOut':
-      return `{"error":${JSON.stringify(event.error)}}`;
-    case 'DuplicateStartsSeen':
-      return `{"count":${event.count},"refused":${event.refused}}`;
-    case 'StepEntered': {
-      const { input } = event;
-      const payload = 'constant' in input ? `"input":${input.constant}` : `"inputRef":${ref(input)}`;
-      const request = event.request === null ? 'null' : requestText(event.request);
-      return (
-        `{"step":${name(event.step)},"node":${event.node},"name":${name(event.name)},"kind":${name(event.kind)},` +
-        `"parent":${name(event.parent)},"branch":${event.branch},"branches":${event.branches},` +
-        `"request":${request},"deadlineAt":${name(event.deadlineAt)},${payload}}`
-      );
-    }
-    case 'StepCompleted': {
-      const { output } = event;
-      return `{"step":${name(event.step)},"endsBranch":${event.endsBranch},${completedOutput(output)}}`;
-    }
-    case 'AttemptStarted':
-      return (
-        `{"step":${name(event.step)},"attempt":${event.attempt},` +
-        `"dispatcher":${text(event.dispatcher)},"boot":${name(event.boot)}}`
-      );
-    case 'AttemptSucceeded':
-      return (
-        `{"step":${name(event.step)},"attempt":${event.attempt},` + `"status":${event.status},"output":${event.output}}`
-      );
-    case 'AttemptOutcomeUnknown':
-      return `{"step":${name(event.step)},"attempt":${event.attempt}}`;
-    case 'DuesMoved':
-    case 'StepFailed':
-    case 'StepCancelled':
-    case 'StepSkipped':
-    case 'AttemptFailed':
-    case 'RunArchived': {
-      const { type: _, ...plain } = event;
-      return JSON.stringify(plain);
-    }
-    default:
-      return unreachable(event);
-  }
+/**
+ * An event of a run from its stored form, whichever version of it that is. Payloads are cut out as the texts that they are.
+ */
+export const decodeRunEvent = (type: string, v: number, data: string): RunEvent => {
+  const read = READERS.get(type)?.[v];
+  if (read === undefined) throw new UnknownEvent(type, v);
+  return read(data);
 };
 
 /** Requests are of the plan's nodes, so their texts repeat with every run: kept as long as the plan is. */
@@ -112,16 +57,8 @@ const ref = (source: PayloadRef): string => `{"revision":${source.revision},"poi
 
 /** What `encodeRunEvent` made: shapes are for ever, and nothing else writes to a run's stream. */
 type Stored = Record<string, unknown>;
-type Reader = (data: string) => RunEvent;
 
 const parsed = (data: string): Stored => JSON.parse(data) as Stored;
-
-/** Members that the stored form holds as the event does. */
-const plain =
-  (type: RunEvent['type']): Reader =>
-  (data) =>
-    // The compiler cannot follow stored JSON; the golden file and the property hold the two together.
-    ({ type, ...parsed(data) }) as RunEvent;
 
 /** The members, those that are payloads as their texts. We write these last, so that the rest is parsed at once. */
 const withPayloads = (data: string, payloads: readonly string[]): Stored => {
@@ -148,42 +85,111 @@ const rewritten = (data: string, payloads: readonly string[]): Stored => {
   return members;
 };
 
-const READERS_BY_TYPE: Readonly<Record<RunEvent['type'], Reader>> = {
-  // As in `plain`.
-  RunStarted: (data) => ({ type: 'RunStarted', ...withPayloads(data, ['variables', 'input']) }) as RunEvent,
-  RunCompleted: (data) => ({ type: 'RunCompleted', output: parsed(data)['outputRef'] }) as RunEvent,
+/** How events of a type are stored: written as version `v`, read in every version that a log may hold. */
+type Form<Event extends RunEvent> = {
+  readonly v: number;
+  readonly write: (event: Event) => string;
+  /** By version. That of an older one makes what the event means today of it. */
+  readonly read: Readonly<Record<number, (data: string) => Event>>;
+};
+
+type Forms = { readonly [Type in RunEvent['type']]: Form<Extract<RunEvent, { readonly type: Type }>> };
+
+/** An event whose stored form has the members that it has, none of them a payload. */
+const plain = <Type extends RunEvent['type']>(type: Type): Forms[Type] => {
+  type Event = Extract<RunEvent, { readonly type: Type }>;
+  const form: Form<Event> = {
+    v: 1,
+    write: (event) => {
+      const { type: _, ...members } = event;
+      return JSON.stringify(members);
+    },
+    // The compiler cannot follow stored JSON; the golden file and the property hold the two together.
+    read: { 1: (data) => ({ type, ...parsed(data) }) as Event },
+  };
+  // As above: it does not see that the two are one type.
+  return form as unknown as Forms[Type];
+};
+
+/**
+ * The one table of what is stored. A shape is for ever: one that changes gets the next version, and a reader that makes the
+ * event of today of the old one. What costs on the hot path is put together by hand; all that is or may be a payload stands last.
+ */
+const FORMS: Forms = {
+  RunStarted: {
+    v: 1,
+    write: (event) => {
+      const { type: _, variables, input, ...members } = event;
+      return `${JSON.stringify(members).slice(0, -1)},"variables":${variables},"input":${input}}`;
+    },
+    // As in `plain`, and so in all readers below.
+    read: { 1: (data) => ({ type: 'RunStarted', ...withPayloads(data, ['variables', 'input']) }) as RunStarted },
+  },
+  RunCompleted: {
+    v: 1,
+    write: ({ output }) => `{"outputRef":${ref(output)}}`,
+    read: { 1: (data) => ({ type: 'RunCompleted', output: parsed(data)['outputRef'] as PayloadRef }) },
+  },
   RunFailed: plain('RunFailed'),
   RunCancelled: plain('RunCancelled'),
   RunTimedOut: plain('RunTimedOut'),
   DuplicateStartsSeen: plain('DuplicateStartsSeen'),
   DuesMoved: plain('DuesMoved'),
-  StepEntered: (data) => {
-    // Most are given what flows in, and name it.
-    const isConstant = data.includes('"input":');
-    const { input, inputRef, ...stored } = isConstant ? withPayloads(data, ['input']) : parsed(data);
-    return { type: 'StepEntered', ...stored, input: inputRef ?? { constant: input } } as RunEvent;
+  StepEntered: {
+    v: 1,
+    write: ({ input, request, ...entered }) => {
+      const payload = 'constant' in input ? `"input":${input.constant}` : `"inputRef":${ref(input)}`;
+      return (
+        `{"step":${name(entered.step)},"node":${entered.node},"name":${name(entered.name)},"kind":${name(entered.kind)},` +
+        `"parent":${name(entered.parent)},"branch":${entered.branch},"branches":${entered.branches},` +
+        `"request":${request === null ? 'null' : requestText(request)},"deadlineAt":${name(entered.deadlineAt)},${payload}}`
+      );
+    },
+    read: {
+      1: (data) => {
+        // Most are given what flows in, and name it.
+        const isConstant = data.includes('"input":');
+        const { input, inputRef, ...stored } = isConstant ? withPayloads(data, ['input']) : parsed(data);
+        return { type: 'StepEntered', ...stored, input: inputRef ?? { constant: input } } as StepEntered;
+      },
+    },
   },
-  StepCompleted: (data) => {
-    // As above: most name the answer.
-    const isValue = data.includes('"output":');
-    const { output, outputRef, outputRefs, ...stored } = isValue ? withPayloads(data, ['output']) : parsed(data);
-    const elsewhere = outputRefs === undefined ? outputRef : { all: outputRefs };
-    return { type: 'StepCompleted', ...stored, output: elsewhere ?? { value: output } } as RunEvent;
+  StepCompleted: {
+    v: 1,
+    write: ({ step, endsBranch, output }) =>
+      `{"step":${name(step)},"endsBranch":${endsBranch},${completedOutput(output)}}`,
+    read: {
+      1: (data) => {
+        // As above: most name the answer.
+        const isValue = data.includes('"output":');
+        const { output, outputRef, outputRefs, ...stored } = isValue ? withPayloads(data, ['output']) : parsed(data);
+        const elsewhere = outputRefs === undefined ? outputRef : { all: outputRefs };
+        return { type: 'StepCompleted', ...stored, output: elsewhere ?? { value: output } } as StepCompleted;
+      },
+    },
   },
   StepFailed: plain('StepFailed'),
   StepCancelled: plain('StepCancelled'),
   StepSkipped: plain('StepSkipped'),
-  AttemptStarted: plain('AttemptStarted'),
-  AttemptSucceeded: (data) => ({ type: 'AttemptSucceeded', ...withPayloads(data, ['output']) }) as RunEvent,
+  AttemptStarted: {
+    v: 1,
+    write: ({ step, attempt, dispatcher, boot }) =>
+      `{"step":${name(step)},"attempt":${attempt},"dispatcher":${text(dispatcher)},"boot":${name(boot)}}`,
+    read: plain('AttemptStarted').read,
+  },
+  AttemptSucceeded: {
+    v: 1,
+    write: ({ step, attempt, status, output }) =>
+      `{"step":${name(step)},"attempt":${attempt},"status":${status},"output":${output}}`,
+    read: { 1: (data) => ({ type: 'AttemptSucceeded', ...withPayloads(data, ['output']) }) as AttemptSucceeded },
+  },
   AttemptFailed: plain('AttemptFailed'),
   AttemptOutcomeUnknown: plain('AttemptOutcomeUnknown'),
   RunArchived: plain('RunArchived'),
 };
-const READERS: ReadonlyMap<string, Reader> = new Map(Object.entries(READERS_BY_TYPE));
+const READERS: ReadonlyMap<string, Form<RunEvent>['read']> = new Map(
+  Object.entries(FORMS).map(([type, { read }]) => [type, read]),
+);
 
 /** The types of all events of runs that this version knows. */
-export const RUN_EVENT_TYPES: readonly string[] = Object.keys(READERS_BY_TYPE);
-
-const unreachable = (event: never): never => {
-  throw new Error(`no case for ${JSON.stringify(event)}`);
-};
+export const RUN_EVENT_TYPES: readonly string[] = Object.keys(FORMS);
