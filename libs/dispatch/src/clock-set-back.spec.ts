@@ -17,8 +17,10 @@ const LATE_MS = 4_000;
 /** A wall clock that a test sets. */
 class SetClock implements Clock {
   aheadMs = 0;
-  nowMs = () => Math.round(systemClock.nowMs() + this.aheadMs);
-  monotonicMs = () => systemClock.monotonicMs();
+  /** Time that has passed for both clocks. */
+  passedMs = 0;
+  nowMs = () => Math.round(systemClock.nowMs() + this.passedMs + this.aheadMs);
+  monotonicMs = () => systemClock.monotonicMs() + this.passedMs;
   now = () => new Date(this.nowMs()).toISOString();
   after = (ms: number, call: () => void) => systemClock.after(ms, call);
 }
@@ -74,6 +76,27 @@ describe('the wall clock set back', () => {
     expect(run.error?.name).toBe(what === 'step' ? 'Stepwell.StepTimeout' : 'Stepwell.RunTimeout');
     expect(performance.now() - began).toBeGreaterThanOrEqual(WAIT_MS - 50);
     expect(performance.now() - began).toBeLessThan(WAIT_MS + LATE_MS);
+  });
+
+  it('moves a long wait of which a part has passed, though it lies no further ahead than all of it', async () => {
+    const { url } = await application();
+    const clock = new SetClock();
+    const hourly = { initialIntervalMs: HOUR_MS, maxIntervalMs: HOUR_MS };
+    const made = await world(stepPlan(`${url}/`, {}, hourly), { clock });
+    await made.startRun('a', {}, { timeoutMs: 2 * HOUR_MS });
+    await waits(made);
+    const dues = async () => {
+      const { run } = (await made.engine.load(runIdOf('a')))!;
+      return [run.steps.get('only')?.retryAt, run.timeoutAt].map((at) => Date.parse(at!));
+    };
+    const planned = await dues();
+    clock.passedMs = HOUR_MS / 2;
+    // A look at the clock, which finds it as it was.
+    await pause(2_500);
+    clock.aheadMs = -HOUR_MS / 3;
+    await eventually('the move', async () => ((await dues())[0] === planned[0] ? null : true));
+    for (const [due, atMs] of (await dues()).entries())
+      expect(Math.abs(planned[due]! - HOUR_MS / 3 - atMs)).toBeLessThan(50);
   });
 
   it('between a stop and a start has what lies too far ahead wait its whole wait anew', async () => {

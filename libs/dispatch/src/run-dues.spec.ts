@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { ALL_SHARDS, shardOf, type Position, type Shard } from '#event-store';
 import { silentLog } from '#runtime';
+import type { RunId } from '#engine';
 import { parallel, planOf, step } from '../../domain/src/testing/tree-plans.js';
 import { MemoryOpenRuns } from './open-runs/open-runs.js';
 import { RunDues } from './run-dues.js';
@@ -190,5 +191,45 @@ describe('RunDues', () => {
     expect(await lookedAt([7 as Shard])).toBe(32);
     expect(await lookedAt(ALL_SHARDS.slice(0, 16))).toBe(500);
     expect(await lookedAt(ALL_SHARDS)).toBe(2_000);
+  });
+
+  it('tells every run that the wall clock was set back, however long those before it take to be seen to', async () => {
+    const clock = new TestClock();
+    const table = new MemoryOpenRuns();
+    const runs = Array.from({ length: 300 }, (_, run) => runIdOf(String(run)));
+    const open = runs.map((runId, run) => ({ runId, dueMs: clock.nowMs() + (run < 200 ? 30_000 : HOUR_MS) }));
+    await table.write({ open, ended: [], checkpoint: 0 as Position, shards: ALL_SHARDS });
+    const begun: [RunId, number | null, () => void][] = [];
+    const dues = new RunDues(table, new TimerWheel(clock, (_turns, call) => call()), clock, silentLog, {
+      wake: (runId, { setBack, done }) => void begun.push([runId, setBack?.ms ?? null, () => done(undefined)]),
+      isInHand: () => false,
+    });
+    const seeAll = async (): Promise<void> => {
+      for (let idle = 0; idle < 5; idle++) {
+        await new Promise((resolve) => setImmediate(resolve));
+        const now = begun.filter(([, , done]) => !seen.has(done));
+        if (now.length > 0) idle = 0;
+        for (const [, , done] of now) {
+          seen.add(done);
+          done();
+        }
+      }
+    };
+    const seen = new Set<() => void>();
+    dues.gained(ALL_SHARDS, 1 as Position);
+    await seeAll();
+    begun.length = 0;
+    dues.start();
+    clock.jump(-600_000);
+    clock.pass(2_000);
+    await seeAll();
+    const told = new Map(begun.map(([runId, ms]) => [runId, ms]));
+    expect(runs.map((runId) => told.get(runId))).toEqual(runs.map(() => 600_000));
+    begun.length = 0;
+    clock.pass(2_000);
+    dues.wakeSoon(runs[0]!);
+    await seeAll();
+    expect(begun.map(([, ms]) => ms)).toEqual([null]);
+    await dues.stop();
   });
 });

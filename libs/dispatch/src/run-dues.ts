@@ -1,4 +1,4 @@
-import { attemptsUntilMs, isEnded, toMs, type Run } from '#domain';
+import { attemptsUntilMs, isEnded, toMs, type Run, type SetBack } from '#domain';
 import type { RunId, RunNews } from '#engine';
 import { shardOf, SHARDS, type Position, type Shard } from '#event-store';
 import type { Clock, Log } from '#runtime';
@@ -25,7 +25,7 @@ type Known = Pick<RunNews, 'run' | 'plan'>;
 
 export type Waking = {
   readonly anew: boolean;
-  readonly setBackMs: number;
+  readonly setBack: Omit<SetBack, 'boot'> | null;
   readonly done: (loaded: Known | null | undefined) => void;
 };
 
@@ -33,7 +33,7 @@ export type Waking = {
 export interface Wakes {
   /**
    * Calls back with the run as it is then, `null` when there is none, `undefined` when it could not be read. `anew`:
-   * after another look at its stream. `setBackMs`: the wall clock was set back by so much just now, or 0.
+   * after another look at its stream. `setBack`: the wall clock was, and its dues may have to move.
    */
   wake(runId: RunId, waking: Waking): void;
   isInHand(runId: RunId): boolean;
@@ -60,7 +60,14 @@ export class RunDues {
   private stopped = false;
   /** By how much the wall clock was ahead of the monotonic one when it was last looked at. */
   private wallAheadMs: number;
-  private setBackMs = 0;
+  /** What the wall clock said then. */
+  private lookedAtMs: number;
+  /** All that was noted since the last look, or since the one that found the clock set back while dues are moved, but for `batch`. */
+  private notedBefore: ReadonlyMap<RunId, Row>[] = [];
+  /** The clock was set back by this, and dues are moved. */
+  private setBack: { readonly ms: number; readonly sinceMs: number } | null = null;
+  private moving: Promise<void> = Promise.resolve();
+  private moves = 0;
   /** Runs that were found overdue by 30 s with nobody at work on them, since the start. */
   overdue = 0;
 
@@ -71,7 +78,8 @@ export class RunDues {
     private readonly log: Log,
     private readonly wakes: Wakes,
   ) {
-    this.wallAheadMs = clock.nowMs() - clock.monotonicMs();
+    this.lookedAtMs = clock.nowMs();
+    this.wallAheadMs = this.lookedAtMs - clock.monotonicMs();
     this.wakeQueue = new WakeQueue((runId, anew, done) => this.wake(runId, anew, done));
   }
 
@@ -166,7 +174,8 @@ export class RunDues {
       if (loaded !== undefined && this.shards.has(shardOf(runId))) this.note(runId, loaded, { fresh: false, seenMs });
       seen();
     };
-    this.wakes.wake(runId, { anew, setBackMs: this.setBackMs, done });
+    const setBack = this.setBack === null ? null : { ...this.setBack, isQuiet: !this.isNoted(runId) };
+    this.wakes.wake(runId, { anew, setBack, done });
   }
 
   private keepTimer(runId: RunId, dueMs: number): void {
@@ -197,6 +206,7 @@ export class RunDues {
     if (position === null || this.shards.size === 0) return;
     if (batch.size === 0 && position === this.written) return;
     this.batch = new Map();
+    this.notedBefore.push(batch);
     const open: OpenRun[] = [];
     const ended: RunId[] = [];
     for (const [runId, { dueMs }] of batch) {
@@ -216,21 +226,39 @@ export class RunDues {
 
   /** What was planned before the wall clock was set back moves with it. */
   private lookAtClock(): void {
-    const aheadMs = this.clock.nowMs() - this.clock.monotonicMs();
-    const setBackMs = this.wallAheadMs - aheadMs;
+    const nowMs = this.clock.nowMs();
+    const aheadMs = nowMs - this.clock.monotonicMs();
+    const ms = Math.round(this.wallAheadMs - aheadMs);
+    const sinceMs = this.lookedAtMs - ms;
     this.wallAheadMs = aheadMs;
-    if (setBackMs <= SET_BACK_MS) return;
-    this.log.warn('the wall clock was set back; what was planned before moves with it', { ms: Math.round(setBackMs) });
-    this.setBackMs = Math.round(setBackMs);
+    this.lookedAtMs = nowMs;
+    if (ms > SET_BACK_MS) {
+      this.log.warn('the wall clock was set back; what was planned before moves with it', { ms });
+      this.moves += 1;
+      // One after the other when it is set back again meanwhile: each moves all of it.
+      this.moving = this.moving.then(() => this.move({ ms, sinceMs }));
+    } else if (this.moves === 0) this.notedBefore = [];
+  }
+
+  private async move(setBack: { readonly ms: number; readonly sinceMs: number }): Promise<void> {
+    this.setBack = setBack;
     // Those nearest first: they are timers, or not in the table yet.
-    for (const runs of [this.timers, this.batch])
-      for (const runId of runs.keys()) if (this.batch.get(runId)?.dueMs !== null) this.wakeQueue.push(runId, false);
-    void this.flush()
-      .then(() => this.lookAhead([...this.shards], Infinity))
-      .catch((error: unknown) => this.unreadable(error))
-      .then(() => {
-        this.setBackMs = 0;
-      });
+    const nearest = new Set([...this.timers.keys(), ...this.batch.keys()]);
+    const woken = this.wakeAll([...nearest].filter((runId) => this.batch.get(runId)?.dueMs !== null));
+    try {
+      await this.flush();
+      await this.lookAhead([...this.shards], Infinity);
+    } catch (error) {
+      this.unreadable(error);
+    }
+    await woken;
+    this.setBack = null;
+    this.moves -= 1;
+  }
+
+  /** Whether something may have been planned in the run since the clock was set back. */
+  private isNoted(runId: RunId): boolean {
+    return this.batch.has(runId) || this.notedBefore.some((batch) => batch.has(runId));
   }
 
   /** Wakes runs that are not due yet, the nearest first: each sees to what lies too far ahead. As many as given, while none does. */
@@ -242,10 +270,7 @@ export class RunDues {
     for (let left = most; left > 0 && shards.length > 0 && !this.stopped;) {
       const asked = Math.min(left, PAGE_RUNS);
       const page: readonly OpenRun[] = await this.table.due(shards, Infinity, after, asked);
-      await this.wakeAll(
-        page.filter(({ runId }) => this.shards.has(shardOf(runId))),
-        false,
-      );
+      await this.wakeAll(page.map(({ runId }) => runId).filter((runId) => this.shards.has(shardOf(runId))));
       const last = page.at(-1);
       if (last === undefined || page.length < asked) return;
       after = last;
@@ -286,18 +311,19 @@ export class RunDues {
       for (const { runId, dueMs } of due) if (dueMs > nowMs) this.keepTimer(runId, dueMs);
       const late = due.filter(({ dueMs }) => dueMs <= nowMs);
       if (!first) this.overdue += late.filter(({ dueMs }) => dueMs < nowMs - OVERDUE_MS).length;
-      await this.wakeAll(late, true);
+      await this.wakeAll(
+        late.map(({ runId }) => runId),
+        true,
+      );
       const last = page.at(-1);
       if (last === undefined || page.length < PAGE_RUNS) return;
       after = last;
     }
   }
 
-  private async wakeAll(runs: readonly OpenRun[], anew: boolean): Promise<void> {
+  private async wakeAll(runIds: readonly RunId[], anew = false): Promise<void> {
     if (this.stopped) return;
-    await Promise.all(
-      runs.map(({ runId }) => new Promise<void>((resolve) => this.wakeQueue.push(runId, anew, resolve))),
-    );
+    await Promise.all(runIds.map((runId) => new Promise<void>((resolve) => this.wakeQueue.push(runId, anew, resolve))));
   }
 }
 

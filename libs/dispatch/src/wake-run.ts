@@ -9,13 +9,16 @@ export const wakeRun = (
   engine: RunEngine,
   shards: OwnedShards,
   runId: RunId,
-  { anew, setBackMs, done }: Waking,
+  { anew, setBack, done }: Waking,
 ): void => {
   const told = (result: CommandResult): void => done(result.status === 'unavailable' ? undefined : result.loaded);
   if (!shards.holds(runId)) return done(undefined);
   if (anew && engine.shared !== null) return engine.shared.wakeAnew(runId, told);
   if (anew) loseAttempts(engine, shards, runId);
-  engine.submit(runId, setBackMs === 0 ? WAKE_UP : { type: 'WakeUp', setBackMs }, shards.origin, told);
+  if (setBack === null) return engine.submit(runId, WAKE_UP, shards.origin, told);
+  // Beside others on the log it is known of our own attempts alone that our clock has planned what follows.
+  const boot = engine.shared === null ? null : (shards.bootOf(runId) ?? '');
+  engine.submit(runId, { type: 'WakeUp', setBack: { ...setBack, boot } }, shards.origin, told);
 };
 
 /** A read tells of attempts of another boot; of a run that is in memory already nothing does. */

@@ -30,12 +30,23 @@ export type RunCommand =
   /** Time has come: deadlines of steps and run are looked at. */
   | {
       readonly type: 'WakeUp';
-      /** The wall clock was set back by so much of late, when that is why. */
-      readonly setBackMs?: number;
+      /** Given when the wall clock was set back of late. */
+      readonly setBack?: SetBack;
     }
   /** `seen`: the run is to be at one of these revisions; `null` and `*`: at any. */
   | { readonly type: 'CancelRun'; readonly reason: string | null; readonly seen: Seen | null }
   | NoteDuplicateStarts;
+
+/** The wall clock of whoever decides was set back: what was planned by it before moves with it, once. */
+export type SetBack = {
+  readonly ms: number;
+  /** The earliest that the clock may have said since. */
+  readonly sinceMs: number;
+  /** Nothing was planned in the run since, whatever the instants say. */
+  readonly isQuiet: boolean;
+  /** Retries of this boot's attempts were planned by this clock, and nothing else is known to; `null`: all dues were. */
+  readonly boot: string | null;
+};
 
 export type StartRun = Omit<RunStarted, 'type' | 'timeoutAt'> & {
   readonly type: 'StartRun';

@@ -8,6 +8,7 @@ import type {
   NoteDuplicateStarts,
   RunCommand,
   Rejection,
+  SetBack,
   StartRun,
 } from './commands.js';
 import type { ErrorInfo, RunArchived, RunEvent, StepKey } from './events.js';
@@ -60,7 +61,7 @@ export const decide = (command: RunCommand, run: Run | null, context: Context): 
     case 'Advance':
       return accept(...advance(run, context));
     case 'WakeUp':
-      return wakeUp(run, context, command.setBackMs ?? 0);
+      return wakeUp(run, context, command.setBack ?? null);
     case 'CancelRun':
       return cancelRun(command.reason, run, context);
     default:
@@ -288,8 +289,8 @@ const unknownOutcome = (attempt: number) => ({
   cause: `the dispatcher that made attempt ${attempt} ended before it recorded an outcome, and the step says onUnknown: fail`,
 });
 
-const wakeUp = (run: Run, context: Context, setBackMs: number): Decision => {
-  const moved = movedDues(run, context, setBackMs);
+const wakeUp = (run: Run, context: Context, setBack: SetBack | null): Decision => {
+  const moved = movedDues(run, context, setBack);
   if (moved !== null) return accept(moved);
   const { plan, atMs, isUnsent } = context;
   const { timeoutAt, deadlines, again, retries } = run.obligations;

@@ -30,7 +30,8 @@ type StepState = Mutable<Omit<Step, 'attempts' | 'branchOutputs'>> & {
 };
 
 /** The mutable side of a run; only `evolve` writes it. */
-export type RunState = Mutable<Omit<Run, 'steps' | 'obligations' | 'tokens' | 'payloads'>> & {
+export type RunState = Mutable<Omit<Run, 'steps' | 'obligations' | 'tokens' | 'payloads' | 'duesMovedAt'>> & {
+  duesMovedAt: Map<StepKey, string> | null;
   steps: Map<StepKey, StepState>;
   tokens: Map<ScopeKey, StepKey | null>;
   payloads: Map<number, JsonText>;
@@ -68,6 +69,7 @@ const started = (event: RunStarted, at: string): RunState => ({
   outputRef: null,
   finishedAt: null,
   timeoutAt: event.timeoutAt,
+  duesMovedAt: null,
   revision: 0,
   steps: new Map(),
   tokens: new Map([['', null]]),
@@ -132,7 +134,7 @@ const apply = (run: RunState, event: Exclude<RunEvent, RunArchived>, at: string)
       };
       return;
     case 'DuesMoved':
-      return moveDues(run, event);
+      return moveDues(run, event, at);
     case 'StepEntered':
       return enterStep(run, event, at);
     case 'StepSkipped':
@@ -171,7 +173,9 @@ const apply = (run: RunState, event: Exclude<RunEvent, RunArchived>, at: string)
   }
 };
 
-const moveDues = (run: RunState, { retries, deadlines, timeoutAt }: DuesMoved): void => {
+const moveDues = (run: RunState, { retries, deadlines, timeoutAt }: DuesMoved, at: string): void => {
+  const movedAt = (run.duesMovedAt ??= new Map());
+  for (const { step } of [...retries, ...deadlines]) movedAt.set(step, at);
   for (const { step, retryAt } of retries)
     updateStep(run, step, (state) => {
       state.retryAt = retryAt;
@@ -183,6 +187,7 @@ const moveDues = (run: RunState, { retries, deadlines, timeoutAt }: DuesMoved): 
       run.obligations.deadlines.set(step, deadlineAt);
     });
   if (timeoutAt === null) return;
+  movedAt.set('', at);
   run.timeoutAt = timeoutAt;
   run.obligations.timeoutAt = timeoutAt;
 };

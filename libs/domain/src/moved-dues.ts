@@ -1,41 +1,84 @@
-import type { Context } from './commands.js';
+import type { Context, SetBack } from './commands.js';
 import type { DuesMoved } from './events.js';
 import { toInstant, toMs } from './instant.js';
 import type { Run } from './run.js';
 
 /** Clocks of several machines differ; what lies further ahead than by so much was planned by a clock that was wrong. */
 const SLACK_MS = 1_000;
-/** Of each kind, in one event; what is left follows. */
-const MOVED_MAX = 1_000;
+/** Steps of one event; what is left follows. */
+const STEPS_MAX = 1_000;
+
+/** What is waited for: until when, for how long in all, and when that was planned. */
+type Due = {
+  readonly key: string;
+  readonly dueMs: number;
+  readonly waitMs: number;
+  readonly plannedMs: number;
+  /** Of a retry, whose attempt has failed: the boot that planned it. */
+  readonly boot: string | null;
+};
 
 /**
- * What must be due earlier than it says, since the wall clock was set back after it was planned: it lies further ahead than its
- * whole wait is long. It moves with the clock by `setBackMs`, where that is known; else it waits its whole wait from now.
- * What another machine has planned by a clock that was right stays. `null`: nothing moves.
+ * What must be due earlier than it says, since the wall clock was set back after it was planned. With `setBack`, all that was
+ * planned by this clock before moves with it, once. Without, as after a restart, only what lies further ahead than its whole
+ * wait is long is known to be planned so, and waits its whole wait from now. `null`: nothing moves.
  */
-export const movedDues = (run: Run, { plan, atMs }: Context, setBackMs: number): DuesMoved | null => {
-  const moved = (dueMs: number, waitMs: number): string | null => {
-    if (dueMs - atMs <= waitMs + SLACK_MS) return null;
-    const withClockMs = dueMs - setBackMs;
-    return toInstant(Math.max(atMs, withClockMs - atMs > waitMs ? atMs + waitMs : withClockMs));
-  };
+export const movedDues = (run: Run, { plan, atMs }: Context, setBack: SetBack | null): DuesMoved | null => {
+  const { retries: awaited, deadlines: limits } = run.obligations;
   const retries: { step: string; retryAt: string }[] = [];
-  for (const [key, dueAt] of run.obligations.retries) {
-    const last = run.steps.get(key)?.attempts.at(-1);
-    if (last === undefined || last.endedAt === null || last.retryAt === null) continue;
-    const retryAt = moved(toMs(dueAt), toMs(last.retryAt) - toMs(last.endedAt));
-    if (retryAt !== null && retries.length < MOVED_MAX) retries.push({ step: key, retryAt });
-  }
   const deadlines: { step: string; deadlineAt: string }[] = [];
-  for (const [key, dueAt] of run.obligations.deadlines) {
-    const node = plan.nodes[run.steps.get(key)?.node ?? -1];
-    if (node?.type !== 'step' || node.timeouts.stepMs === null) continue;
-    const deadlineAt = moved(toMs(dueAt), node.timeouts.stepMs);
-    if (deadlineAt !== null && deadlines.length < MOVED_MAX) deadlines.push({ step: key, deadlineAt });
-  }
-  const limit = run.started.timeoutAt;
-  const timeoutAt =
-    run.timeoutAt === null || limit === null ? null : moved(toMs(run.timeoutAt), toMs(limit) - toMs(run.startedAt));
-  if (retries.length + deadlines.length === 0 && timeoutAt === null) return null;
-  return { type: 'DuesMoved', retries, deadlines, timeoutAt };
+  let moved = 0;
+  // Both dues of a step at once, since one instant says when they were moved.
+  const move = (key: string): void => {
+    const step = run.steps.get(key);
+    if (step === undefined || moved >= STEPS_MAX) return;
+    const retry = awaited.get(key);
+    const limit = limits.get(key);
+    const last = step.attempts.at(-1);
+    const node = plan.nodes[step.node];
+    let retryAt: string | null = null;
+    let deadlineAt: string | null = null;
+    if (retry !== undefined && last !== undefined && last.endedAt !== null && last.retryAt !== null) {
+      const plannedMs = toMs(last.endedAt);
+      const waitMs = toMs(last.retryAt) - plannedMs;
+      retryAt = movedDue(run, atMs, setBack, { key, dueMs: toMs(retry), plannedMs, waitMs, boot: last.boot });
+    }
+    if (limit !== undefined && node?.type === 'step' && node.timeouts.stepMs !== null) {
+      const plannedMs = toMs(step.enteredAt);
+      const waitMs = node.timeouts.stepMs;
+      deadlineAt = movedDue(run, atMs, setBack, { key, dueMs: toMs(limit), plannedMs, waitMs, boot: null });
+    }
+    if (retryAt !== null) retries.push({ step: key, retryAt });
+    if (deadlineAt !== null) deadlines.push({ step: key, deadlineAt });
+    if (retryAt !== null || deadlineAt !== null) moved += 1;
+  };
+  for (const key of awaited.keys()) move(key);
+  for (const key of limits.keys()) if (!awaited.has(key)) move(key);
+  const timeoutAt = movedTimeout(run, atMs, setBack);
+  return moved === 0 && timeoutAt === null ? null : { type: 'DuesMoved', retries, deadlines, timeoutAt };
+};
+
+const movedTimeout = (run: Run, atMs: number, setBack: SetBack | null): string | null => {
+  const { timeoutAt, started, startedAt } = run;
+  if (timeoutAt === null || started.timeoutAt === null) return null;
+  const plannedMs = toMs(startedAt);
+  const waitMs = toMs(started.timeoutAt) - plannedMs;
+  return movedDue(run, atMs, setBack, { key: '', dueMs: toMs(timeoutAt), plannedMs, waitMs, boot: null });
+};
+
+const movedDue = (run: Run, atMs: number, setBack: SetBack | null, due: Due): string | null => {
+  const { dueMs, waitMs } = due;
+  const isTooFar = dueMs - atMs > waitMs + SLACK_MS;
+  if (!isTooFar && (setBack === null || dueMs <= atMs || !isBefore(run, atMs, setBack, due))) return null;
+  return toInstant(Math.max(atMs, Math.min(dueMs - (setBack?.ms ?? 0), atMs + waitMs)));
+};
+
+/** Whether it was planned by this clock before it was set back, and has not moved since. */
+const isBefore = (run: Run, atMs: number, setBack: SetBack, { key, plannedMs, boot }: Due): boolean => {
+  const { sinceMs, isQuiet } = setBack;
+  const isSince = (ms: number): boolean => ms >= sinceMs && ms <= atMs;
+  if (setBack.boot !== null && setBack.boot !== boot) return false;
+  const movedAt = run.duesMovedAt?.get(key);
+  if (movedAt !== undefined && isSince(toMs(movedAt))) return false;
+  return isQuiet || !isSince(plannedMs);
 };

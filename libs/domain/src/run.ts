@@ -25,6 +25,8 @@ export type Run = {
   readonly finishedAt: Instant | null;
   /** When it times out; moved when the wall clock was set back. */
   readonly timeoutAt: Instant | null;
+  /** When dues were moved last: by step, `''` for the run's own; `null`: none ever was. */
+  readonly duesMovedAt: ReadonlyMap<StepKey, Instant> | null;
   /** Of the last event folded. */
   readonly revision: number;
   /** In the order they were entered. */
