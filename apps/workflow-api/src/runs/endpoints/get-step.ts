@@ -20,5 +20,12 @@ export const GET_STEP: EndpointDescription = {
       headers: ['Stepwell-Position'],
     },
   },
-  problems: ['run-not-found', 'run-archived', 'step-not-found', 'step-not-reached', 'run-too-large'],
+  problems: [
+    'run-not-found',
+    'run-archived',
+    'step-not-found',
+    'step-not-reached',
+    'run-too-large',
+    'storage-unavailable',
+  ],
 };

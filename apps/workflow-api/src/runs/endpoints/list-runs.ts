@@ -51,5 +51,5 @@ export const LIST_RUNS: EndpointDescription = {
     limit: { ...LIMIT, examples: { welcome: 10 } },
   },
   answers: { 200: { description: 'A page of runs.', schema: RunListShape, headers: ['Stepwell-Position'] } },
-  problems: ['cursor-invalid', 'view-behind'],
+  problems: ['cursor-invalid', 'view-behind', 'storage-unavailable'],
 };

@@ -14,5 +14,5 @@ export const GET_DRAFT: EndpointDescription = {
     200: { description: 'The draft with its document.', schema: DraftShape, headers: ['ETag'] },
     304: { description: 'It is the one of If-None-Match.', headers: ['ETag'] },
   },
-  problems: ['workflow-not-found', 'draft-not-found'],
+  problems: ['workflow-not-found', 'draft-not-found', 'storage-unavailable'],
 };

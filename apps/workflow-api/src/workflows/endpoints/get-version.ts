@@ -27,5 +27,5 @@ export const GET_VERSION: EndpointDescription = {
     200: { description: 'The version with its document.', schema: VersionShape, headers: ['ETag'] },
     304: { description: 'If-None-Match names it.' },
   },
-  problems: ['workflow-not-found', 'version-not-found'],
+  problems: ['workflow-not-found', 'version-not-found', 'storage-unavailable'],
 };

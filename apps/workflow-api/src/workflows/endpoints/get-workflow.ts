@@ -15,5 +15,5 @@ export const GET_WORKFLOW: EndpointDescription = {
     200: { description: 'The workflow.', schema: WorkflowShape, headers: ['ETag'] },
     304: { description: 'The version of If-None-Match is still the latest.' },
   },
-  problems: ['workflow-not-found'],
+  problems: ['workflow-not-found', 'storage-unavailable'],
 };

@@ -23,5 +23,5 @@ export const LIST_VERSIONS: EndpointDescription = {
   description: 'Newest first.',
   parameters: { name: WELCOME_NAME, limit: LIMIT },
   answers: { 200: { description: 'A page of versions.', schema: VersionListShape } },
-  problems: ['workflow-not-found'],
+  problems: ['workflow-not-found', 'storage-unavailable'],
 };
