@@ -20,38 +20,33 @@ import {
   type Step,
 } from './run.js';
 import { addTo } from './obligations.js';
+import { newAttempt, type RunState, type StepState } from './run-state.js';
+import { beforeChange, noted, NotedMap, NotedSet, noteFields, type Undo } from './undo.js';
 import { unreachable } from './unreachable.js';
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-type AttemptState = Mutable<Attempt>;
-type StepState = Mutable<Omit<Step, 'attempts' | 'branchOutputs'>> & {
-  attempts: AttemptState[];
-  branchOutputs: (PayloadSource | null)[];
-};
-
-/** The mutable side of a run; only `evolve` writes it. */
-export type RunState = Mutable<Omit<Run, 'steps' | 'obligations' | 'tokens' | 'payloads' | 'duesMovedAt'>> & {
-  duesMovedAt: Map<StepKey, string> | null;
-  steps: Map<StepKey, StepState>;
-  tokens: Map<ScopeKey, StepKey | null>;
-  payloads: Map<number, JsonText>;
-  obligations: {
-    moves: Set<ScopeKey>;
-    ready: Map<string, Set<StepKey>>;
-    again: Set<StepKey>;
-    retries: Map<StepKey, string>;
-    inFlight: Map<StepKey, string>;
-    deadlines: Map<StepKey, string>;
-    timeoutAt: string | null;
-  };
-};
+export type { RunState } from './run-state.js';
 
 /**
  * Folds one event into the run, which it owns and updates in place (a map over 10,000 items must not copy 10,000 times).
  * Total: it never refuses, never checks and never reads the plan. Before `RunStarted` there is no run: `null`. A stream
- * that begins with `RunArchived` folds to what the whole history with it at its end folds to.
+ * that begins with `RunArchived` folds to what the whole history with it at its end folds to. `undo`: where it is noted how to
+ * take it back, of a run that there is.
  */
-export const evolve = (run: RunState | null, event: RunEvent, at: string): RunState | null => {
+export const evolve = (
+  run: RunState | null,
+  event: RunEvent,
+  at: string,
+  undo: Undo | null = null,
+): RunState | null => {
+  if (undo === null) return fold(run, event, at);
+  return noted(undo, () => {
+    // Once is enough: the first note is the last to be taken back.
+    if (run !== null && undo.isEmpty) [run, run.obligations].forEach(noteFields);
+    return fold(run, event, at);
+  });
+};
+
+const fold = (run: RunState | null, event: RunEvent, at: string): RunState | null => {
   if (event.type === 'RunArchived') return archived(event);
   if (run === null) return event.type === 'RunStarted' ? started(event, at) : null;
   run.revision += 1;
@@ -71,18 +66,18 @@ const started = (event: RunStarted, at: string): RunState => ({
   timeoutAt: event.timeoutAt,
   duesMovedAt: null,
   revision: 0,
-  steps: new Map(),
-  tokens: new Map([['', null]]),
-  payloads: new Map([[0, event.input]]),
+  steps: new NotedMap(),
+  tokens: new NotedMap([['', null]]),
+  payloads: new NotedMap([[0, event.input]]),
   archived: null,
   duplicates: { count: 0, refused: 0, notedAt: null },
   obligations: {
-    moves: new Set(['']),
-    ready: new Map(),
-    again: new Set(),
-    retries: new Map(),
-    inFlight: new Map(),
-    deadlines: new Map(),
+    moves: new NotedSet(['']),
+    ready: new NotedMap(),
+    again: new NotedSet(),
+    retries: new NotedMap(),
+    inFlight: new NotedMap(),
+    deadlines: new NotedMap(),
     timeoutAt: event.timeoutAt,
   },
 });
@@ -174,7 +169,7 @@ const apply = (run: RunState, event: Exclude<RunEvent, RunArchived>, at: string)
 };
 
 const moveDues = (run: RunState, { retries, deadlines, timeoutAt }: DuesMoved, at: string): void => {
-  const movedAt = (run.duesMovedAt ??= new Map());
+  const movedAt = (run.duesMovedAt ??= new NotedMap());
   for (const { step } of [...retries, ...deadlines]) movedAt.set(step, at);
   for (const { step, retryAt } of retries)
     updateStep(run, step, (state) => {
@@ -297,23 +292,18 @@ const cancelSteps = (run: RunState, event: StepCancelled, at: string): void => {
   }
 };
 
-const newAttempt = (number: number, dispatcher: string, boot: string, at: string): AttemptState => ({
-  number,
-  outcome: 'running',
-  status: null,
-  error: null,
-  body: null,
-  startedAt: at,
-  endedAt: null,
-  retryAt: null,
-  interrupted: false,
-  dispatcher,
-  boot,
-});
-
 const updateStep = (run: RunState, key: StepKey, change: (step: StepState) => void): void => {
   const step = run.steps.get(key);
-  if (step !== undefined) change(step);
+  if (step === undefined) return;
+  noteStep(step);
+  change(step);
+};
+
+const noteStep = (step: StepState): void => {
+  const { length } = step.attempts;
+  beforeChange(() => () => (step.attempts.length = length));
+  noteFields(step.attempts.at(-1) ?? {});
+  noteFields(step);
 };
 
 type AttemptEnd = Partial<Pick<Attempt, 'status' | 'error' | 'body' | 'retryAt' | 'interrupted'>>;
@@ -353,6 +343,7 @@ const awaitRetry = (run: RunState, key: StepKey, retryAt: string | null): void =
 const endStep = (run: RunState, key: StepKey, status: Step['status'], endsBranch: boolean, at: string): void => {
   const step = run.steps.get(key);
   if (step === undefined) return;
+  noteStep(step);
   step.status = status;
   step.finishedAt = at;
   step.retryAt = null;
@@ -384,9 +375,14 @@ const forget = (run: RunState, step: StepState): void => {
 const joinBranch = (run: RunState, step: StepState): void => {
   run.obligations.moves.delete(scopeOf(step));
   const parallel = step.parent === null ? undefined : run.steps.get(step.parent);
-  if (parallel === undefined || step.branch === null) return;
+  const { branch } = step;
+  if (parallel === undefined || branch === null) return;
+  noteStep(parallel);
+  // Not all of them: there may be thousands.
+  const before = parallel.branchOutputs[branch] ?? null;
+  beforeChange(() => () => (parallel.branchOutputs[branch] = before));
   parallel.openBranches -= 1;
-  parallel.branchOutputs[step.branch] = step.outputRef;
+  parallel.branchOutputs[branch] = step.outputRef;
   if (parallel.openBranches === 0 && !isStepEnded(parallel)) run.obligations.moves.add(scopeOf(parallel));
 };
 

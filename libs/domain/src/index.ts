@@ -9,6 +9,7 @@ export type * from './commands.js';
 export { DEFAULT_RUN_LIMITS } from './commands.js';
 export { attemptsUntilMs, decide, type Decision } from './decide.js';
 export { evolve, type RunState } from './evolve.js';
+export { Undo } from './undo.js';
 export { toInstant, toMs } from './instant.js';
 export { findStepPath, stepKeys } from './step-path.js';
 export { missing, unreachable } from './unreachable.js';

@@ -1,5 +1,6 @@
 import type { Instant, StepKey } from './events.js';
 import type { Run } from './run.js';
+import { NotedSet } from './undo.js';
 import { unreachable } from './unreachable.js';
 import { isStepEnded, type ScopeKey, type Step } from './run.js';
 
@@ -58,7 +59,7 @@ export const obligations = (run: Run): Obligations => {
 export const addTo = (ready: Map<string, Set<StepKey>>, { key, request }: Step): void => {
   const url = request?.url ?? '';
   const keys = ready.get(url);
-  if (keys === undefined) ready.set(url, new Set([key]));
+  if (keys === undefined) ready.set(url, new NotedSet([key]));
   else keys.add(key);
 };
 

@@ -6,6 +6,7 @@ import { evolve, type RunState } from './evolve.js';
 import type { Plan } from './plan.js';
 import { stepKeys } from './step-path.js';
 import { plans } from './testing/plan-arbitrary.js';
+import { Undo } from './undo.js';
 import { outcomesOf } from './testing/plan-outcome.js';
 import { ALL_WELL, happeningsArbitrary, SimulatedWorld } from './testing/simulated-world.js';
 
@@ -92,6 +93,7 @@ describe('any accepted history', () => {
       for (const happening of happenings) world.happen(happening);
       const { history, run } = world;
       expectSameFolds(history, run, cut);
+      expectTakenBack(history, cut);
       census.add(...history.map(({ event }) => event.type), ...world.rejections);
       census.add(...history.flatMap(({ event }) => variantsOf(event)));
     });
@@ -145,6 +147,22 @@ const expectSameFolds = (history: Recorded, run: RunState | null, cut: number): 
   const whole = structuredClone(run);
   expect(isDeepStrictEqual(structuredClone(foldAll(null, stored)), whole)).toBe(true);
   expect(isDeepStrictEqual(structuredClone(foldAll(firstPart, stored.slice(place))), whole)).toBe(true);
+};
+
+/** Folds some events of the middle, takes them back, and folds on: nothing of it is left. */
+const expectTakenBack = (history: Recorded, cut: number): void => {
+  const place = Math.floor(cut * history.length);
+  const state = foldAll(null, history.slice(0, place));
+  if (state === null) return;
+  const before = structuredClone(state);
+  for (const length of [1, 3, history.length]) {
+    const undo = new Undo();
+    for (const { event, at } of history.slice(place, place + length)) evolve(state, event, at, undo);
+    undo.takeBack();
+    expect(isDeepStrictEqual(structuredClone(state), before)).toBe(true);
+  }
+  const whole = structuredClone(foldAll(null, history));
+  expect(isDeepStrictEqual(structuredClone(foldAll(state, history.slice(place))), whole)).toBe(true);
 };
 
 const ERROR_VARIANTS: Readonly<Record<string, string>> = {

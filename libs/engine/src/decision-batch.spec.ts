@@ -29,7 +29,7 @@ const inFlight = (unsent: readonly StepKey[], eventsMax = 1_000) => {
     ...{ runId, plan: null, state: null, position: LOG_START, startedAt: LOG_START, traceparent: null, bytes: 0 },
   };
   const limits = { ...DEFAULT_RUN_LIMITS, eventsMax };
-  const context = { atMs, at: new Date(atMs).toISOString(), limits, owner };
+  const context = { atMs, at: new Date(atMs).toISOString(), limits, owner, undo: null };
   const batch = decideBatch(mailbox, [queued(startRun(), plan)], context);
   return { owner, mailbox, context, batch };
 };

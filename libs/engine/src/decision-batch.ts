@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { decide, isEnded, type IsUnsent, type RunEvent, type RunLimits, type StepKey } from '#domain';
+import { decide, isEnded, type IsUnsent, type RunEvent, type RunLimits, type StepKey, type Undo } from '#domain';
 import { APPEND_BYTES_MAX, APPEND_EVENTS_MAX, encodeRunEvent } from '#event-store';
-import type { NewEvent } from '#event-store';
+import type { Append, NewEvent, Revision, StreamName } from '#event-store';
 import type { Rejection, RunCommand } from '#domain';
 import type { Log } from '#runtime';
 import { foldEvent, loadedOf, type KnownRun } from './load-run.js';
-import type { Owner, StartedAttempt } from './owner.js';
+import { audienceOf, type Owner, type StartedAttempt } from './owner.js';
 import { resultOf, type QueuedCommand } from './queued-command.js';
 import { writeRunLines } from './run-lines.js';
 import { callBack } from './readers.js';
@@ -39,6 +39,8 @@ export type BatchContext = {
   readonly at: string;
   readonly limits: RunLimits;
   readonly owner: Owner | null;
+  /** Where it is noted how to take the decision back; `null`: it is not, since nobody else appends to the run. */
+  readonly undo: Undo | null;
 };
 
 type Deciding = BatchContext & { readonly isUnsent: IsUnsent };
@@ -98,7 +100,7 @@ const decideOne = (known: KnownRun, batch: DecisionBatch, command: RunCommand, c
   const decision = decide(command, known.state, { plan, atMs, limits, isUnsent });
   if (!decision.accepted) return { rejection: decision.rejection, changed: false };
   if (decision.events.length === 0) return UNCHANGED;
-  const taken = take(known, batch, decision.events, context.at);
+  const taken = take(known, batch, decision.events, context);
   if (taken === 'full') return 'full';
   if (taken === 'too-large') return decideSmaller(known, batch, command, context);
   for (const event of decision.events) {
@@ -154,7 +156,7 @@ const take = (
   known: KnownRun,
   batch: DecisionBatch,
   events: readonly RunEvent[],
-  at: string,
+  { at, undo }: Deciding,
 ): 'taken' | 'full' | 'too-large' => {
   const encoded = events.map(encodeRunEvent);
   let bytes = 0;
@@ -164,7 +166,7 @@ const take = (
   if (full && !fitsAlone(encoded)) return 'too-large';
   batch.bytes += bytes;
   for (const event of encoded) batch.events.push(event);
-  for (const event of events) foldEvent(known, event, at);
+  for (const event of events) foldEvent(known, event, at, undo);
   return 'taken';
 };
 
@@ -254,6 +256,28 @@ export const answer = (log: Log, known: KnownRun, batch: DecisionBatch): void =>
     if (queued.done !== null) callBack(log, known.runId, queued.done, resultOf(loaded, rejection, changed));
   }
 };
+
+type Decided = {
+  /** Of the stream before the decision. */
+  readonly expected: Revision;
+  readonly at: string;
+  /** Fresh: all ids of the append are made of it. */
+  readonly commandId: string;
+  readonly owner: Owner | null;
+};
+
+/** The append that records a decision; `known` is the run as it is after it. */
+export const appendOf = (
+  known: KnownRun & { readonly stream: StreamName },
+  { events, origin }: DecisionBatch,
+  { expected, at, commandId, owner }: Decided,
+): Append => ({
+  stream: known.stream,
+  expected,
+  events,
+  envelope: { commandId, recordedAt: at, actor: origin.actor, traceparent: origin.traceparent ?? known.traceparent },
+  audience: audienceOf(known, owner),
+});
 
 export const commandsOf = (batch: DecisionBatch): QueuedCommand[] => batch.answers.map(({ queued }) => queued);
 

@@ -1,4 +1,4 @@
-import type { RunLimits } from '#domain';
+import type { RunLimits, Undo } from '#domain';
 import type { EventStore } from '#event-store';
 import type { Clock, Entropy, Log } from '#runtime';
 import type { Coalescer } from './coalescer.js';
@@ -37,4 +37,11 @@ export type EngineParts = {
 };
 
 /** A decision on its way into the log. */
-export type Deciding = Sending & { readonly mailbox: Mailbox; readonly batch: DecisionBatch };
+export type Deciding = Sending & {
+  readonly mailbox: Mailbox;
+  readonly batch: DecisionBatch;
+  /** How to make the state again what it was before the decision; `null`: it is read again. */
+  readonly undo: Undo | null;
+  /** What it took in memory then. */
+  readonly bytes: number;
+};

@@ -1,4 +1,4 @@
-import { evolve, type Plan, type RunEvent, type RunState } from '#domain';
+import { evolve, type Plan, type RunEvent, type RunState, type Undo } from '#domain';
 import {
   decodeRunEvent,
   LOG_START,
@@ -69,10 +69,15 @@ export const firstPlanOf = (commit: Commit, plans: PlanSource): Plan | null => {
   return event.type === 'RunStarted' ? plans.cachedPlan(event.plan) : null;
 };
 
-/** Folds one event, and counts what the run takes for it. */
-export const foldEvent = (folded: Pick<FoldedRun, 'state' | 'bytes'>, event: RunEvent, at: string): void => {
+/** Folds one event, and counts what the run takes for it. `undo`: where it is noted how to take it back. */
+export const foldEvent = (
+  folded: Pick<FoldedRun, 'state' | 'bytes'>,
+  event: RunEvent,
+  at: string,
+  undo: Undo | null = null,
+): void => {
   if (folded.state === null) folded.bytes = 0;
-  const state = evolve(folded.state, event, at);
+  const state = evolve(folded.state, event, at, undo);
   folded.state = state;
   if (state !== null) folded.bytes += bytesAdded(state, event);
 };

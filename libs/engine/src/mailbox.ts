@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
-import { isEnded, type Plan, type RunState } from '#domain';
+import { isEnded, Undo, type Plan, type RunState } from '#domain';
 import { LOG_START, NO_STREAM, runStream } from '#event-store';
 import type { AppendOutcome, Commit, LogFull, Position, Revision, StreamName } from '#event-store';
 import { instantOf } from '#runtime';
-import { answer, commandsOf, decideBatch, refundAttempts, type DecisionBatch } from './decision-batch.js';
+import { answer, appendOf, commandsOf, decideBatch, refundAttempts, type DecisionBatch } from './decision-batch.js';
 import type { Deciding, EngineParts } from './engine-parts.js';
 import { firstPlanOf, foldCommit, loadedOf, loadRun, type KnownRun } from './load-run.js';
 import { wasLeftUnknown } from './log-appends.js';
 import { isPassing } from './log-trouble.js';
 import { TRANSITIONS, type Phase, type Signal } from './mailbox-phase.js';
-import { attemptsToInherit, audienceOf, loseAttempts } from './owner.js';
+import { attemptsToInherit, loseAttempts } from './owner.js';
 import { refuseAll, type QueuedCommand } from './queued-command.js';
 import { answeredNext, answerReaders, type Reader, type Readers } from './readers.js';
 import type { LoadedRun, RunId } from './runs.js';
@@ -21,6 +21,8 @@ const CONFLICTS_MAX = 10;
 /** The pauses between two tries grow from the one to the other. The first conflict of a start says only that its key is known. */
 const CONFLICT_PAUSE_MIN_MS = 5;
 const CONFLICT_PAUSE_MAX_MS = 500;
+
+const isAtRest = ({ phase }: Mailbox): boolean => phase === 'resting' || phase === 'coalescing';
 
 /**
  * One run in memory: what is known of it, and the commands that wait while a decision of it is under way. The commands that
@@ -60,7 +62,7 @@ export class Mailbox implements KnownRun, Readers {
 
   /** Something is done with it at this moment. */
   get isBusy(): boolean {
-    return this.phase !== 'unread' && !this.isAtRest;
+    return this.phase !== 'unread' && !isAtRest(this);
   }
 
   /** Whether work on the run is under way. Of a run that is only looked at or waited for it is not: nobody would wake it. */
@@ -80,13 +82,13 @@ export class Mailbox implements KnownRun, Readers {
     if (this.phase === 'closed') return refuseAll(this.engine.log, this.runId, [queued], this.closedBy);
     this.queue.push(queued);
     if (this.phase === 'unread') void this.read();
-    else if (this.isAtRest) this.decide();
+    else if (isAtRest(this)) this.decide();
   }
 
   /** Calls back when the state is the log's, and current: it is to be read in that turn of the event loop. */
   ask(reader: Reader): void {
     if (this.phase === 'closed') return reader.call(this.closedBy);
-    if (!this.engine.isShared && (this.isAtRest || this.phase === 'shown')) return reader.call(null);
+    if (!this.engine.isShared && (isAtRest(this) || this.phase === 'shown')) return reader.call(null);
     (this.asked ??= []).push(reader);
     if (!this.isBusy) void this.read();
   }
@@ -172,7 +174,7 @@ export class Mailbox implements KnownRun, Readers {
           this.committed(batch, outcome.position, fresh);
           break;
         case 'conflict':
-          this.conflict(batch);
+          this.conflict(deciding);
           break;
         case 'refused':
           this.noRoom(batch, outcome.fault);
@@ -182,10 +184,6 @@ export class Mailbox implements KnownRun, Readers {
           this.fail(outcome.cause, commandsOf(batch), wasLeftUnknown(deciding, outcome.cause));
       }
     engine.underWay.end();
-  }
-
-  private get isAtRest(): boolean {
-    return this.phase === 'resting' || this.phase === 'coalescing';
   }
 
   private transit(signal: Signal): void {
@@ -219,10 +217,7 @@ export class Mailbox implements KnownRun, Readers {
     const { engine } = this;
     const { owner } = engine;
     if (engine.isAbandoned) return this.close(STOPPED);
-    if (engine.coalescer.keeps(this)) {
-      if (this.phase === 'resting') this.transit('coalesce');
-      return;
-    }
+    if (engine.coalescer.keeps(this)) return this.phase === 'resting' ? this.transit('coalesce') : undefined;
     // Until all is answered: a slot that is given back may wake this very run, and an answer may ask something of it.
     this.transit('decide');
     const { queue } = this;
@@ -230,9 +225,12 @@ export class Mailbox implements KnownRun, Readers {
     const expected = (this.state?.revision ?? NO_STREAM) as Revision; // a domain revision is the store's
     const atMs = engine.clock.nowMs();
     const at = instantOf(atMs);
+    // Of a run that nobody else appends to, or that is not in the log yet, nothing is ever taken back.
+    const undo = engine.isShared && this.state !== null ? new Undo() : null;
+    const { bytes } = this;
     let batch: DecisionBatch;
     try {
-      batch = decideBatch(this, queue, { atMs, at, limits: engine.limits, owner });
+      batch = decideBatch(this, queue, { atMs, at, limits: engine.limits, owner, undo });
     } catch (cause) {
       // A bug. Whoever calls may swallow it, and the run would stand still with a state that is not in the log.
       return this.fail(cause, queue);
@@ -244,14 +242,11 @@ export class Mailbox implements KnownRun, Readers {
       this.answer(batch);
       return this.published();
     }
-    const { events, origin } = batch;
-    const traceparent = origin.traceparent ?? this.traceparent;
-    const envelope = { commandId: engine.entropy.hex(16), recordedAt: at, actor: origin.actor, traceparent };
-    const append = { stream: this.stream, expected, events, envelope, audience: audienceOf(this, owner) };
+    const append = appendOf(this, batch, { expected, at, commandId: engine.entropy.hex(16), owner });
     this.transit('append');
     engine.underWay.begin();
     answeredNext(this);
-    this.deciding = { mailbox: this, batch, append, sent: 0, unknown: 0 };
+    this.deciding = { mailbox: this, batch, append, undo, bytes, sent: 0, unknown: 0 };
     engine.appends.append(this.deciding);
   }
 
@@ -270,11 +265,16 @@ export class Mailbox implements KnownRun, Readers {
     this.published();
   }
 
-  /** The stream has moved on, and the decision is void: its commands are decided again, on what the stream says then. */
-  private conflict(batch: DecisionBatch): void {
+  /**
+   * The stream has moved on, and the decision is void: its commands are decided again, on what the stream says then. What was
+   * known before the decision is known still, so that only the tail is read.
+   */
+  private conflict({ batch, undo, bytes }: Deciding): void {
     const { log, owner } = this.engine;
     refundAttempts(owner, this, batch);
-    this.state = null;
+    undo?.takeBack();
+    if (undo === null) this.state = null;
+    this.bytes = bytes;
     this.conflicts += 1;
     const again = commandsOf(batch);
     if (this.conflicts > CONFLICTS_MAX) {
