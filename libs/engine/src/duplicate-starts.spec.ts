@@ -166,6 +166,20 @@ describe('duplicate starts', () => {
     await stop;
   });
 
+  it('that come while a note is on its way follow it at a stop, which waits for both', async () => {
+    const { notes, duplicates, again } = byHand();
+    for (let count = 0; count < 3; count++) again('a');
+    let stopped = false;
+    const stop = duplicates.stop().then(() => (stopped = true));
+    await turns();
+    expect(notes.map(({ refused }) => refused)).toEqual([1]);
+    notes[0]!.done(true);
+    await turns();
+    expect([stopped, ...notes.map(({ refused }) => refused)]).toEqual([false, 1, 2]);
+    notes[1]!.done(true);
+    await stop;
+  });
+
   it('are counted of 10,000 runs, and with one more what is counted of the first is noted', () => {
     const { notes, again } = byHand();
     again('first');

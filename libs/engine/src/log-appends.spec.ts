@@ -67,4 +67,57 @@ describe('a log that does not answer', () => {
     expect(settled).toEqual(['late unknown']);
     expect(pending).toHaveLength(1);
   });
+
+  it('lets others through when it leaves one append alone unknown, however often', () => {
+    const { clock, pending, appends, sending } = away();
+    appends.append(sending('cursed'));
+    for (let time = 0; time < 3; time++) {
+      pending.shift()!.settle(UNKNOWN);
+      if (time < 2) clock.pass(6_000);
+    }
+    appends.append(sending('other'));
+    expect(pending.map(({ append }) => append.stream)).toEqual(['other']);
+  });
+
+  it('is probed by each of those that wait in turn', () => {
+    const { clock, pending, probe } = down();
+    const probes = [probe.name];
+    for (let time = 0; time < 2; time++) {
+      pending.shift()!.settle(UNKNOWN);
+      clock.pass(6_000);
+      probes.push(pending[0]!.append.stream);
+    }
+    expect(probes.toSorted()).toEqual(['a', 'b', 'c']);
+  });
+
+  it('is not sent what nobody wants any more when its turn comes', () => {
+    const { clock, pending, unwanted, settled, appends, sending } = down();
+    const [late, wanted] = [sending('late'), sending('wanted')];
+    appends.append(late);
+    appends.append(wanted);
+    unwanted.add(late);
+    const sent: string[] = [];
+    for (let time = 0; time < 6; time++) {
+      const { append, settle } = pending.shift()!;
+      sent.push(append.stream);
+      settle(UNKNOWN);
+      clock.pass(6_000);
+    }
+    expect(sent).toContain('wanted');
+    expect(sent).not.toContain('late');
+    expect(settled).toEqual(['late unknown']);
+  });
+
+  it('is sent all that waits once more at a stop, and nothing again', () => {
+    const { clock, pending, settled, appends, sending } = down();
+    appends.append(sending('late'));
+    const probe = pending.shift()!;
+    appends.stop();
+    const names = pending.map(({ append }) => append.stream);
+    expect([...names, probe.append.stream].toSorted()).toEqual(['a', 'b', 'c', 'late']);
+    for (const { settle } of [probe, ...pending.splice(0)]) settle(UNKNOWN);
+    clock.pass(60_000);
+    expect(pending).toEqual([]);
+    expect(settled.toSorted()).toEqual(['a unknown', 'b unknown', 'c unknown', 'late unknown']);
+  });
 });

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import fastify from 'fastify';
 import { request, type IncomingHttpHeaders } from 'node:http';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { startTestApi, type TestApi } from '../../testing/test-api.js';
-import { codingFor } from './compression.js';
+import { codingFor, compressAnswers } from './compression.js';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -84,6 +85,20 @@ describe('a long answer', () => {
     const stream = await call('GET', `/v1/runs/${id}/events`, accept);
     expect(stream.headers['content-encoding']).toBeUndefined();
     expect(stream.body.toString()).toContain(INPUT);
+  });
+});
+
+describe('an answer of', () => {
+  it.each([
+    [1_024, undefined],
+    [1_025, 'gzip'],
+  ])('%i characters is sent as %s', async (chars, coding) => {
+    const server = fastify();
+    compressAnswers(server);
+    server.get('/', () => 'x'.repeat(chars));
+    const { headers } = await server.inject({ url: '/', headers: { 'accept-encoding': 'gzip' } });
+    expect(headers['content-encoding']).toBe(coding);
+    await server.close();
   });
 });
 

@@ -13,19 +13,21 @@ const append: Append = {
 /** A store that says after so long that it does not know. */
 const awayFor = (clock: TestClock, afterMs: number) => {
   const asked: number[] = [];
+  const appends = new Set<Append>();
   class AwayStore extends MemoryEventStore {
-    override append(_append: Append, settle: (outcome: AppendOutcome) => void): void {
+    override append(given: Append, settle: (outcome: AppendOutcome) => void): void {
+      appends.add(given);
       asked.push(clock.monotonicMs());
       clock.after(afterMs, () => settle({ status: 'unknown', cause: new Error('no answer') }));
     }
   }
-  return { store: new AwayStore(), asked };
+  return { store: new AwayStore(), asked, appends };
 };
 
 describe('an append to the catalogue', () => {
   it.each([1, 5_000])('is given up after 5 s when the log says nothing, though each try takes %i ms', async (tryMs) => {
     const clock = new TestClock();
-    const { store, asked } = awayFor(clock, tryMs);
+    const { store, asked, appends } = awayFor(clock, tryMs);
     const sinceMs = clock.monotonicMs();
     let failed: { readonly code: string; readonly atMs: number } | null = null;
     appendSurely(store, clock, append).catch((fault: { readonly code: string }) => {
@@ -39,5 +41,7 @@ describe('an append to the catalogue', () => {
     expect(failed!.atMs).toBeGreaterThanOrEqual(3_900);
     expect(failed!.atMs).toBeLessThanOrEqual(5_020);
     expect(asked.length).toBeLessThan(10);
+    // The same each time, so that none is in the log twice.
+    expect([...appends]).toEqual([append]);
   });
 });
