@@ -193,43 +193,78 @@ describe('RunDues', () => {
     expect(await lookedAt(ALL_SHARDS)).toBe(2_000);
   });
 
-  it('tells every run that the wall clock was set back, however long those before it take to be seen to', async () => {
-    const clock = new TestClock();
-    const table = new MemoryOpenRuns();
-    const runs = Array.from({ length: 300 }, (_, run) => runIdOf(String(run)));
-    const open = runs.map((runId, run) => ({ runId, dueMs: clock.nowMs() + (run < 200 ? 30_000 : HOUR_MS) }));
-    await table.write({ open, ended: [], checkpoint: 0 as Position, shards: ALL_SHARDS });
-    const begun: [RunId, number | null, () => void][] = [];
-    const dues = new RunDues(table, new TimerWheel(clock, (_turns, call) => call()), clock, silentLog, {
-      wake: (runId, { setBack, done }) => void begun.push([runId, setBack?.ms ?? null, () => done(undefined)]),
-      isInHand: () => false,
-    });
-    const seeAll = async (): Promise<void> => {
-      for (let idle = 0; idle < 5; idle++) {
-        await new Promise((resolve) => setImmediate(resolve));
-        const now = begun.filter(([, , done]) => !seen.has(done));
-        if (now.length > 0) idle = 0;
-        for (const [, , done] of now) {
-          seen.add(done);
-          done();
+  describe('when the wall clock is set back', () => {
+    type Told = { readonly ms: number; readonly sinceMs: number; readonly isQuiet: boolean };
+
+    /** Runs that wait: so many within the minute, so many within the hour; who is woken is seen to by and by. */
+    const waiting = async (near: number, far: number) => {
+      const clock = new TestClock();
+      const table = new MemoryOpenRuns();
+      const runs = Array.from({ length: near + far }, (_, run) => runIdOf(String(run)));
+      const rowOf = (runId: RunId, run: number) => ({ runId, dueMs: clock.nowMs() + (run < near ? 50_000 : HOUR_MS) });
+      await table.write({ open: runs.map(rowOf), ended: [], checkpoint: 0 as Position, shards: ALL_SHARDS });
+      const told = new Map<RunId, Told | null>();
+      let begun: (() => void)[] = [];
+      const dues = new RunDues(table, new TimerWheel(clock, (_turns, call) => call()), clock, silentLog, {
+        wake: (runId, { setBack, done }) => {
+          told.set(runId, setBack);
+          begun.push(() => done(undefined));
+        },
+        isInHand: () => false,
+      });
+      const seeAll = async (): Promise<void> => {
+        for (let idle = 0; idle < 5; idle++) {
+          await new Promise((resolve) => setImmediate(resolve));
+          if (begun.length > 0) idle = 0;
+          for (const done of begun.splice(0)) done();
         }
-      }
+      };
+      dues.gained(ALL_SHARDS, 1 as Position);
+      await seeAll();
+      dues.start();
+      begun = [];
+      told.clear();
+      return { clock, table, runs, dues, told, seeAll };
     };
-    const seen = new Set<() => void>();
-    dues.gained(ALL_SHARDS, 1 as Position);
-    await seeAll();
-    begun.length = 0;
-    dues.start();
-    clock.jump(-600_000);
-    clock.pass(2_000);
-    await seeAll();
-    const told = new Map(begun.map(([runId, ms]) => [runId, ms]));
-    expect(runs.map((runId) => told.get(runId))).toEqual(runs.map(() => 600_000));
-    begun.length = 0;
-    clock.pass(2_000);
-    dues.wakeSoon(runs[0]!);
-    await seeAll();
-    expect(begun.map(([, ms]) => ms)).toEqual([null]);
-    await dues.stop();
+
+    it.each([
+      ['timers and rows', false],
+      ['timers of which the table does not tell yet', true],
+    ])('tells every run of it, however long those before it take to be seen to: %s', async (_what, isTableEmpty) => {
+      const { clock, table, runs, dues, told, seeAll } = await waiting(200, isTableEmpty ? 0 : 100);
+      if (isTableEmpty) table.due = () => Promise.resolve([]);
+      clock.jump(-600_000);
+      clock.pass(2_000);
+      await seeAll();
+      expect(runs.map((runId) => told.get(runId)?.ms)).toEqual(runs.map(() => 600_000));
+      told.clear();
+      clock.pass(2_000);
+      dues.wakeSoon(runs[0]!);
+      await seeAll();
+      expect([...told.values()]).toEqual([null]);
+      await dues.stop();
+    });
+
+    it('says of each run whether something may have been planned in it since', async () => {
+      const { clock, runs, dues, told, seeAll } = await waiting(4, 0);
+      const [before, written, unwritten, untouched] = runs as [RunId, RunId, RunId, RunId];
+      dues.unread(before, false);
+      for (let look = 0; look < 3; look++) {
+        clock.pass(2_000);
+        await seeAll();
+      }
+      const sinceMs = clock.nowMs() - 600_000;
+      dues.unread(written, false);
+      await dues.flush();
+      clock.pass(1_000);
+      dues.unread(unwritten, false);
+      clock.jump(-600_000);
+      clock.pass(1_000);
+      await seeAll();
+      const quiet = (runId: RunId) => told.get(runId);
+      expect([before, untouched].map(quiet)).toEqual([1, 2].map(() => ({ ms: 600_000, sinceMs, isQuiet: true })));
+      expect([written, unwritten].map(quiet)).toEqual([1, 2].map(() => ({ ms: 600_000, sinceMs, isQuiet: false })));
+      await dues.stop();
+    });
   });
 });

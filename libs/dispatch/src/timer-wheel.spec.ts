@@ -71,6 +71,35 @@ describe('TimerWheel', () => {
     expect(firedAt).toHaveLength(1);
   });
 
+  it('does not fire early what falls due before it is seen that the wall clock went back', () => {
+    const { clock, wheel } = wheelAndClock();
+    let fired = 0;
+    wheel.at(clock.nowMs() + 4_500, () => fired++);
+    clock.pass(4_400);
+    clock.jump(-3_600_000);
+    clock.pass(200);
+    expect(fired).toBe(0);
+    clock.pass(3_600_000);
+    expect(fired).toBe(1);
+  });
+
+  it('leaves what falls due while the sockets are read to the next time, when they are read again', () => {
+    const clock = new TestClock();
+    const reads: (() => void)[] = [];
+    const wheel = new TimerWheel(clock, (_turns, call) => reads.push(call));
+    const fired: string[] = [];
+    wheel.after(1, () => fired.push('before'));
+    wheel.after(100, () => fired.push('meanwhile'));
+    clock.pass(8);
+    clock.pass(500);
+    reads.shift()!();
+    expect(fired).toEqual(['before']);
+    clock.pass(8);
+    reads.shift()!();
+    expect(fired).toEqual(['before', 'meanwhile']);
+    wheel.stop();
+  });
+
   it('fires at once what is past its due when it is placed, also when nothing was waited for until then', () => {
     const { clock, wheel } = wheelAndClock();
     clock.pass(60_000);

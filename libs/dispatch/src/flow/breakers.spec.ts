@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { Flow } from '../testing/flow-world.js';
+import { failed, Flow } from '../testing/flow-world.js';
+import { signsOf } from './breaker.js';
 import type { BreakerNews } from './breakers.js';
 
 describe('Breakers', () => {
@@ -223,5 +224,32 @@ describe('Breakers', () => {
     for (const run of ['x', 'y']) flow.ask(run, flow.claim('a'));
     flow.clock.pass(1_050);
     expect(flow.began.slice(5)).toEqual(['y']);
+  });
+});
+
+describe('signsOf', () => {
+  const NOTHING = { origin: null, endpoint: null };
+  const WELL = { origin: null, endpoint: 'well' };
+  const DOWN = { origin: null, endpoint: 'down' };
+  const NOT_REACHED = { origin: 'down', endpoint: null };
+
+  it.each([
+    [429, 'HTTP.429', 'refused', DOWN],
+    [502, 'HTTP.502', 'may-have-executed', DOWN],
+    [503, 'HTTP.503', 'may-have-executed', DOWN],
+    [504, 'HTTP.504', 'may-have-executed', DOWN],
+    [null, 'Stepwell.Timeout', 'may-have-executed', DOWN],
+    [null, 'Stepwell.ConnectionLost', 'may-have-executed', DOWN],
+    [null, 'Stepwell.Timeout', 'not-executed', NOT_REACHED],
+    [null, 'Stepwell.ConnectionLost', 'not-executed', NOT_REACHED],
+    [null, 'Stepwell.ConnectFailed', 'not-executed', NOT_REACHED],
+    [null, 'Stepwell.InvalidRequest', 'not-executed', NOTHING],
+    [400, 'HTTP.400', 'refused', WELL],
+    [404, 'card.declined', 'refused', WELL],
+    [500, 'HTTP.500', 'may-have-executed', NOTHING],
+    [501, 'HTTP.501', 'may-have-executed', NOTHING],
+    [null, 'Stepwell.InvalidAnswer', 'may-have-executed', NOTHING],
+  ] as const)('%s, %s, %s', (status, name, failureClass, signs) => {
+    expect(signsOf(failed(status, name, failureClass))).toEqual(signs);
   });
 });

@@ -19,7 +19,8 @@ export const limit = (kind: FlowLimit['kind'], name: string, change: Partial<Flo
   ...change,
 });
 
-const failed = (status: number | null, name: string, failureClass: FailureClass): Verdict => ({
+/** What comes of an attempt that failed so. */
+export const failed = (status: number | null, name: string, failureClass: FailureClass): Verdict => ({
   succeeded: false,
   class: failureClass,
   status,
