@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 
 export type BenchOptions = {
-  readonly row: 'throughput' | 'black-hole' | 'fairness' | 'memory' | 'startup';
+  readonly row: 'throughput' | 'black-hole' | 'fairness' | 'memory' | 'startup' | 'width';
   readonly seconds: number;
   readonly rounds: number;
   readonly concurrency: readonly number[];
@@ -18,7 +18,7 @@ export type BenchOptions = {
   readonly folder: string | null;
 };
 
-const ROWS = ['throughput', 'black-hole', 'fairness', 'memory', 'startup'] as const;
+const ROWS = ['throughput', 'black-hole', 'fairness', 'memory', 'startup', 'width'] as const;
 
 /** How many runs, when nothing is said. */
 const RUNS = {
@@ -27,9 +27,10 @@ const RUNS = {
   fairness: '50000',
   memory: '200000',
   startup: '1000000',
+  width: '1',
 } as const;
 
-export const USAGE = `usage: npm run bench -- [throughput | black-hole | fairness | memory | startup] [options]
+export const USAGE = `usage: npm run bench -- [throughput | black-hole | fairness | memory | startup | width] [options]
   --seconds <n>        of each measured window (4)
   --rounds <n>         alternating rounds, medians are shown (3)
   --concurrency <n,…>  of the three-step flow (1,64,256)

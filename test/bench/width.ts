@@ -1,0 +1,198 @@
+import { resourceUsage } from 'node:process';
+import type { Plan, Step } from '#domain';
+import {
+  NOBODY,
+  RunEngine,
+  type CommandResult,
+  type Committed,
+  type Owner,
+  type RunId,
+  type StartReply,
+} from '#engine';
+import { MemoryEventStore, type EventStore } from '#event-store';
+import { DEFAULT_RUN_LIMITS } from '#domain';
+import { silentLog, systemClock, systemEntropy } from '#runtime';
+import { json, parallel, planOf, step } from '../../libs/domain/src/testing/tree-plans.js';
+import { runIdOf, start } from '../../libs/engine/src/testing/engine-world.js';
+import type { BenchOptions } from './options.js';
+
+const WIDTHS = [100, 1_000, 10_000];
+const LENGTHS = [100, 10_000];
+const STEPS = 20_000;
+const SLOTS = 512;
+const CONFLICTS = 200;
+const GOAL_RATIO = 1.5;
+
+export type WidthFigures = {
+  /** CPU of the engine an ended step, by how many branches its parallel has. */
+  readonly usPerStep: Readonly<Record<number, number>>;
+  /** A command of a process that another one has appended before, by how many events the run has. */
+  readonly usPerConflict: Readonly<Record<number, number>>;
+  readonly eventsReadPerConflict: Readonly<Record<number, number>>;
+};
+
+/** What a decision costs by how wide or long its run is: engine and domain alone, in memory, every step answered at once. */
+export const measureWidth = async (options: BenchOptions, say: (line: string) => void): Promise<WidthFigures> => {
+  const steps = new Map<number, number[]>(WIDTHS.map((width) => [width, []]));
+  const conflicts = new Map<number, Conflict[]>(LENGTHS.map((length) => [length, []]));
+  // The first round is for the compiler.
+  for (let round = 0; round <= options.rounds; round++) {
+    for (const width of WIDTHS) {
+      const us = await usPerEndedStep(width, round === 0 ? Math.min(STEPS, 4_000) : STEPS);
+      if (round > 0) steps.get(width)?.push(us);
+    }
+    for (const length of LENGTHS) {
+      const conflict = await conflictOf(length);
+      if (round > 0) conflicts.get(length)?.push(conflict);
+    }
+  }
+  const usPerStep = medians(steps, (us) => us);
+  const usPerConflict = medians(conflicts, ({ us }) => us);
+  const eventsReadPerConflict = medians(conflicts, ({ events }) => events);
+  for (const width of WIDTHS)
+    say(row(`width ${width}: CPU an ended step`, usPerStep[width]!, usPerStep[WIDTHS[0]!]!, `${SLOTS} slots`));
+  for (const length of LENGTHS) {
+    const read = `${eventsReadPerConflict[length]!.toFixed(0)} events read`;
+    say(row(`${length} events: a conflict`, usPerConflict[length]!, usPerConflict[LENGTHS[0]!]!, read));
+  }
+  return { usPerStep, usPerConflict, eventsReadPerConflict };
+};
+
+const row = (what: string, us: number, firstUs: number, also: string): string => {
+  const ratio = us / firstUs;
+  const verdict = ratio <= GOAL_RATIO ? 'reached' : 'MISSED';
+  return `${what.padEnd(36)}${us.toFixed(0).padStart(9)} µs${ratio.toFixed(2).padStart(9)} times (goal at most ${GOAL_RATIO}: ${verdict}) · ${also}`;
+};
+
+const medians = <T>(of: ReadonlyMap<number, readonly T[]>, pick: (item: T) => number): Record<number, number> =>
+  Object.fromEntries(
+    [...of].map(([key, items]) => [key, items.map(pick).sort((a, b) => a - b)[Math.floor(items.length / 2)] ?? NaN]),
+  );
+
+const wide = (width: number): Plan =>
+  // Past what a definition may have: the compiler is not asked.
+  planOf(parallel({ name: 'all', reduce: 'none' }, ...Array.from({ length: width }, (_, at) => step(`b${at}`))));
+
+const engineOf = (store: EventStore, plan: Plan, sharedLog: boolean): RunEngine => {
+  const plans = { cachedPlan: () => plan, plan: () => Promise.resolve(plan) };
+  return new RunEngine(store, plans, systemClock, systemEntropy, silentLog, { limits: DEFAULT_RUN_LIMITS, sharedLog });
+};
+
+/** Has so many slots, and answers what was started in the next turn of the loop. */
+class AnsweringOwner implements Owner {
+  readonly origin = { actor: 'bench', traceparent: null };
+  private free = SLOTS;
+  private ended: (() => void) | null = null;
+  engine: RunEngine | null = null;
+
+  /** Resolves at the end of the next run that ends. */
+  end(): Promise<void> {
+    return new Promise((resolve) => (this.ended = resolve));
+  }
+  grant() {
+    if (this.free === 0) return null;
+    this.free -= 1;
+    return { dispatcher: 'bench', boot: 'b' };
+  }
+  committed({ runId, run, attempts }: Committed): void {
+    if (run.status !== 'running') this.ended?.();
+    for (const { step: key, attempt } of attempts) {
+      setImmediate(() => {
+        this.free += 1;
+        const command = { type: 'CompleteAttempt', step: key, attempt, status: 200, output: ANSWER } as const;
+        this.engine?.submit(runId, command, NOBODY, null);
+      });
+    }
+  }
+  refund(): void {
+    this.free += 1;
+  }
+  endpointOf({ request }: Step) {
+    return request === null ? null : new URL(request.url).origin;
+  }
+  bootOf() {
+    return 'b';
+  }
+  inherits() {
+    return true;
+  }
+  holdUpOf() {
+    return null;
+  }
+  isUnsent() {
+    return false;
+  }
+  stalled(): void {}
+  withhold(): void {}
+  met(): void {}
+}
+
+const ANSWER = json({ ok: true });
+
+const startRun = async (engine: RunEngine, key: string, plan: Plan): Promise<RunId> => {
+  const runId = runIdOf(key);
+  await new Promise<StartReply>((settle) => engine.start(runId, start(key), plan, NOBODY, settle));
+  return runId;
+};
+
+const cpuUs = (): number => {
+  const { userCPUTime, systemCPUTime } = resourceUsage();
+  return userCPUTime + systemCPUTime;
+};
+
+const usPerEndedStep = async (width: number, steps: number): Promise<number> => {
+  const plan = wide(width);
+  const store = new MemoryEventStore();
+  await store.start();
+  const owner = new AnsweringOwner();
+  const engine = engineOf(store, plan, false);
+  owner.engine = engine;
+  engine.ownedBy(owner);
+  const runs = Math.ceil(steps / width);
+  const before = cpuUs();
+  for (let run = 0; run < runs; run++) {
+    const ended = owner.end();
+    await startRun(engine, `${run}`, plan);
+    await ended;
+  }
+  const us = (cpuUs() - before) / (runs * width);
+  await engine.stop();
+  return us;
+};
+
+type Conflict = { readonly us: number; readonly events: number };
+
+class CountingStore extends MemoryEventStore {
+  events = 0;
+  override async *readPages(...args: Parameters<MemoryEventStore['readPages']>) {
+    for await (const page of super.readPages(...args)) {
+      this.events += page.length;
+      yield page;
+    }
+  }
+}
+
+/** Two processes that append to one run by turns, neither of which owns it: each finds the other's append before its own. */
+const conflictOf = async (length: number): Promise<Conflict> => {
+  const store = new CountingStore();
+  await store.start();
+  const plan = planOf(step('only'));
+  const [one, other] = [engineOf(store, plan, true), engineOf(store, plan, true)];
+  const runId = await startRun(one, 'a', plan);
+  const note = (engine: RunEngine): Promise<CommandResult> =>
+    new Promise((done) =>
+      engine.submit(runId, { type: 'NoteDuplicateStarts', count: 1, refused: 0, last: true }, NOBODY, done),
+    );
+  while (((await one.load(runId))?.revision ?? 0) < length - 1) await note(one);
+  await note(other);
+  let us = 0;
+  store.events = 0;
+  for (let count = 0; count < CONFLICTS; count++) {
+    const before = cpuUs();
+    await note(count % 2 === 0 ? one : other);
+    us += cpuUs() - before;
+  }
+  const events = store.events / CONFLICTS;
+  await Promise.all([one.stop(), other.stop()]);
+  return { us: us / CONFLICTS, events };
+};
