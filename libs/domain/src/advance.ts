@@ -44,7 +44,8 @@ const scopeIdOf = (plan: Plan, container: Step | undefined, branch: number | nul
   if (container === undefined) return 0;
   const node = plan.nodes[container.node];
   if (node?.type === 'sequence') return node.body;
-  return node?.type === 'parallel' ? (node.branches[branch ?? 0] ?? 0) : 0;
+  const scope = node?.type === 'parallel' && branch !== null ? node.branches[branch] : undefined;
+  return scope ?? missing(`the scope ${branch ?? ''} of ${container.key}`);
 };
 
 const runInput = (run: Run): PayloadSource => ({ revision: 0, pointer: '/input', text: run.started.input });

@@ -35,6 +35,8 @@ export class EngineCounts {
   readonly duplicates = { replayed: 0, refused: 0 };
   /** How many appends wait for a log that does not answer. */
   appendsHeld: () => number = () => 0;
+  /** Runs that a bug has stopped. */
+  runsParked: () => number = () => 0;
 
   private recentAppendMs = 0;
 
@@ -70,5 +72,6 @@ export const engineMetrics = (counts: EngineCounts): MetricSources => ({
   stepwell_append_seconds: () => counts.appendSeconds,
   stepwell_appends_total: () => OUTCOMES.map((outcome) => ({ labels: { outcome }, value: counts.appends[outcome] })),
   stepwell_appends_held: () => counts.appendsHeld(),
+  stepwell_runs_parked: () => counts.runsParked(),
   stepwell_append_conflicts_total: () => counts.appends.conflict,
 });

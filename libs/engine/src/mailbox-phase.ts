@@ -57,3 +57,8 @@ export const TRANSITIONS: Readonly<Record<Phase, Readonly<Partial<Record<Signal,
   pausing: { read: 'reading', close: 'closed' },
   closed: {},
 };
+
+/** Why a mailbox is closed, when it is not for a fault. */
+export const DISOWNED = new Error('the shard of the run is not owned here any more');
+export const STOPPED = new Error('the engine has stopped');
+export const LEFT = new Error('the run has left memory');

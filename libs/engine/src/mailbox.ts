@@ -4,23 +4,17 @@ import { LOG_START, NO_STREAM, runStream } from '#event-store';
 import type { AppendOutcome, Commit, LogFull, Position, Revision, StreamName } from '#event-store';
 import { instantOf } from '#runtime';
 import { answer, appendOf, commandsOf, decideBatch, refundAttempts, type DecisionBatch } from './decision-batch.js';
+import { CONFLICTS_MAX, conflictPauseMs } from './conflict-pause.js';
 import type { Deciding, EngineParts } from './engine-parts.js';
 import { firstPlanOf, foldCommit, loadedOf, loadRun, type KnownRun } from './load-run.js';
 import { wasLeftUnknown } from './log-appends.js';
 import { isPassing } from './log-trouble.js';
-import { TRANSITIONS, type Phase, type Signal } from './mailbox-phase.js';
+import { LEFT, STOPPED, TRANSITIONS, type Phase, type Signal } from './mailbox-phase.js';
 import { attemptsToInherit, loseAttempts } from './owner.js';
 import { refuseAll, type QueuedCommand } from './queued-command.js';
 import { answeredNext, answerReaders, type Reader, type Readers } from './readers.js';
 import type { LoadedRun, RunId } from './runs.js';
-
-export const DISOWNED = new Error('the shard of the run is not owned here any more');
-const STOPPED = new Error('the engine has stopped');
-const LEFT = new Error('the run has left memory');
-const CONFLICTS_MAX = 10;
-/** The pauses between two tries grow from the one to the other. The first conflict of a start says only that its key is known. */
-const CONFLICT_PAUSE_MIN_MS = 5;
-const CONFLICT_PAUSE_MAX_MS = 500;
+import { RunParked } from './run-table.js';
 
 const isAtRest = ({ phase }: Mailbox): boolean => phase === 'resting' || phase === 'coalescing';
 
@@ -79,7 +73,12 @@ export class Mailbox implements KnownRun, Readers {
 
   /** Has a command decided as soon as nothing else is under way. */
   send(queued: QueuedCommand): void {
-    if (this.phase === 'closed') return refuseAll(this.engine.log, this.runId, [queued], this.closedBy);
+    const { log, runs } = this.engine;
+    const refusal = this.phase === 'closed' ? this.closedBy : runs.parkedBy(this.runId);
+    if (refusal !== null) {
+      refuseAll(log, this.runId, [queued], refusal);
+      return this.lookAtEnd();
+    }
     this.queue.push(queued);
     if (this.phase === 'unread') void this.read();
     else if (isAtRest(this)) this.decide();
@@ -98,7 +97,7 @@ export class Mailbox implements KnownRun, Readers {
     if (this.phase === 'shown' || this.phase === 'closed') return;
     this.transit('show');
     setImmediate(() => {
-      if (this.phase === 'shown') this.rest();
+      if (this.phase === 'shown') this.guarded(() => this.rest());
     });
   }
 
@@ -140,7 +139,7 @@ export class Mailbox implements KnownRun, Readers {
 
   /** The coalescer has waited long enough. */
   coalesced(): void {
-    if (this.phase === 'coalescing') this.decide();
+    if (this.phase === 'coalescing') this.guarded(() => this.decide());
   }
 
   /** Makes room, if the run has nothing to do. */
@@ -168,21 +167,13 @@ export class Mailbox implements KnownRun, Readers {
     this.deciding = null;
     engine.room.noteOutcome(outcome);
     if (this.phase === 'closed') this.appendedLate(batch, outcome, fresh);
-    else
-      switch (outcome.status) {
-        case 'appended':
-          this.committed(batch, outcome.position, fresh);
-          break;
-        case 'conflict':
-          this.conflict(deciding);
-          break;
-        case 'refused':
-          this.noRoom(batch, outcome.fault);
-          break;
-        case 'unknown':
-          refundAttempts(engine.owner, this, batch);
-          this.fail(outcome.cause, commandsOf(batch), wasLeftUnknown(deciding, outcome.cause));
-      }
+    else if (outcome.status === 'appended') this.guarded(() => this.committed(batch, outcome.position, fresh));
+    else if (outcome.status === 'conflict') this.guarded(() => this.conflict(deciding));
+    else if (outcome.status === 'refused') this.guarded(() => this.noRoom(batch, outcome.fault));
+    else {
+      refundAttempts(engine.owner, this, batch);
+      this.fail(outcome.cause, commandsOf(batch), wasLeftUnknown(deciding, outcome.cause));
+    }
     engine.underWay.end();
   }
 
@@ -232,14 +223,14 @@ export class Mailbox implements KnownRun, Readers {
     try {
       batch = decideBatch(this, queue, { atMs, at, limits: engine.limits, owner, undo });
     } catch (cause) {
-      // A bug. Whoever calls may swallow it, and the run would stand still with a state that is not in the log.
-      return this.fail(cause, queue);
+      return this.park(cause, queue);
     }
     this.queue.unshift(...batch.left);
     this.isMoreOwed = batch.more;
     if (batch.events.length === 0) {
       this.transit('decided nothing');
-      this.answer(batch);
+      answer(engine.log, this, batch);
+      this.answerReaders();
       return this.published();
     }
     const append = appendOf(this, batch, { expected, at, commandId: engine.entropy.hex(16), owner });
@@ -251,12 +242,13 @@ export class Mailbox implements KnownRun, Readers {
   }
 
   private committed(batch: DecisionBatch, position: Position, fresh: boolean): void {
-    const { counts, owner } = this.engine;
+    const { counts, log, owner } = this.engine;
     this.transit('committed');
     this.conflicts = 0;
     this.position = position;
     counts.committed(this.state, batch.events, fresh);
-    this.answer(batch);
+    answer(log, this, batch);
+    this.answerReaders();
     const { runId, state, plan, traceparent } = this;
     const { attempts, abandoned } = batch;
     if (this.phase === 'closed') refundAttempts(owner, this, batch);
@@ -270,7 +262,7 @@ export class Mailbox implements KnownRun, Readers {
    * known before the decision is known still, so that only the tail is read.
    */
   private conflict({ batch, undo, bytes }: Deciding): void {
-    const { log, owner } = this.engine;
+    const { log, owner, clock, entropy, underWay } = this.engine;
     refundAttempts(owner, this, batch);
     undo?.takeBack();
     if (undo === null) this.state = null;
@@ -282,25 +274,16 @@ export class Mailbox implements KnownRun, Readers {
       refuseAll(log, this.runId, again, cause);
     } else this.queue.unshift(...again);
     this.transit('conflict');
-    if (this.conflicts === 1) void this.read();
-    else this.pause();
-  }
-
-  /** Between half and all of what the pause has grown to: those who meet at a run come apart. */
-  private pause(): void {
-    const { clock, entropy, underWay } = this.engine;
-    const longestMs = Math.min(CONFLICT_PAUSE_MAX_MS, CONFLICT_PAUSE_MIN_MS * 2 ** this.conflicts);
+    const pauseMs = conflictPauseMs(this.conflicts, entropy.jitter());
+    if (pauseMs === 0) return void this.read();
     underWay.begin();
-    clock.after((longestMs / 2) * (1 + entropy.jitter()), () => {
+    clock.after(pauseMs, () => {
       if (this.phase === 'pausing') void this.read();
       underWay.end();
     });
   }
 
-  /**
-   * The log had no room, and has nothing of the batch. What the run is owed is its owner's to see to when there may be room; of
-   * one that is not in the log nothing is.
-   */
+  /** The log has nothing of the batch. What the run is owed its owner sees to when there is room; without a start nothing is. */
   private noRoom(batch: DecisionBatch, fault: LogFull): void {
     const { log, owner } = this.engine;
     // Before slots are given back: they are offered to other runs.
@@ -324,11 +307,6 @@ export class Mailbox implements KnownRun, Readers {
     answer(log, this, batch);
   }
 
-  private answer(batch: DecisionBatch): void {
-    answer(this.engine.log, this, batch);
-    this.answerReaders();
-  }
-
   private answerReaders(): void {
     // Nobody else appends: what is known now is all that there is, whenever they asked.
     if (!this.engine.isShared) answeredNext(this);
@@ -337,9 +315,9 @@ export class Mailbox implements KnownRun, Readers {
 
   /** The state is what the log says of the run: tells the owner, who takes over what another boot has left, and the readers. */
   private publish(fresh: boolean): void {
-    const { owner, counts, isShared } = this.engine;
+    const { owner, counts, isShared, runs } = this.engine;
     const { runId, state, plan, traceparent, position } = this;
-    if (owner !== null && state !== null && plan !== null) {
+    if (owner !== null && state !== null && plan !== null && runs.parkedBy(runId) === null) {
       if (isShared) owner.met({ runId, run: state, plan, traceparent, position, fresh });
       const lost = attemptsToInherit(this, owner);
       counts.unknown += lost;
@@ -389,6 +367,28 @@ export class Mailbox implements KnownRun, Readers {
     this.state = null;
     this.queue.unshift(...commands);
     this.close(cause instanceof Error ? cause : new Error(String(cause)));
+  }
+
+  /** Nothing that goes wrong with one run ends the process, or is seen by another run. */
+  private guarded(work: () => void): void {
+    try {
+      work();
+    } catch (cause) {
+      this.park(cause);
+    }
+  }
+
+  /** A bug. What may be wrong in memory is dropped, and nothing is decided on it, nor is the same tried again and again. */
+  private park(cause: unknown, commands: readonly QueuedCommand[] = []): void {
+    if (this.phase === 'closed') return;
+    const { log, runs } = this.engine;
+    log.error('a run is parked: nothing is done for it until this process starts again', {
+      runId: this.runId,
+      err: cause,
+    });
+    const parked = new RunParked(`run ${this.runId} is parked: ${String(cause)}`, { cause });
+    runs.park(this.runId, parked);
+    this.fail(parked, commands, true);
   }
 
   private leave(cause = LEFT): void {

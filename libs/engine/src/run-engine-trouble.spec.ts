@@ -222,19 +222,6 @@ describe('RunEngine in trouble', () => {
     expect(owner.refunds).toBe(0);
   });
 
-  it('contains a bug of a decision to its run, which stays as it was', async () => {
-    const store = new TwistedStore();
-    const { engine, begin } = await newEngine(new Recorder(), store);
-    const broken = { ...TWO_STEPS, nodes: TWO_STEPS.nodes.slice(0, 1) };
-    await new Promise<StartReply>((settle) => engine.start(runIdOf('a'), start('a'), broken, NOBODY, settle));
-    const command = { type: 'CompleteAttempt', step: 's0', attempt: 1, status: 200, output: '1' as JsonText } as const;
-    const result = await new Promise((done) => engine.submit(runIdOf('a'), command, NOBODY, done));
-    expect(result).toMatchObject({ status: 'unavailable', cause: expect.any(Error) });
-    const { run } = (await engine.load(runIdOf('a')))!;
-    expect([run.status, run.revision]).toEqual(['running', (await typesOf(store, 'a')).length - 1]);
-    expect(await begin('b')).toMatchObject({ status: 'started' });
-  });
-
   it('tells everyone of a run that cannot be read, keeps nothing of it, and reads it again', async () => {
     const store = new TwistedStore();
     await (await newEngine(new Recorder(), store)).begin('a');

@@ -56,6 +56,7 @@ export class RunEngine extends Runs {
       left: (count) => this.shared?.waitNoMore(count),
     });
     this.runs = runs;
+    counts.runsParked = () => runs.parkedCount;
     this.room = new LogRoom(clock, log);
     this.parts = {
       ...{ store, plans, clock, entropy, log, limits, counts, room: this.room, runs, endWaiters },

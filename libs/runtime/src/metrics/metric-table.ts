@@ -52,6 +52,9 @@ export const METRICS = {
     { outcome: '`appended`, `conflict`, `unknown`' },
     "Appends of runs' events, by outcome. An unknown one is repeated, and counted again once it has another outcome.",
   ),
+  stepwell_runs_parked: gauge(
+    'Runs that a bug has stopped here: nothing is done for them until the process starts again.',
+  ),
   stepwell_appends_held: gauge('Appends that wait for a log that does not answer; they are sent when it does.'),
   stepwell_append_conflicts_total: counter('Appends that found their stream elsewhere and were decided anew.'),
   stepwell_projector_leads: gauge('1 in the one process that writes the views, 0 in those that stand by.'),
