@@ -237,11 +237,13 @@ export class DispatcherProcess {
 
 /** Several processes on one log, in one process. */
 export class SplitWorld {
-  readonly log = new MemoryEventStore();
   readonly openRuns: OpenRuns = new MemoryOpenRuns();
   private readonly parts: { stop(): Promise<unknown> }[] = [];
 
-  constructor(readonly plan: Plan) {}
+  constructor(
+    readonly plan: Plan,
+    readonly log: MemoryEventStore = new MemoryEventStore(),
+  ) {}
 
   api(clock?: Clock): Api {
     const api = new Api(this.log, this.plan, clock);
