@@ -27,7 +27,7 @@ export interface ShardOwnership {
 
 /**
  * Why a shard came to its owner: its share grew as dispatchers came or went in good order (`joined`, `left`), the holder
- * was ended as `silent`, or its session was gone without a word (`died`).
+ * did not beat for too long (`silent`), or lost its way to the table and began anew (`died`).
  */
 export type MoveReason = 'joined' | 'left' | 'silent' | 'died';
 

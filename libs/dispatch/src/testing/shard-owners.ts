@@ -2,7 +2,6 @@ import pg from 'pg';
 import { SHARDS, type Shard } from '#event-store';
 import { silentLog, systemClock, systemEntropy, type Clock } from '#runtime';
 import { eventually } from '../../../../test/support/pause.js';
-import { lockSpace } from '../shards/postgres/dispatch-schema.js';
 import {
   PostgresShardOwnership,
   type OwnershipTimes,
@@ -111,16 +110,13 @@ export class ShardOwners {
     return Object.fromEntries(rows.map(({ from, to, reason, shards }) => [`${from} → ${to}, ${reason}`, shards]));
   }
 
-  /** By the locks: how many shards each session holds whose process is a dispatcher of that name. */
-  async locks(): Promise<Readonly<Record<string, number>>> {
-    const { rows } = await this.observer.query<{ name: string; locks: number }>(
-      `select name, count(*)::integer as locks from pg_locks join stepwell_dispatch.dispatchers on pid = backend_pid
-       where locktype = 'advisory' and classid::bigint = $1 and database = (select oid from pg_database where datname = current_database())
-       group by name`,
-      // Two's complement there, as an unsigned number.
-      [lockSpace('stepwell_dispatch', 'shards') >>> 0],
+  /** By the table: how many shards each dispatcher owns. */
+  async owned(): Promise<Readonly<Record<string, number>>> {
+    const { rows } = await this.observer.query<{ name: string; shards: number }>(
+      `select name, count(*)::integer as shards from stepwell_dispatch.shards
+       join stepwell_dispatch.dispatchers on id = owner group by name`,
     );
-    return Object.fromEntries(rows.map(({ name, locks }) => [name, locks]));
+    return Object.fromEntries(rows.map(({ name, shards }) => [name, shards]));
   }
 
   async query<Row extends pg.QueryResultRow>(statement: string, values: readonly unknown[] = []): Promise<Row[]> {

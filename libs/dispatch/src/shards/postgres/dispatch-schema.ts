@@ -57,6 +57,12 @@ const MIGRATIONS: readonly ((schema: string) => string)[] = [
     );
     create index open_runs_by_due on ${schema}.open_runs (shard, due_ms, run_id);
   `,
+  // A dispatcher is its row and its beat, whatever connection it speaks by. No claim outlives the row of its owner.
+  (schema) => `
+    alter table ${schema}.dispatchers drop column backend_pid, drop column backend_start, drop column ended;
+    update ${schema}.shards set owner = null, claim = null where owner not in (select id from ${schema}.dispatchers);
+    alter table ${schema}.shards add foreign key (owner) references ${schema}.dispatchers (id) on delete set null;
+  `,
 ];
 
 /**

@@ -1,62 +1,35 @@
 /** What a dispatcher says of itself and of the others. */
 export const memberStatements = (schema: string) => ({
-  // The server, too, notices in time that the other host is gone. Without effect on a local socket.
-  keepAlive: `select set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '2', false),
-    set_config('tcp_keepalives_count', '3', false)`,
-
-  endEarlier: `
+  removeEarlier: `
     with earlier as (
-      delete from ${schema}.dispatchers where boot = $1 returning id, backend_pid, backend_start
+      delete from ${schema}.dispatchers where boot = $1 returning id
     ), theirs as (
       select shard from ${schema}.shards where owner in (select id from earlier) order by shard for update
-    ), freed as (
-      update ${schema}.shards set owner = null, claim = null, freed = 'died'
-      from theirs where shards.shard = theirs.shard
     )
-    select pg_terminate_backend(session.pid) from earlier
-    join pg_stat_activity session on session.pid = backend_pid and session.backend_start = earlier.backend_start`,
+    update ${schema}.shards set owner = null, claim = null, freed = 'died'
+    from theirs where shards.shard = theirs.shard`,
 
-  join: `
-    insert into ${schema}.dispatchers (id, name, boot, backend_pid, backend_start)
-    select $1, $2, $3, pid, backend_start from pg_stat_activity where pid = pg_backend_pid() returning backend_pid as pid`,
+  join: `insert into ${schema}.dispatchers (id, name, boot) values ($1, $2, $3)`,
 
-  beat: `
-    update ${schema}.dispatchers set beat_at = clock_timestamp()
-    where id = $1 and backend_pid = pg_backend_pid() and not ended`,
+  beat: `update ${schema}.dispatchers set beat_at = clock_timestamp() where id = $1`,
 
   members: `
-    select id, name, session.pid is null as gone,
-      beat_at < clock_timestamp() - $1 * interval '1 millisecond' as late,
-      beat_at < clock_timestamp() - $2 * interval '1 millisecond' as silent,
+    select id, name, beat_at < clock_timestamp() - $1 * interval '1 millisecond' as silent,
       (select count(*) from ${schema}.shards where owner = id)::integer as shards
-    from ${schema}.dispatchers
-    left join pg_stat_activity session on session.pid = backend_pid and session.backend_start = dispatchers.backend_start
-    order by joined_at, id`,
-
-  // The number of a session's process may be another's by now: its start tells them apart.
-  end: `
-    with silent as (
-      update ${schema}.dispatchers set ended = true from pg_stat_activity session
-      where id = any($1) and beat_at < clock_timestamp() - $2 * interval '1 millisecond'
-        and session.pid = backend_pid and session.backend_start = dispatchers.backend_start
-      returning name, session.pid
-    )
-    select name, pg_terminate_backend(pid) from silent`,
+    from ${schema}.dispatchers order by joined_at, id`,
 
   remove: `
     with removed as (
       delete from ${schema}.dispatchers
-      where id = any($1) and beat_at < clock_timestamp() - $2 * interval '1 millisecond' and not exists (
-        select from pg_stat_activity session
-        where session.pid = backend_pid and session.backend_start = dispatchers.backend_start
-      )
-      returning id, ended
+      where id = any($1) and beat_at < clock_timestamp() - $2 * interval '1 millisecond'
+      returning id, name
     ), theirs as (
-      select shard, case when ended then 'silent' else 'died' end as freed
-      from ${schema}.shards join removed on owner = removed.id order by shard for update of shards
+      select shard from ${schema}.shards join removed on owner = removed.id order by shard for update of shards
+    ), freed as (
+      update ${schema}.shards set owner = null, claim = null, freed = 'silent'
+      from theirs where shards.shard = theirs.shard
     )
-    update ${schema}.shards set owner = null, claim = null, freed = theirs.freed
-    from theirs where shards.shard = theirs.shard`,
+    select name from removed`,
 
   leave: `delete from ${schema}.dispatchers where id = $1`,
 });
@@ -65,9 +38,8 @@ export const memberStatements = (schema: string) => ({
 export const shardStatements = (schema: string) => ({
   free: `select shard from ${schema}.shards where owner is null order by shard`,
 
-  lock: `select shard from unnest($2::smallint[]) as shard where pg_try_advisory_lock($1, shard)`,
-
-  // A row that a write still holds is left for the next turn: nothing may keep the beat waiting.
+  // A row that a write still holds is left for the next turn: nothing may keep the beat waiting. Whoever was removed meanwhile
+  // fails by the foreign key of the owner.
   claim: `
     with found as (
       select shard, holder, coalesce(freed, 'joined') as reason from ${schema}.shards
@@ -89,6 +61,4 @@ export const shardStatements = (schema: string) => ({
       select shard from ${schema}.shards where shard = any($2) and owner = $1 order by shard for update
     )
     update ${schema}.shards set owner = null, claim = null, freed = $3 from mine where shards.shard = mine.shard`,
-
-  unlock: `select pg_advisory_unlock($1, shard) from unnest($2::smallint[]) as shard`,
 });

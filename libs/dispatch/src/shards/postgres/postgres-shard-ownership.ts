@@ -4,10 +4,9 @@ import type { Clock, Entropy, Log } from '#runtime';
 import { fairShare } from '../fair-share.js';
 import { noneTaken, type OwnershipStatus, type ShardHolder, type ShardOwnership } from '../shard-ownership.js';
 import { checkedSchema, DISPATCH_SCHEMA } from './dispatch-schema.js';
-import { OwnershipSession, type Survey } from './ownership-session.js';
+import { OwnershipTables, type Membership } from './ownership-tables.js';
 
 export type PostgresShardOwnershipOptions = {
-  /** A direct connection, or a pooler that gives each client a session of its own. */
   readonly connectionString: string;
   readonly name: string;
   readonly schema?: string;
@@ -15,28 +14,33 @@ export type PostgresShardOwnershipOptions = {
   readonly times?: OwnershipTimes;
 };
 
-/** How often a holder beats, after what time without one it starts nothing, and when a peer may end it. */
+/**
+ * How often a holder beats, after what time without one it starts nothing by its own clock, and when a peer may take its shards
+ * by the server's. The last two lie apart by more than clocks drift in that time.
+ */
 export type OwnershipTimes = { readonly beatMs: number; readonly lateMs: number; readonly silentMs: number };
 
-const TIMES: OwnershipTimes = { beatMs: 1_000, lateMs: 5_000, silentMs: 10_000 };
+const TIMES: OwnershipTimes = { beatMs: 1_000, lateMs: 5_000, silentMs: 7_000 };
 const REJOIN_MIN_MS = 100;
 const REJOIN_MAX_MS = 5_000;
 
 type Held = { readonly claim: string; releasing: boolean };
 
 /**
- * Shares the shards fairly among the dispatchers that are alive, by an advisory lock a shard, held by a session. A shard
- * goes to another only when its holder has released it, or has been unable to show for so long that it lives that it
- * starts nothing any more: two never both start. When the session is lost all shards are, and it begins anew.
+ * Shares the shards fairly among the dispatchers that are alive. A shard is owned by whom its row names; another claims it only
+ * when its holder has freed it, or has not beaten for so long that it starts nothing any more: two never both start. When the
+ * connection is lost all shards are, and it begins anew. `ownership-model.spec.ts` shows why no lock is needed beside the rows.
  */
 export class PostgresShardOwnership implements ShardOwnership {
   private readonly options: Required<PostgresShardOwnershipOptions>;
   private readonly boot: string;
   private holder: ShardHolder | null = null;
-  private session: OwnershipSession | null = null;
+  private tables: OwnershipTables | null = null;
   private readonly held = new Map<Shard, Held>();
   private readonly taken = noneTaken();
   private dispatchers = 0;
+  /** Members that looked silent at the last look, and since when. */
+  private silentSinceMs = new Map<string, number>();
   /** When the last beat that was confirmed was sent: by the clock that measures, and by that of the wall. */
   private shown = { monotonicMs: -Infinity, nowMs: -Infinity };
   private nudge: (() => void) | null = null;
@@ -61,15 +65,15 @@ export class PostgresShardOwnership implements ShardOwnership {
 
   // Computed when asked: a process that was stopped wakes with timers that are long due, and they ask before any beat.
   get mayStart(): boolean {
-    return this.session !== null && this.sinceShownMs() < this.options.times.lateMs;
+    return this.tables !== null && this.sinceShownMs() < this.options.times.lateMs;
   }
 
   /** Joins the others and takes its share. Fails when Postgres cannot be reached. */
   async start(holder: ShardHolder): Promise<void> {
     this.holder = holder;
-    const session = await this.join();
-    await this.turn(session);
-    void this.keep(session);
+    const tables = await this.join();
+    await this.turn(tables);
+    void this.keep(tables);
   }
 
   stop(): Promise<void> {
@@ -86,14 +90,14 @@ export class PostgresShardOwnership implements ShardOwnership {
     return this.held.get(shard)?.claim ?? null;
   }
 
-  private async join(): Promise<OwnershipSession> {
+  private async join(): Promise<OwnershipTables> {
     const { connectionString, schema, name, times } = this.options;
     const id = this.entropy.hex(8);
-    const session: OwnershipSession = new OwnershipSession(
-      { connectionString, schema, name, boot: this.boot, id, lateMs: times.lateMs, silentMs: times.silentMs },
+    const tables: OwnershipTables = new OwnershipTables(
+      { connectionString, schema, name, boot: this.boot, id, silentMs: times.silentMs },
       {
-        ended: (cause) => this.drop(session, cause),
-        told: () => {
+        ended: (cause) => this.drop(tables, cause),
+        changed: () => {
           this.nudged = true;
           this.nudge?.();
         },
@@ -101,66 +105,69 @@ export class PostgresShardOwnership implements ShardOwnership {
     );
     const shown = this.moment();
     try {
-      const { pooled } = await session.join();
-      if (pooled) this.log.warn('a pooler is between here and Postgres: it must keep one session a client');
+      await tables.join();
     } catch (error) {
-      session.destroy();
+      tables.destroy();
       throw error;
     }
     this.shown = shown;
-    this.session = session;
-    return session;
+    this.tables = tables;
+    return tables;
   }
 
-  private async keep(session: OwnershipSession): Promise<void> {
-    while (this.session === session) {
+  private async keep(tables: OwnershipTables): Promise<void> {
+    while (this.tables === tables) {
       await this.pause(this.options.times.beatMs);
-      await this.turn(session);
+      await this.turn(tables);
     }
   }
 
-  private turn(session: OwnershipSession): Promise<void> {
-    return (this.turning = this.round(session).catch((error: unknown) => this.drop(session, error)));
+  private turn(tables: OwnershipTables): Promise<void> {
+    return (this.turning = this.round(tables).catch((error: unknown) => this.drop(tables, error)));
   }
 
   /** Beats, looks after the others, comes to its share. */
-  private async round(session: OwnershipSession): Promise<void> {
-    if (this.session !== session) return;
+  private async round(tables: OwnershipTables): Promise<void> {
+    if (this.tables !== tables) return;
     const shown = this.moment();
     if (this.sinceShownMs() >= this.options.times.silentMs)
-      throw new Error('silent for so long that a peer may end it');
-    if (!(await session.beat())) throw new Error('ended by a peer, or on a pooled connection that is no session');
+      throw new Error('silent for so long that a peer may have taken the shards');
+    if (!(await tables.beat())) throw new Error('removed by a peer');
     this.shown = shown;
-    const survey = await session.survey();
-    await this.buryOthers(session, survey);
-    if (this.session === session && this.stopping === null) await this.balance(session, survey);
+    const membership = await tables.membership();
+    await this.removeSilent(tables, membership);
+    if (this.tables === tables && this.stopping === null) await this.balance(tables, membership);
   }
 
-  private async buryOthers(session: OwnershipSession, { members }: Survey): Promise<void> {
-    const others = members.filter(({ id }) => id !== session.id);
-    const silent = others.filter((member) => member.silent && !member.gone).map(({ id }) => id);
-    if (silent.length > 0) {
-      const ended = await session.end(silent);
-      if (ended === null) this.log.error('a silent dispatcher cannot be ended: all must use one role of the database');
-      else this.log.warn('silent dispatchers ended', { dispatchers: ended });
-    }
-    const gone = others.filter((member) => member.gone && member.late).map(({ id }) => id);
-    if (gone.length > 0) await session.remove(gone);
+  /**
+   * Silent at two looks, a beat apart: when Postgres stood still, or its clock was set forward, all others look silent until they
+   * have beaten again.
+   */
+  private async removeSilent(tables: OwnershipTables, { members }: Membership): Promise<void> {
+    const nowMs = this.clock.monotonicMs();
+    const before = this.silentSinceMs;
+    this.silentSinceMs = new Map();
+    for (const { id, silent } of members)
+      if (silent && id !== tables.id) this.silentSinceMs.set(id, before.get(id) ?? nowMs);
+    const gone = [...this.silentSinceMs].filter(([, sinceMs]) => nowMs - sinceMs >= this.options.times.beatMs);
+    if (gone.length === 0) return;
+    const dispatchers = await tables.remove(gone.map(([id]) => id));
+    if (dispatchers.length > 0) this.log.warn('silent dispatchers removed', { dispatchers });
   }
 
-  private async balance(session: OwnershipSession, { members, free }: Survey): Promise<void> {
-    const alive = members.filter(({ silent, gone }) => !silent && !gone);
+  private async balance(tables: OwnershipTables, { members, free }: Membership): Promise<void> {
+    const alive = members.filter(({ silent }) => !silent);
     this.dispatchers = alive.length;
     const kept = this.kept();
-    const missing = fairShare(alive, session.id, SHARDS) - kept.length;
-    if (missing < 0) this.letGo(session, this.holder!.movable(kept).slice(0, -missing), 'joined');
+    const missing = fairShare(alive, tables.id, SHARDS) - kept.length;
+    if (missing < 0) this.releaseSome(tables, this.holder!.movable(kept).slice(0, -missing), 'joined');
     if (missing <= 0 || free.length === 0) return;
     // Each begins at another place, so that those who take at the same time seldom want the same.
-    const rank = alive.findIndex(({ id }) => id === session.id);
+    const rank = alive.findIndex(({ id }) => id === tables.id);
     const from = Math.floor((rank * free.length) / alive.length);
     const wanted = [...free.slice(from), ...free.slice(0, from)].slice(0, missing);
-    const claimed = await session.claim(wanted);
-    if (this.session !== session || claimed.length === 0) return;
+    const claimed = await tables.claim(wanted);
+    if (this.tables !== tables || claimed.length === 0) return;
     for (const { shard, claim, reason } of claimed) {
       this.held.set(shard, { claim, releasing: false });
       this.taken[reason] += 1;
@@ -176,48 +183,51 @@ export class PostgresShardOwnership implements ShardOwnership {
   }
 
   /** Beats go on meanwhile: letting go in good order takes its time. */
-  private letGo(session: OwnershipSession, shards: readonly Shard[], reason: 'joined' | 'left'): void {
+  private releaseSome(tables: OwnershipTables, shards: readonly Shard[], reason: 'joined' | 'left'): void {
     if (shards.length === 0) return;
     for (const shard of shards) this.held.get(shard)!.releasing = true;
-    const release = this.release(session, shards, reason)
-      .catch((error: unknown) => this.drop(session, error))
+    const release = this.release(tables, shards, reason)
+      .catch((error: unknown) => this.drop(tables, error))
       .finally(() => this.releases.delete(release));
     this.releases.add(release);
   }
 
-  private async release(session: OwnershipSession, shards: readonly Shard[], reason: 'joined' | 'left'): Promise<void> {
+  private async release(tables: OwnershipTables, shards: readonly Shard[], reason: 'joined' | 'left'): Promise<void> {
     const left = new Set(shards);
     const freeing: Promise<void>[] = [];
     const free = (gone: readonly Shard[]): void => {
       // Lost in the meantime, and perhaps gained anew.
-      if (this.session !== session || gone.length === 0) return;
+      if (this.tables !== tables || gone.length === 0) return;
       for (const shard of gone) {
         left.delete(shard);
         this.held.delete(shard);
       }
-      freeing.push(session.free(gone, reason));
+      freeing.push(tables.free(gone, reason));
     };
     try {
       await this.holder!.release(shards, free);
     } catch (error) {
       const stuck = [...left];
       this.log.error('shards were not released in good order', { shards: stuck, err: error });
-      if (this.session === session) this.holder!.lost(stuck);
+      if (this.tables === tables) this.holder!.lost(stuck);
       free(stuck);
     }
     // Nothing stays at a stop, though it was asked to go before.
     if (this.stopping !== null) free([...left]);
-    else if (this.session === session) for (const shard of left) this.held.get(shard)!.releasing = false;
+    else if (this.tables === tables) for (const shard of left) this.held.get(shard)!.releasing = false;
     await Promise.all(freeing);
   }
 
-  private drop(session: OwnershipSession, cause: unknown): void {
-    session.destroy();
-    if (this.session !== session) return;
-    this.session = null;
+  private drop(tables: OwnershipTables, cause: unknown): void {
+    tables.destroy();
+    if (this.tables !== tables) return;
+    this.tables = null;
     const shards = [...this.held.keys()];
     this.held.clear();
-    this.log.warn('the session that holds the shards is lost', { shards: shards.length, err: cause });
+    this.log.warn('the connection to the table of shards is lost, and the shards with it', {
+      shards: shards.length,
+      err: cause,
+    });
     if (shards.length > 0) this.holder!.lost(shards);
     this.nudge?.();
     this.rejoining = this.rejoin();
@@ -241,16 +251,16 @@ export class PostgresShardOwnership implements ShardOwnership {
     await this.rejoining;
     // A round that was under way may have gained some still.
     await this.turning;
-    const { session } = this;
-    if (session === null) return;
-    this.letGo(session, this.kept(), 'left');
+    const { tables } = this;
+    if (tables === null) return;
+    this.releaseSome(tables, this.kept(), 'left');
     await Promise.all(this.releases);
-    if (this.session !== session) return;
-    this.session = null;
+    if (this.tables !== tables) return;
+    this.tables = null;
     this.nudge?.();
-    await session.leave().catch((error: unknown) => {
+    await tables.leave().catch((error: unknown) => {
       this.log.warn('could not say goodbye; the others find out', { err: error });
-      session.destroy();
+      tables.destroy();
     });
   }
 
