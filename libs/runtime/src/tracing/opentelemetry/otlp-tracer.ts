@@ -20,17 +20,18 @@ const SPANS_AN_EXPORT_MAX = 1_024;
 
 /** Spans to a collector over OTLP/HTTP. Nothing global: no context follows promises, a parent is always given. */
 export class OtlpTracer implements Tracer {
+  readonly #exporter: TellingExporter;
   readonly #provider: TracerProvider;
   readonly #tracer: OtelTracer;
   #stopping: Promise<void> | null = null;
 
   constructor(url: string, service: string, log: Log) {
-    const exporter = new TellingExporter(new OTLPTraceExporter({ url, timeoutMillis: EXPORT_TIMEOUT_MS }), log);
+    this.#exporter = new TellingExporter(new OTLPTraceExporter({ url, timeoutMillis: EXPORT_TIMEOUT_MS }), log);
     this.#provider = new TracerProvider({
       resource: resourceFromAttributes({ 'service.name': service }),
       spanProcessors: [
         new BatchSpanProcessor({
-          exporter,
+          exporter: this.#exporter,
           scheduledDelayMillis: EXPORT_EVERY_MS,
           exportTimeoutMillis: EXPORT_TIMEOUT_MS,
           maxQueueSize: SPANS_WAITING_MAX,
@@ -56,8 +57,9 @@ export class OtlpTracer implements Tracer {
   }
 
   stop(): Promise<void> {
-    // It rejects when the last spans did not arrive, which the exporter has told: no reason for a stop to fail.
-    return (this.#stopping ??= this.#provider.shutdown().catch(() => undefined));
+    // It rejects when the last spans did not arrive: no reason for a stop to fail. The processor gives up at the same moment as
+    // the exporter, and mostly before it; nobody would hear of the loss from an exporter that ends after the process.
+    return (this.#stopping ??= this.#provider.shutdown().catch((error: unknown) => this.#exporter.lost(error)));
   }
 }
 
@@ -72,13 +74,20 @@ class TellingExporter implements SpanExporter {
 
   export(spans: Parameters<SpanExporter['export']>[0], done: Parameters<SpanExporter['export']>[1]): void {
     this.exporter.export(spans, (result) => {
-      const losing = result.error !== undefined;
-      if (losing && !this.#losing)
-        this.log.warn('spans do not reach their collector; they are lost', { err: result.error });
-      if (!losing && this.#losing) this.log.info('spans reach their collector again');
-      this.#losing = losing;
+      if (result.error !== undefined) this.lost(result.error);
+      else this.#arrived();
       done(result);
     });
+  }
+
+  lost(error: unknown): void {
+    if (!this.#losing) this.log.warn('spans do not reach their collector; they are lost', { err: error });
+    this.#losing = true;
+  }
+
+  #arrived(): void {
+    if (this.#losing) this.log.info('spans reach their collector again');
+    this.#losing = false;
   }
 
   shutdown(): Promise<void> {
