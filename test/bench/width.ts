@@ -124,7 +124,7 @@ class AnsweringOwner implements Owner {
   }
   stalled(): void {}
   withhold(): void {}
-  met(): void {}
+  observed(): void {}
 }
 
 const ANSWER = json({ ok: true });

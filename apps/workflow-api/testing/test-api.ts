@@ -73,7 +73,7 @@ export class InstantOwner implements Owner {
     return true;
   }
 
-  met(): void {}
+  observed(): void {}
 
   committed({ runId, attempts }: Committed): void {
     for (const { step: key, attempt } of attempts) {

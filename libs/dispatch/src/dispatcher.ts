@@ -200,7 +200,7 @@ export class Dispatcher implements Owner, Flights {
     }
   }
 
-  met(news: RunNews): void {
+  observed(news: RunNews): void {
     if (!this.shards.holds(news.runId)) return;
     this.dues.noted(news);
     this.flights.cutOffAllBut(news.runId, news.run);

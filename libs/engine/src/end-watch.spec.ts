@@ -15,7 +15,7 @@ describe('the watch on ends', () => {
       return subscribe(after, options);
     };
     const gatherMs = (): number => 25;
-    const watch = new EndWatch(store, systemClock, silentLog, { met: () => {}, lookAgain: () => {}, gatherMs });
+    const watch = new EndWatch(store, systemClock, silentLog, { observe: () => {}, lookAgain: () => {}, gatherMs });
     await watch.enter();
     expect(subscriptions.map((options) => options.gatherMs?.())).toEqual([25]);
     await watch.stop();
@@ -36,7 +36,7 @@ describe('the watch on ends', () => {
       store.head = () => new Promise((resolve) => heads.push(() => resolve(LOG_START)));
       const clock = new TestClock();
       const nothing = (): void => undefined;
-      const watching = { met: nothing, lookAgain: nothing, gatherMs: () => 0 };
+      const watching = { observe: nothing, lookAgain: nothing, gatherMs: () => 0 };
       const watch = new EndWatch(store, clock, silentLog, watching);
       const entered = watch.enter();
       watch.leave(1);

@@ -8,7 +8,7 @@ const LINGER_MS = 10_000;
 
 /** What the watch tells: commits of runs as the log brings them, and that some may have been missed. And what it asks. */
 export interface Watching {
-  met(runId: RunId, commit: Commit): void;
+  observe(runId: RunId, commit: Commit): void;
   /** The subscription was interrupted: whoever waits has its run looked at again. */
   lookAgain(): void;
   /** Of the subscription. */
@@ -27,7 +27,7 @@ export class EndWatch {
   private stopped = false;
   /** How often it was closed: what was still opening then is for nobody. */
   private closed = 0;
-  /** Every commit past this that is for those who wait is met; `null` while nothing is followed. */
+  /** Every commit past this that is for those who wait is observed; `null` while nothing is followed. */
   since: Position | null = null;
 
   constructor(
@@ -37,7 +37,7 @@ export class EndWatch {
     private readonly watching: Watching,
   ) {}
 
-  /** One more waits. Resolves once everything that is appended from then on will be met. */
+  /** One more waits. Resolves once everything that is appended from then on will be observed. */
   enter(): Promise<Position> {
     this.waiting += 1;
     this.cancelClose?.();
@@ -77,7 +77,7 @@ export class EndWatch {
         after: head,
         filter: { prefixes: [RUN_STREAMS], audience: 'waiting' },
         gatherMs: () => this.watching.gatherMs(),
-        onCommits: (commits) => this.meet(commits),
+        onCommits: (commits) => this.observe(commits),
         onCaughtUp: () => {
           if (caughtUp) this.watching.lookAgain();
           caughtUp = true;
@@ -90,11 +90,11 @@ export class EndWatch {
     }
   }
 
-  private meet(commits: readonly Commit[]): void {
+  private observe(commits: readonly Commit[]): void {
     for (const commit of commits) {
       const runId = runIdOf(commit.stream);
       // A reason for the cast: the name of a run's stream holds the run's id.
-      if (runId !== null) this.watching.met(runId as RunId, commit);
+      if (runId !== null) this.watching.observe(runId as RunId, commit);
     }
   }
 

@@ -104,7 +104,7 @@ export class LogAppends<Sent extends Sending> {
         // The metric counts appends: a repetition that brings nothing new is none.
         if (outcome.status !== 'unknown' || sending.unknown === 0)
           this.counts.appended(outcome.status, this.clock.monotonicMs() - sinceMs);
-        this.heard(sending, outcome);
+        this.outcomeOf(sending, outcome);
       });
       return true;
     } catch (cause) {
@@ -123,7 +123,7 @@ export class LogAppends<Sent extends Sending> {
     return null;
   }
 
-  private heard(sending: Sent, outcome: AppendOutcome): void {
+  private outcomeOf(sending: Sent, outcome: AppendOutcome): void {
     if (sending === this.probe) this.probe = null;
     if (outcome.status === 'unknown') this.leftUnknown(sending, outcome);
     else {

@@ -31,12 +31,12 @@ export class LogFollower {
     this.following = this.follow();
   }
 
-  /** Everything up to here was met. */
+  /** Everything up to here was given. */
   get position(): Position {
     return this.reached;
   }
 
-  /** Nothing is met from now on; resolves when the subscription has ended. */
+  /** Nothing is given from now on; resolves when the subscription has ended. */
   stop(): Promise<void> {
     this.stopping.abort();
     return this.following;

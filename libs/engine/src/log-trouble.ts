@@ -25,13 +25,13 @@ export class LogTrouble {
   unknown(first: boolean, cause: unknown): void {
     if (first) this.appends += 1;
     else this.repeats += 1;
-    this.hear(cause);
+    this.note(cause);
   }
 
   /** A run could not be read now. */
   unread(cause: unknown): void {
     this.reads += 1;
-    this.hear(cause);
+    this.note(cause);
   }
 
   /** Says what is not said yet. */
@@ -45,7 +45,7 @@ export class LogTrouble {
     return this.appends + this.repeats + this.reads > 0;
   }
 
-  private hear(cause: unknown): void {
+  private note(cause: unknown): void {
     this.reason = cause instanceof Error ? cause.message : String(cause);
     if (this.cancel !== null) return;
     this.sinceMs = this.clock.monotonicMs();

@@ -47,7 +47,7 @@ const sharedRun = async ({ plan = BRANCHES, owner = new Recorder() as Owner } = 
   const commits = async (): Promise<readonly Commit[]> =>
     (await store.readAll(LOG_START, { limit: 100 })).filter(({ stream }) => stream === runStream(X));
   const observe = (some: readonly Commit[]): void => {
-    for (const commit of some) engine.shared!.met(X, commit);
+    for (const commit of some) engine.shared!.observe(X, commit);
   };
   const submit = (command: RunCommand) => new Promise((done) => engine.submit(X, command, NOBODY, done));
   const disown = (): void => engine.shared!.disown(() => true);

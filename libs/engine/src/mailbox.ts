@@ -318,7 +318,7 @@ export class Mailbox implements KnownRun, Readers {
     const { owner, counts, isShared, runs } = this.engine;
     const { runId, state, plan, traceparent, position } = this;
     if (owner !== null && state !== null && plan !== null && runs.parkedBy(runId) === null) {
-      if (isShared) owner.met({ runId, run: state, plan, traceparent, position, fresh });
+      if (isShared) owner.observed({ runId, run: state, plan, traceparent, position, fresh });
       const lost = attemptsToInherit(this, owner);
       counts.unknown += lost;
       if (lost > 0) this.queue.unshift(loseAttempts(this, owner));

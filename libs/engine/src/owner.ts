@@ -57,7 +57,7 @@ export interface Owner {
   withhold(runId: RunId, step: StepKey, attempt: number): void;
   committed(commit: Committed): void;
   /** The run as its stream has it now: on a shared log others may have appended to it. */
-  met(news: RunNews): void;
+  observed(news: RunNews): void;
 }
 
 /**

@@ -265,7 +265,7 @@ describe('waiting for an end that comes from elsewhere', () => {
 describe('an owner on a log that others append to', () => {
   const news: RunNews[] = [];
   class Listener extends Recorder {
-    override met(...[met]: Parameters<Owner['met']>): void {
+    override observed(...[met]: Parameters<Owner['observed']>): void {
       news.push(met);
     }
   }
@@ -278,20 +278,20 @@ describe('an owner on a log that others append to', () => {
     await api.begin('x');
     const [begun] = await commitsOf(store);
     store.reads.length = 0;
-    owner.engine.shared!.met(X, begun!);
+    owner.engine.shared!.observe(X, begun!);
     expect(news.splice(0)).toMatchObject([{ runId: X, fresh: true }]);
     await until(() => store.seen.length === 2);
     expect(store.reads).toEqual([]);
     await turns();
     // Its own commit, as the log brings it again.
-    owner.engine.shared!.met(X, (await commitsOf(store))[1]!);
+    owner.engine.shared!.observe(X, (await commitsOf(store))[1]!);
     expect(news.splice(0)).toEqual([]);
     await api.begin('x');
     await until(() => store.seen.length === 4);
     await api.cancel('x');
     store.reads.length = 0;
     const commits = await commitsOf(store);
-    owner.engine.shared!.met(X, commits[3]!);
+    owner.engine.shared!.observe(X, commits[3]!);
     await until(() => news.length > 0);
     expect(news.splice(0).at(-1)?.run.status).toBe('cancelled');
     expect(store.reads).toEqual([3]);
@@ -316,11 +316,11 @@ describe('an owner on a log that others append to', () => {
       MemoryEventStore.prototype.append.call(store, append, (outcome) => held.push(() => settle(outcome)));
       return true;
     };
-    owner.engine.shared!.met(X, (await commitsOf(store))[0]!);
+    owner.engine.shared!.observe(X, (await commitsOf(store))[0]!);
     await until(() => held.length === 1);
     await api.cancel('x');
     news.length = 0;
-    owner.engine.shared!.met(X, (await commitsOf(store))[2]!);
+    owner.engine.shared!.observe(X, (await commitsOf(store))[2]!);
     await turns();
     expect(news).toEqual([]);
     held[0]!();

@@ -30,14 +30,14 @@ export class SharedLog {
     private readonly log: Log,
   ) {
     this.ends = new EndWatch(store, clock, log, {
-      met: (runId, commit) => runs.get(runId)?.observe(commit),
+      observe: (runId, commit) => runs.get(runId)?.observe(commit),
       lookAgain: () => void this.lookAtEnds(),
       gatherMs: () => engine.counts.gatherMs,
     });
   }
 
   /** A commit that may be news here. */
-  met(runId: RunId, commit: Commit): void {
+  observe(runId: RunId, commit: Commit): void {
     this.runs.of(runId).observe(commit);
   }
 
@@ -51,7 +51,7 @@ export class SharedLog {
     this.runs.of(runId).ask({ call, answerByMs: Infinity });
   }
 
-  /** Lets go of runs at once: what waits is dropped, and what is under way has no say any more. */
+  /** Closes the mailboxes of runs at once: what waits is dropped, and what is under way has no say any more. */
   disown(isLost: (runId: RunId) => boolean): void {
     for (const mailbox of this.runs.values()) if (isLost(mailbox.runId)) mailbox.close(DISOWNED);
   }

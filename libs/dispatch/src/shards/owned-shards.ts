@@ -357,7 +357,7 @@ export class OwnedShards implements ShardHolder {
       if (own === null || own.head === null || commit.position <= own.followed) continue;
       // Until somebody has looked at it the run is due now: the checkpoint may pass it.
       this.parts.dues.unread(runId, commit.firstRevision === 0);
-      this.parts.engine.shared?.met(runId, commit);
+      this.parts.engine.shared?.observe(runId, commit);
     }
     this.parts.dues.reached(position);
   }

@@ -103,7 +103,7 @@ export class Recorder implements Owner {
   inherits(): boolean {
     return true;
   }
-  met(_news: RunNews): void {}
+  observed(_news: RunNews): void {}
 }
 
 /** A store whose appends a test may answer otherwise. */
