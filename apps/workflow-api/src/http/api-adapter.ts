@@ -6,9 +6,9 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { ProcessPort, type Config } from '#runtime';
 import { compressAnswers } from './compression.js';
 import { HttpCounts } from './http-counts.js';
-import { REQUEST_ID, requestIdOf } from './request-id.js';
+import { freshRequestId, REQUEST_ID, requestIdOf } from './request-id.js';
 import { problemHeaders, problemStatus, problemText, type Problem } from './problems.js';
-import { bodyTypesOf } from './endpoint.js';
+import { bodyTypesOf, takesBody } from './endpoint.js';
 import { sendProblem } from './raw-answer.js';
 import { isPlainJson, JSON_TYPES, parseMediaType, readBody } from './request-body.js';
 import { RouteTable } from './route-table.js';
@@ -151,7 +151,8 @@ const takeBytes = (fastify: FastifyInstance, bodyMaxBytes: number): void => {
   // The first is found without a search: it is what nearly all send.
   fastify.addContentTypeParser(['application/json', '*'], (request, payload, done) => {
     // Of a path that does not exist there is more to say than that its body is of the wrong type.
-    if (request.is404) return done(null);
+    // And what an endpoint does not take it does not read: a DELETE may come with anything, as a GET may.
+    if (request.is404 || !takesBody(request.routeOptions.config)) return done(null);
     if (!isPlainJson(request.headers)) {
       const media = parseMediaType(request.headers, bodyTypesOf(request.routeOptions.config) ?? JSON_TYPES);
       if ('problem' in media) return done(new BodyRefused(media.problem));
@@ -273,7 +274,8 @@ const endSocket = (socket: Socket, problem: Problem): void => {
   if (!socket.writable || socket.destroyed) return void socket.destroy();
   const text = problemText(problem);
   const status = problemStatus(problem);
-  const headers = { ...problemHeaders(problem), 'content-length': String(Buffer.byteLength(text)) };
+  const length = String(Buffer.byteLength(text));
+  const headers = { ...problemHeaders(problem), [REQUEST_ID]: freshRequestId(), 'content-length': length };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${text}`, () =>
     socket.destroy(),

@@ -108,6 +108,13 @@ export const endpointsOf = ({ prototype }: Type): readonly EndpointDescription[]
     return endpoint === undefined ? [] : [endpoint as EndpointDescription];
   });
 
+/** False of an endpoint without a body; what is no endpoint may take one. */
+export const takesBody = (routeConfig: unknown): boolean => {
+  // As below.
+  const { endpoint } = routeConfig as { readonly endpoint?: EndpointDescription };
+  return endpoint === undefined || endpoint.body !== undefined;
+};
+
 /** Media types that the endpoint of a route takes as its body; `null`: the route is no endpoint, or takes none. */
 export const bodyTypesOf = (routeConfig: unknown): readonly string[] | null => {
   // Fastify leaves open what is in the config of a route: ours is what `Endpoint` puts there.

@@ -181,6 +181,25 @@ describe('the HTTP edge', () => {
     expect(answer.status).toBe(201);
   });
 
+  it.each([
+    ['of no type', ''],
+    ['of another type', 'Content-Type: text/plain\r\n'],
+    ['compressed', 'Content-Type: application/json\r\nContent-Encoding: br\r\n'],
+  ])('passes over a body where none is taken: %s', async (_, headers) => {
+    for (const method of ['DELETE', 'GET']) {
+      const head = `${method} /v1/workflows/nobody/draft HTTP/1.1\r\n${HOST}${headers}Content-Length: 3\r\n\r\n`;
+      const answer = await sendRaw(api.url, [`${head}abc`]);
+      expect([answer.status, JSON.parse(answer.body).code, answer.closed]).toEqual([404, 'workflow-not-found', false]);
+    }
+  });
+
+  it.each(['NONSENSE\r\n\r\n', `GET / HTTP/1.1\r\n${HOST}X: ${'x'.repeat(20_000)}\r\n\r\n`])(
+    'gives also what cannot be read as HTTP an id, to ask after it',
+    async (text) => {
+      expect((await sendRaw(api.url, [text])).headers).toMatch(/\r\nx-request-id: [0-9a-f]{16}\r\n/);
+    },
+  );
+
   it('answers HEAD as GET without a body', async () => {
     const response = await fetch(`${api.url}/v1/node`, { method: 'HEAD' });
     expect([response.status, await response.text()]).toEqual([200, '']);
