@@ -3,21 +3,20 @@ import type { Committed, HoldUp, Origin, Owner, RunEngine, RunId, RunNews } from
 import { shardOf, type EventStore, type Position, type Shard } from '#event-store';
 import { takesLonger, type Clock, type DispatchConfig, type Entropy, type Log, type Tracer } from '#runtime';
 import { AttemptCounts } from './attempt-counts.js';
-import { AttemptsInFlight, type Flight } from './attempts-in-flight.js';
+import { Flights } from './flights.js';
 import type { Breakers } from './flow/breakers.js';
 import { FlowControl } from './flow/flow-control.js';
 import type { Gate } from './flow/gate.js';
 import { wholeLimits, type LimitShares } from './flow/limit-shares.js';
 import type { OpenRuns } from './open-runs/open-runs.js';
-import type { OutcomeCommand } from './outcome-command.js';
+import { Outcomes } from './outcomes.js';
 import { RunDues } from './run-dues.js';
-import { OwnedShards, type Flights, type ReleaseTimes } from './shards/owned-shards.js';
+import { OwnedShards, type ReleaseTimes, type ShardTraffic } from './shards/owned-shards.js';
 import type { ShardOwnership } from './shards/shard-ownership.js';
 import { StalledRuns } from './stalled-runs.js';
 import { targetOf } from './step-request.js';
 import { TimerWheel } from './timer-wheel.js';
 import { wakeRun } from './wake-run.js';
-import { UnrecordedOutcomes } from './unrecorded-outcomes.js';
 import { HttpExchanges } from './undici/undici-exchange.js';
 
 export type DispatcherOptions = DispatchConfig & {
@@ -29,7 +28,6 @@ export type DispatcherOptions = DispatchConfig & {
   readonly releaseTimes?: ReleaseTimes;
 };
 
-const RECORD_AGAIN_MS = 1_000;
 /** A stop gives what came of the attempts so long at least to be recorded, though they have taken the whole grace. */
 const RECORD_AT_LEAST_MS = 1_000;
 /** A stop gives the stores so long to take back what is the dispatcher's. */
@@ -40,7 +38,7 @@ const WAKE_UP = { type: 'WakeUp' } as const;
  * Performs what runs are owed: attempts within its grants, dues on time. The only part that calls applications. An
  * attempt's first byte leaves after its start is committed, and what came of it is handed to the run as a command.
  */
-export class Dispatcher implements Owner, Flights {
+export class Dispatcher implements Owner, ShardTraffic {
   readonly counts = new AttemptCounts();
   private readonly flow: FlowControl;
   private readonly wheel: TimerWheel;
@@ -48,15 +46,13 @@ export class Dispatcher implements Owner, Flights {
   private readonly dues: RunDues;
   private readonly shards: OwnedShards;
   private readonly stalledRuns: StalledRuns;
-  private readonly flights: AttemptsInFlight;
-  private readonly unrecorded: UnrecordedOutcomes;
+  private readonly flights: Flights;
+  private readonly outcomes: Outcomes;
   private started = false;
   private draining: Promise<void> | null = null;
   private stopping: Promise<void> | null = null;
   /** Its own decisions bear its name. */
   readonly origin: Origin;
-  /** Answers that came for an attempt that was over already; dropped. */
-  superseded = 0;
 
   constructor(
     private readonly store: EventStore,
@@ -71,7 +67,7 @@ export class Dispatcher implements Owner, Flights {
   ) {
     this.origin = { actor: options.name, traceparent: null };
     this.wheel = new TimerWheel(clock);
-    this.unrecorded = new UnrecordedOutcomes(clock, log);
+    this.outcomes = new Outcomes(engine, this.wheel, clock, log, this.origin, (runId) => this.shards.holds(runId));
     const flow = { ...options, perOriginMax: options.attemptsPerOriginMax };
     const onRoom = (gates: readonly Gate[]): void => this.wakeNext(gates);
     this.flow = new FlowControl(clock, this.wheel, entropy, log, flow, { onRoom }, shares);
@@ -85,11 +81,11 @@ export class Dispatcher implements Owner, Flights {
     });
     const { dues, flow: flowControl, exchanges, wheel, counts } = this;
     const { tracer = null, payloadMaxBytes } = options;
-    this.flights = new AttemptsInFlight(
+    this.flights = new Flights(
       { flow: flowControl, exchanges, wheel, clock, entropy, counts, log, tracer, payloadMaxBytes },
       {
         mayBegin: (runId) => this.shards.mayBegin(runId),
-        ended: (flight, command) => this.record(flight, command),
+        ended: (flight, command) => this.outcomes.record(flight, command),
         freed: onRoom,
       },
     );
@@ -101,7 +97,7 @@ export class Dispatcher implements Owner, Flights {
         openRuns,
         ownership,
         dues,
-        flights: this,
+        traffic: this,
         name: options.name,
         releaseTimes: options.releaseTimes,
       },
@@ -128,7 +124,7 @@ export class Dispatcher implements Owner, Flights {
 
   /** Drains, waits until everything is recorded, lets go of the runs. Idempotent. */
   stop(): Promise<void> {
-    return (this.stopping ??= this.letGo());
+    return (this.stopping ??= this.leave());
   }
 
   /** True from the take-over to the stop. */
@@ -148,7 +144,7 @@ export class Dispatcher implements Owner, Flights {
     readonly superseded: number;
   } {
     const { inUse, waiting } = this.flow.usage;
-    return { inFlight: inUse, waiting, overdue: this.dues.overdue, superseded: this.superseded };
+    return { inFlight: inUse, waiting, overdue: this.dues.overdue, superseded: this.outcomes.superseded };
   }
 
   /** What is left alone because it is down. */
@@ -224,7 +220,7 @@ export class Dispatcher implements Owner, Flights {
       const shard = shardOf(runId);
       until.set(shard, Math.max(untilMs, until.get(shard) ?? untilMs));
     }
-    for (const shard of this.unrecorded.shards()) until.set(shard, Infinity);
+    for (const shard of this.outcomes.shards()) until.set(shard, Infinity);
     return until;
   }
 
@@ -232,20 +228,8 @@ export class Dispatcher implements Owner, Flights {
     this.flights.abandon(isOurs);
   }
 
-  /** Hands an outcome to its run, until the run takes or refuses it: what came back is not thrown away. */
-  private record(flight: Flight, command: OutcomeCommand): void {
-    const { runId } = flight;
-    this.engine.submit(runId, command, this.origin, (result) => {
-      this.unrecorded.delete(flight);
-      if (result.status === 'rejected') this.superseded += 1;
-      if (result.status !== 'unavailable' || !this.shards.holds(runId)) return;
-      const again = this.stopping === null;
-      this.unrecorded.add(flight, result.cause, again);
-      if (again) this.wheel.after(RECORD_AGAIN_MS, () => this.record(flight, command));
-    });
-  }
-
-  private async letGo(): Promise<void> {
+  private async leave(): Promise<void> {
+    this.outcomes.end();
     const sinceMs = this.clock.monotonicMs();
     await this.drain();
     this.stalledRuns.stop();
@@ -253,7 +237,7 @@ export class Dispatcher implements Owner, Flights {
     // What of the grace the attempts have left is for recording what came of them.
     const leftMs = this.options.graceMs - (this.clock.monotonicMs() - sinceMs);
     await this.engine.stop(Math.max(leftMs, RECORD_AT_LEAST_MS));
-    this.unrecorded.stop();
+    this.outcomes.stop();
     if (!(await takesLonger(this.clock, GIVE_BACK_WITHIN_MS, this.giveBack()))) return;
     this.log.warn(
       'the dispatcher stops before its shards, dues and shares are given back: their leases end by themselves',

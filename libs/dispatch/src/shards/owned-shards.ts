@@ -46,8 +46,8 @@ type Owned = {
   movableMs: number;
 };
 
-/** The attempts of shards that go. */
-export interface Flights {
+/** What is under way for shards, as far as it keeps them from going. */
+export interface ShardTraffic {
   /**
    * The shards that have attempts in flight, or outcomes that are not recorded yet; and until when, by the monotonic clock, the
    * last of them may take.
@@ -63,7 +63,7 @@ export type OwnedShardsParts = {
   readonly openRuns: OpenRuns;
   readonly ownership: ShardOwnership;
   readonly dues: RunDues;
-  readonly flights: Flights;
+  readonly traffic: ShardTraffic;
   /** Of this dispatcher, in its grants. */
   readonly name: string;
   readonly releaseTimes?: ReleaseTimes | undefined;
@@ -141,7 +141,7 @@ export class OwnedShards implements ShardHolder {
 
   movable(shards: readonly Shard[]): readonly Shard[] {
     const nowMs = this.clock.monotonicMs();
-    const busyUntil = this.parts.flights.busyUntil();
+    const busyUntil = this.parts.traffic.busyUntil();
     const untilMs = (shard: Shard): number => busyUntil.get(shard) ?? -Infinity;
     return this.ownedOf(shards)
       .filter(({ movableMs }) => movableMs <= nowMs)
@@ -249,7 +249,7 @@ export class OwnedShards implements ShardHolder {
    */
   private atRest(going: readonly Owned[]): readonly Owned[] {
     if (this.leaving) return going;
-    const busy = new Set(this.parts.flights.busyUntil().keys());
+    const busy = new Set(this.parts.traffic.busyUntil().keys());
     for (const runId of this.parts.engine.shared?.underWay() ?? []) busy.add(shardOf(runId));
     return going.filter(({ shard }) => !busy.has(shard));
   }
@@ -368,7 +368,7 @@ export class OwnedShards implements ShardHolder {
     const shards = new Set(going.map(({ shard }) => shard));
     const isOurs = inOneOf(shards);
     for (const shard of shards) this.owned[shard] = null;
-    this.parts.flights.abandon(isOurs);
+    this.parts.traffic.abandon(isOurs);
     this.parts.engine.shared?.disown(isOurs);
     this.parts.dues.drop(shards);
     this.doubts.drop(isOurs);

@@ -44,7 +44,7 @@ export type FlightParts = {
   readonly payloadMaxBytes: number;
 };
 
-export interface FlightEvents {
+export interface FlightListener {
   /** Asked right before the first byte leaves. */
   mayBegin(runId: RunId): boolean;
   /** It is over: its run is to record this. */
@@ -53,13 +53,17 @@ export interface FlightEvents {
   freed(gates: readonly Gate[]): void;
 }
 
-/** The attempts that this process has under way: from their start in the log to what came of them. */
-export class AttemptsInFlight {
+/**
+ * The attempts that this process has in flight, by run and step. Each begins once, when its start is in the log, and ends once, in one
+ * of three ways: it is answered (or fails), it is interrupted, or it is cut off because the log says that it is over. What of the
+ * first two came is handed on to be recorded; of what is cut off nothing is. Its slots are free the moment it ends.
+ */
+export class Flights {
   private readonly flights = new FlightIndex<Flight>();
 
   constructor(
     private readonly parts: FlightParts,
-    private readonly events: FlightEvents,
+    private readonly events: FlightListener,
   ) {}
 
   all(): readonly Flight[] {
