@@ -17,19 +17,19 @@ export class ArchiveTaken extends Error {
 }
 
 /** Runs and events written by one append. */
-export type Written = { readonly file: string; readonly runs: number; readonly events: number };
+export type AppendedRuns = { readonly file: string; readonly runs: number; readonly events: number };
 
 type Current = { readonly day: string; readonly handle: FileHandle; entry: ArchiveFile; hash: Hash };
 
 const FILES_A_DAY_MAX = 10_000;
 
 const beforeFileSync = failpoint('archive.before-file-sync', 'Runs are written into their file, which is not synced.');
-const afterFileSync = failpoint('archive.after-file-sync', 'The file is synced, the manifest does not tell of it yet.');
-const afterManifest = failpoint('archive.after-manifest', 'The manifest tells of the runs, no stub is written yet.');
+const afterFileSync = failpoint('archive.after-file-sync', 'The file is synced, the manifest does not list it yet.');
+const afterManifest = failpoint('archive.after-manifest', 'The manifest lists the runs, no stub is written yet.');
 
 /**
  * Files of archived runs, one a UTC day, and their manifest. Every append is a gzip member of its own behind the others,
- * which together are one gzip file. Nothing is ever taken away or written over that a manifest has told of: after an end
+ * which together are one gzip file. Nothing is ever taken away or written over that a manifest has listed: after an end
  * without `close` the next writer begins a new file, so that one that only seemed to be dead does no harm.
  */
 export class ArchiveFolder {
@@ -52,7 +52,7 @@ export class ArchiveFolder {
       const manifest = await readManifest(folder);
       const archive = new ArchiveFolder(folder, writer, lock);
       await writeManifest(folder, { ...manifest, writer }, writer);
-      if (manifest.writer === null) await archive.#goOn(day, manifest.files);
+      if (manifest.writer === null) await archive.#reopen(day, manifest.files);
       else log.warn('the last archiver had no time to close its file; a new file is begun', { folder });
       return archive;
     } catch (error) {
@@ -61,11 +61,14 @@ export class ArchiveFolder {
     }
   }
 
-  /** Writes lines and makes them durable, then tells of them in the manifest. `null` when there was no line. */
-  async append(day: string, lines: AsyncGenerator<string, { runs: number; events: number }>): Promise<Written | null> {
+  /** Writes lines and makes them durable, then enters them into the manifest. `null` when there was no line. */
+  async append(
+    day: string,
+    lines: AsyncGenerator<string, { runs: number; events: number }>,
+  ): Promise<AppendedRuns | null> {
     const first = await lines.next();
     if (first.done === true) return null;
-    await this.#mine();
+    await this.#ownManifest();
     const current = await this.#fileOf(day);
     const { handle, entry } = current;
     // What an append that has failed left there.
@@ -115,7 +118,7 @@ export class ArchiveFolder {
       beforeFileSync();
       await handle.sync();
       afterFileSync();
-      await this.#tellOf(grown);
+      await this.#enter(grown);
     } catch (error) {
       await this.#closeFile();
       throw error;
@@ -128,21 +131,21 @@ export class ArchiveFolder {
     await current?.handle.close();
   }
 
-  async #mine() {
+  async #ownManifest() {
     const manifest = await readManifest(this.folder);
     if (manifest.writer !== this.writer) throw new ArchiveTaken(`${this.folder} is written by another process`);
     return manifest;
   }
 
-  /** Reads before it writes, so that entries of others are never lost. */
-  async #tellOf(entry: ArchiveFile): Promise<void> {
-    const manifest = await this.#mine();
+  /** Enters a file into the manifest. Reads before it writes, so that entries of others are never lost. */
+  async #enter(entry: ArchiveFile): Promise<void> {
+    const manifest = await this.#ownManifest();
     const others = manifest.files.filter(({ file }) => file !== entry.file);
     await writeManifest(this.folder, { ...manifest, files: [...others, entry] }, this.writer);
   }
 
   /** Takes up the last file of the day, if it is what the manifest says. */
-  async #goOn(day: string, files: readonly ArchiveFile[]): Promise<void> {
+  async #reopen(day: string, files: readonly ArchiveFile[]): Promise<void> {
     const entry = files.findLast(({ file }) => file.startsWith(`runs-${day}`));
     if (entry === undefined) return;
     const path = join(this.folder, entry.file);

@@ -26,7 +26,7 @@ export type FinishedRun = Omit<RunArchived, 'type' | 'file' | 'events'> & {
   readonly revision: Revision;
 };
 
-export type Survey =
+export type InspectedRun =
   | { readonly status: 'finished'; readonly run: FinishedRun; readonly events: readonly RecordedEvent[] | null }
   /** The stub is there; `stub` is set when the history before it is there as well. */
   | { readonly status: 'archived'; readonly stub: RecordedEvent | null }
@@ -34,7 +34,7 @@ export type Survey =
   | { readonly status: 'not a run'; readonly reason: string };
 
 /** Looks through the whole stream, a page at a time. `events` are all of them when they are one page, else `null`. */
-export const surveyRun = async (store: EventStore, stream: StreamName, signal: AbortSignal): Promise<Survey> => {
+export const inspectRun = async (store: EventStore, stream: StreamName, signal: AbortSignal): Promise<InspectedRun> => {
   let first: RecordedEvent | null = null;
   let end: { readonly status: EndStatus; readonly at: string } | null = null;
   let only: readonly RecordedEvent[] | null = null;
@@ -111,7 +111,7 @@ export type RunHeader = {
 /** The lines of one run: its header, then its events, each as the API shows it. */
 export async function* runLines(
   store: EventStore,
-  { run, events }: Survey & { status: 'finished' },
+  { run, events }: InspectedRun & { status: 'finished' },
   signal: AbortSignal,
 ): AsyncGenerator<string> {
   const { startedAt, ...known } = run;

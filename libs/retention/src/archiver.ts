@@ -19,13 +19,13 @@ import {
 } from '#event-store';
 import { failpoint, instantOf, pause, type Clock, type Entropy, type Log } from '#runtime';
 import { ArchiveFolder, ArchiveTaken } from './archive-folder.js';
-import { endOf, runLines, surveyRun, type FinishedRun } from './archived-run.js';
+import { endOf, runLines, inspectRun, type FinishedRun } from './archived-run.js';
 import { replaceFile, textOf } from './durable-file.js';
 
 const RUNS = { prefixes: ['run-'] };
 const PAGE_COMMITS = 512;
 const PAGE_BYTES = 4 * 1024 * 1024;
-/** Runs written, synced and told of together. */
+/** Runs written, synced and entered into the manifest together. */
 const BATCH_RUNS = 100;
 const POLL_MS = 60_000;
 const REPEATS_MAX = 50;
@@ -168,13 +168,14 @@ export class Archiver {
   async *#lines(streams: readonly StreamName[], finished: FinishedRun[], signal: AbortSignal) {
     let events = 0;
     for (const stream of streams) {
-      const survey = await surveyRun(this.store, stream, signal);
-      if (survey.status === 'archived' && survey.stub !== null) await this.#hideHistory(survey.stub);
-      if (survey.status === 'not a run') this.log.error('a run cannot be archived', { stream, reason: survey.reason });
-      if (survey.status !== 'finished') continue;
-      yield* runLines(this.store, survey, signal);
-      finished.push(survey.run);
-      events += survey.run.revision + 1;
+      const inspected = await inspectRun(this.store, stream, signal);
+      if (inspected.status === 'archived' && inspected.stub !== null) await this.#hideHistory(inspected.stub);
+      if (inspected.status === 'not a run')
+        this.log.error('a run cannot be archived', { stream, reason: inspected.reason });
+      if (inspected.status !== 'finished') continue;
+      yield* runLines(this.store, inspected, signal);
+      finished.push(inspected.run);
+      events += inspected.run.revision + 1;
     }
     return { runs: finished.length, events };
   }
