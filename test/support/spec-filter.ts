@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
+import { missingJava } from './java.js';
 import { missingKafka } from './kafka.js';
 import { built } from './processes.js';
 import { missingSmallDisk } from './small-disk-mount.js';
@@ -11,6 +12,7 @@ type Need = { readonly module: string; readonly missing: () => Promise<string | 
 
 /** A spec file says what it needs by what it imports, so that none can forget to. */
 const NEEDS: readonly Need[] = [
+  { module: '/support/java.js', missing: missingJava },
   { module: '/support/kafka.js', missing: missingKafka },
   { module: '/support/small-disk.js', missing: missingSmallDisk },
 ];
