@@ -10,6 +10,7 @@ import { isMemoryFileSystem, machine } from './machine.js';
 import { measureMemory } from './memory.js';
 import { benchOptions, USAGE, type BenchOptions } from './options.js';
 import { measureStartup } from './startup.js';
+import { measureWaiting } from './waiting.js';
 import { measureWidth } from './width.js';
 import { measureThroughput, type SideFigures, type ThroughputRow } from './throughput.js';
 
@@ -26,6 +27,7 @@ const run = async (options: BenchOptions): Promise<unknown> => {
   if (options.row === 'fairness') return measureFairness(options, say);
   if (options.row === 'memory') return measureMemory(options, say);
   if (options.row === 'startup') return measureStartup(options, say);
+  if (options.row === 'waiting') return measureWaiting(options, say);
   if (options.row === 'width') return measureWidth(options, say);
   const rows = await measureThroughput(options, say);
   for (const row of rows) sayRow(row);

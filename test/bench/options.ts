@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 
 export type BenchOptions = {
-  readonly row: 'throughput' | 'black-hole' | 'fairness' | 'memory' | 'startup' | 'width';
+  readonly row: 'throughput' | 'black-hole' | 'fairness' | 'memory' | 'startup' | 'width' | 'waiting';
   readonly seconds: number;
   readonly rounds: number;
   readonly concurrency: readonly number[];
@@ -18,7 +18,7 @@ export type BenchOptions = {
   readonly folder: string | null;
 };
 
-const ROWS = ['throughput', 'black-hole', 'fairness', 'memory', 'startup', 'width'] as const;
+const ROWS = ['throughput', 'black-hole', 'fairness', 'memory', 'startup', 'width', 'waiting'] as const;
 
 /** How many runs, when nothing is said. */
 const RUNS = {
@@ -28,13 +28,15 @@ const RUNS = {
   memory: '200000',
   startup: '1000000',
   width: '1',
+  waiting: '500',
 } as const;
 
-export const USAGE = `usage: npm run bench -- [throughput | black-hole | fairness | memory | startup | width] [options]
+export const USAGE = `usage: npm run bench -- [throughput | black-hole | fairness | memory | startup | width | waiting] [options]
   --seconds <n>        of each measured window (4)
   --rounds <n>         alternating rounds, medians are shown (3)
   --concurrency <n,…>  of the three-step flow (1,64,256)
   --runs <n>           memory: runs in one go (200000); startup: waiting runs (1000000);
+                       waiting: runs of 2 MB (500);
                        fairness: runs of the other namespace in line (50000)
   --samples <n>        fairness: runs that are timed, one a second, idle and again beside the others (100)
   --pressure <n>       black-hole: runs that hang at each bad origin (300)
