@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { ALL_SHARDS, shardOf, type Position, type Shard } from '#event-store';
+import { ALL_SHARDS, runStream, shardOf, type Position, type Shard } from '#event-store';
 import { silentLog } from '#runtime';
 import type { RunId } from '#engine';
 import { parallel, planOf, step } from '../../domain/src/testing/tree-plans.js';
@@ -156,6 +156,16 @@ describe('RunDues', () => {
     expect(performance.now() - began).toBeLessThan(1_000);
     expect(run.status).toBe('completed');
     expect([...run.steps.values()].filter(({ error }) => error?.name === 'Stepwell.StepTimeout')).toHaveLength(4);
+  });
+
+  it('has what time alone decides say in its events which dispatcher has decided it', async () => {
+    const { url } = await application((made) => made.on('/', () => undefined));
+    const timeouts = { connectMs: 500, answerMs: 5_000, stepMs: 100 };
+    const made = await world(stepPlan(`${url}/`, { timeouts }));
+    await made.run('a');
+    const events = await made.store.readStream(runStream(runIdOf('a')));
+    const actorOf = (type: string) => events.find((event) => event.type === type)?.actor;
+    expect(['RunStarted', 'StepFailed'].map(actorOf)).toEqual([null, 'd1']);
   });
 
   it('looks at a part of the runs that are not due for long when shards are gained, in proportion to the shards', async () => {
