@@ -13,6 +13,7 @@ export class LogTrouble {
   private reason = '';
   private sinceMs = 0;
   private cancel: (() => void) | null = null;
+  private stopped = false;
 
   constructor(
     private readonly clock: Clock,
@@ -34,11 +35,15 @@ export class LogTrouble {
     this.note(cause);
   }
 
-  /** Says what is not said yet. */
+  /**
+   * Says what is not said yet, and nothing from then on. An outcome can come later still, of a store that stops after the engine:
+   * a line a second about it would keep the process, and end with a log that answers again, which it does not.
+   */
   stop(): void {
     this.cancel?.();
     if (this.isNews) this.say();
     this.cancel?.();
+    this.stopped = true;
   }
 
   private get isNews(): boolean {
@@ -46,6 +51,7 @@ export class LogTrouble {
   }
 
   private note(cause: unknown): void {
+    if (this.stopped) return;
     this.reason = cause instanceof Error ? cause.message : String(cause);
     if (this.cancel !== null) return;
     this.sinceMs = this.clock.monotonicMs();

@@ -26,6 +26,11 @@ export class TestClock implements Clock {
     };
   }
 
+  /** How many timers are set. */
+  get timersSet(): number {
+    return this.timers.length;
+  }
+
   /** Somebody sets the wall clock. */
   jump(ms: number): void {
     this.aheadMs += ms;
