@@ -92,6 +92,7 @@ const PROVOKED: Readonly<Partial<Record<ProblemCode, readonly Asked[]>>> = {
   'run-not-found': [{ path: { id: 'a'.repeat(26) } }],
   'step-not-found': [{ path: { key: 'nope' } }],
   'step-not-reached': [{ path: { key: 'parallel1.email' } }],
+  'payload-not-found': [{ query: '?pointer=/output' }],
   'run-ended': [{ path: { id: 'ENDED' } }],
   'run-archived': [
     { path: { id: 'ARCHIVED' } },
@@ -174,11 +175,20 @@ describe('every problem that the document tells of', () => {
 
   let keys = 0;
   /** Asks a route, and notes with which problem it answers. */
-  const ask = async ({ method, path }: (typeof routes)[number], { query = '', ...asked }: Asked): Promise<void> => {
+  const ask = async ({ method, path }: (typeof routes)[number], asked: Asked): Promise<void> => {
+    const query = asked.query ?? (path.includes('/payloads/') ? '?pointer=/input' : '');
     const takesBody = method === 'post' || method === 'put';
     // It was not meant, and would change what others are to find.
     if (asked.body !== undefined && !takesBody) return;
-    const inPath = { name: 'welcome', id: 'HELD', version: '1', key: 'create-user', code: 'conflict', ...asked.path };
+    const inPath = {
+      name: 'welcome',
+      id: 'HELD',
+      version: '1',
+      key: 'create-user',
+      code: 'conflict',
+      revision: '0',
+      ...asked.path,
+    };
     const url = path.replaceAll(/\{(\w+)\}/g, (_, name: 'id') => ids.get(inPath[name]) ?? inPath[name]);
     const headers = new Headers({
       'content-type': 'application/json',

@@ -215,6 +215,7 @@ export const EXAMPLE_ANSWERS: Readonly<Record<string, unknown>> = {
   Liveness: { status: 'alive' },
   Node: node,
   OpenApi: { openapi: '3.1.0', info: { title: 'Stepwell', version: '1' }, paths: {} },
+  Payload: INPUT,
   ProblemHelp: runEnded,
   ProblemList: page(runEnded),
   PublishedVersion: { ...stored, findings: [] },

@@ -61,6 +61,10 @@ const PROBLEMS_TOLD: readonly Problem[] = [
   told('run-not-found', 'There is no run with this id.'),
   told('step-not-found', 'The run has no step "create-usr". Did you mean "create-user"?'),
   told('step-not-reached', 'The step "tell" is in the plan, and the run has not reached it yet.'),
+  told(
+    'payload-not-found',
+    'The run has no payload at "/output" of revision "0". Cut payloads in GET /v1/runs/{id} have the address.',
+  ),
   told('problem-not-found', 'There is no problem "run-endd". Did you mean "run-ended"?'),
   told('request-timeout', 'The request did not arrive in time.'),
   told('run-ended', 'The run has ended as completed.'),

@@ -18,14 +18,15 @@ export const CutShape = z
         })
         .nullable()
         .describe('Where the same payload stands in this document.'),
+      whole: z.string().describe('The address where the whole payload is.'),
     }),
   })
   .meta({
     id: 'CutPayload',
     description:
-      'Stands in the document of a run where the payload of a step would: the payload is longer than 16 KiB, or longer than 1,024 characters and shown before. The step alone, `GET /v1/runs/{id}/steps/{key}`, shows it whole.',
+      'Stands in the document of a run where a payload would: the payload is longer than 16 KiB, or one of a step that is longer than 1,024 characters and shown before. `whole` is where it can be fetched; the step alone, `GET /v1/runs/{id}/steps/{key}`, shows its payloads whole too.',
   });
-const StepPayload = z.union([CutShape, Payload]).describe('Any JSON, or a cut of it. Null with `view=slim`.');
+const ShownPayload = z.union([CutShape, Payload]).describe('Any JSON, or a cut of it. Null with `view=slim`.');
 
 export const ErrorShape = z
   .strictObject({ name: z.string(), cause: z.string().nullable() })
@@ -62,8 +63,8 @@ export const StepShape = z
     name: z.string(),
     type: StepType,
     status: StepStatus,
-    input: StepPayload,
-    output: StepPayload,
+    input: ShownPayload,
+    output: ShownPayload,
     error: ErrorShape.nullable(),
     enteredAt: Instant.nullable(),
     startedAt: Instant.nullable(),
@@ -117,7 +118,10 @@ const identity = {
 export const RunShape = z
   .strictObject({
     ...identity,
-    variables: z.record(z.string(), z.unknown()).nullable().describe('Null with `view=slim`.'),
+    variables: z
+      .union([CutShape, z.record(z.string(), z.unknown())])
+      .nullable()
+      .describe('An object, or a cut of it. Null with `view=slim`.'),
     correlationId: z.string().nullable(),
     requestor: z.string().nullable(),
     duplicateStarts: z
@@ -128,8 +132,10 @@ export const RunShape = z
       .describe('Starts whose key was known, as noted in the log: the first at once, others once a minute.'),
     status: RunStatus,
     reason: z.string().nullable().describe("Why it failed or was cancelled, in a person's words."),
-    input: Payload.describe('Any JSON, whole. Null with `view=slim`.'),
-    output: Payload.describe('Any JSON, whole. Null with `view=slim`.'),
+    input: ShownPayload,
+    output: z
+      .union([CutShape, Payload])
+      .describe('Any JSON, or a cut of it; whole in the answer to a start with `Prefer: wait`. Null with `view=slim`.'),
     error: ErrorShape.nullable(),
     createdAt: Instant,
     finishedAt: Instant.nullable(),
@@ -177,6 +183,8 @@ export const EventShape = z
     traceparent: z.string().nullable(),
   })
   .meta({ id: 'Event', description: 'One fact about a run, as recorded.' });
+
+export const PayloadShape = z.unknown().meta({ id: 'Payload', description: 'Any JSON, whole.' });
 
 const NextCursor = z.string().nullable().describe('Where the next page begins; null on the last one.');
 export const RunListShape = z

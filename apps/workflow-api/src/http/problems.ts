@@ -77,6 +77,11 @@ export const PROBLEMS = {
     'The run has not reached this step',
     'The definition has it. Ask again when the run is there, or see `steps` of GET /v1/runs/{id}.',
   ],
+  'payload-not-found': [
+    404,
+    'The run has no payload there',
+    'Take the address as it stands in `whole` of a cut payload of GET /v1/runs/{id}.',
+  ],
   'problem-not-found': [404, 'There is no such problem', 'GET /problems lists them.'],
   'run-too-large': [
     413,

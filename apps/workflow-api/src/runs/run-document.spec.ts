@@ -15,6 +15,7 @@ beforeEach(() => {
 
 const CUT = 'stepwell:cut';
 const LARGE = `"${'é'.repeat(20_000)}"`;
+const LARGE_CUT = { bytes: 40_002, begins: LARGE.slice(0, 16_384), sameAs: null };
 const MIDDLE = `"${'m'.repeat(2_000)}"`;
 
 let keys = 0;
@@ -40,23 +41,25 @@ const get = async (path: string, headers: Record<string, string> = {}) => {
 const welcome = (input: string): string => `{"workflow":"welcome","input":${input},"variables":{"v":${input}}}`;
 
 describe('a run with large payloads', () => {
-  it('is shown with its own payloads whole, and those of steps cut, each with its size', async () => {
+  it('is shown with those of its steps cut, each with its size and where the whole is', async () => {
     api.owner.outputs.set('create-user', LARGE);
     api.owner.outputs.set('parallel1.email', MIDDLE);
     const { status, text } = await start(welcome('1'));
     const run = JSON.parse(text) as any;
     expect([status, run.status]).toEqual([200, 'completed']);
-    const large = JSON.parse(LARGE) as string;
-    expect(run.steps[0].output).toEqual({
-      [CUT]: { bytes: 40_002, begins: `"${large.slice(0, 16_383)}`, sameAs: null },
-    });
-    const passedOn = { [CUT]: { bytes: 40_002, begins: null, sameAs: { step: 'create-user', member: 'output' } } };
+    const whole = `/v1/runs/${run.id}/payloads/3?pointer=/output`;
+    expect(run.steps[0].output).toEqual({ [CUT]: { ...LARGE_CUT, whole } });
+    const sameAs = { step: 'create-user', member: 'output' };
+    const passedOn = { [CUT]: { bytes: 40_002, begins: null, sameAs, whole } };
     expect(run.steps[1].input).toEqual(passedOn);
     expect(run.steps[1].steps.map((step: any) => step.input)).toEqual([passedOn, passedOn]);
     expect(run.steps[1].steps[0].output).toBe(JSON.parse(MIDDLE));
     expect(run.output).toEqual([JSON.parse(MIDDLE), { ok: true }]);
     expect(run.steps[1].output).toEqual({
-      [CUT]: { bytes: 2_016, begins: null, sameAs: { step: null, member: 'output' } },
+      [CUT]: {
+        ...{ bytes: 2_016, begins: null, sameAs: { step: null, member: 'output' } },
+        whole: expect.stringMatching(/payloads\/\d+\?pointer=\/output$/),
+      },
     });
     expect((await get(`/v1/runs/${run.id}`)).text).toBe(text);
   });
@@ -71,11 +74,59 @@ describe('a run with large payloads', () => {
     expect(outer.steps[0].input[CUT].sameAs).toEqual({ step: 'parallel1', member: 'input' });
   });
 
-  it('shows its own input and variables whole, and a step that is given them by their place', async () => {
+  it('is shown with its own payloads cut as well, and its output whole to who has waited for it', async () => {
+    api.owner.outputs.set('parallel1.email', LARGE);
+    const large = JSON.parse(LARGE);
     const { text } = await start(welcome(LARGE));
-    const run = JSON.parse(text) as any;
-    expect([run.input, run.variables]).toEqual([JSON.parse(LARGE), { v: JSON.parse(LARGE) }]);
-    expect(run.steps[0].input[CUT].sameAs).toEqual({ step: null, member: 'input' });
+    const waited = JSON.parse(text) as any;
+    const { json } = await get(`/v1/runs/${waited.id}`);
+    expect(waited.output).toEqual([large, { ok: true }]);
+    expect(json.output).toEqual({
+      [CUT]: { bytes: 40_016, begins: `[${LARGE_CUT.begins.slice(0, -1)}`, sameAs: null, whole: expect.any(String) },
+    });
+    for (const run of [waited, json]) {
+      const { id, input, variables, steps } = run;
+      const at = `/v1/runs/${id}/payloads/0?pointer=`;
+      expect(input).toEqual({ [CUT]: { ...LARGE_CUT, whole: `${at}/input` } });
+      const begins = `{"v":${LARGE_CUT.begins.slice(0, -5)}`;
+      expect(variables).toEqual({ [CUT]: { bytes: 40_008, begins, sameAs: null, whole: `${at}/variables` } });
+      expect(steps[0].input[CUT].sameAs).toEqual({ step: null, member: 'input' });
+    }
+  });
+
+  it('gives the whole of each payload at the address that its cut says, number by number', async () => {
+    const number = '12345678901234567890.10';
+    const output = `[${number},"${'x'.repeat(17_000)}"]`;
+    for (const key of ['create-user', 'parallel1.email']) api.owner.outputs.set(key, output);
+    const input = `{"n":${number},"x":"${'y'.repeat(17_000)}"}`;
+    const id = idIn((await start(welcome(input))).text);
+    const run = (await get(`/v1/runs/${id}`)).json;
+    const wholeOf = async (shown: any): Promise<string> => (await get(shown[CUT].whole)).text;
+    expect(await wholeOf(run.input)).toBe(input);
+    expect(await wholeOf(run.variables)).toBe(`{"v":${input}}`);
+    expect(await wholeOf(run.steps[0].output)).toBe(output);
+    expect(await wholeOf(run.steps[1].steps[0].input)).toBe(output);
+    // Made of what the branches gave.
+    expect(await wholeOf(run.output)).toBe(`[${output},{"ok":true}]`);
+  });
+
+  it('gives the whole of a payload that the definition has', async () => {
+    const input = `"${'x'.repeat(20_000)}"`;
+    const definition = `{"root":{"type":"pass","name":"p","input":${input}}}`;
+    const { steps } = JSON.parse((await start(`{"definition":${definition}}`)).text) as any;
+    expect((await get(steps[0].input[CUT].whole)).text).toBe(input);
+  });
+
+  it.each([
+    ['99', '/output'],
+    ['0', '/output'],
+    ['0', '/input/0'],
+    ['1', '/input'],
+    ['one', '/input'],
+  ])('has no payload at revision %s, %s', async (revision, pointer) => {
+    const id = idIn((await start(welcome('[1]'))).text);
+    const { json } = await get(`/v1/runs/${id}/payloads/${revision}?pointer=${pointer}`);
+    expect([json.status, json.code]).toEqual([404, 'payload-not-found']);
   });
 
   it('has no payload in the slim view, whatever their size', async () => {
@@ -100,7 +151,9 @@ describe('a run with large payloads', () => {
     ] as const) {
       api.owner.outputs.set('create-user', output);
       const { steps } = JSON.parse((await start(welcome('1'))).text) as any;
-      const shown = isCut ? { [CUT]: { bytes: output.length, begins: output, sameAs: null } } : JSON.parse(output);
+      const shown = isCut
+        ? { [CUT]: { bytes: output.length, begins: output, sameAs: null, whole: expect.any(String) } }
+        : JSON.parse(output);
       expect(steps[0].output).toEqual(shown);
     }
   });
@@ -112,7 +165,8 @@ describe('a run with large payloads', () => {
     const { status, text } = await start(`{"definition":${definition},"input":${input}}`);
     expect([status, (JSON.parse(text) as any).status]).toEqual([200, 'completed']);
     expect(text.length).toBeLessThan(2_000_000);
-    expect((await get(`/v1/runs/${idIn(text)}`)).text).toBe(text);
+    const { json } = await get(`/v1/runs/${idIn(text)}`);
+    expect(json.steps).toEqual((JSON.parse(text) as any).steps);
   });
 });
 

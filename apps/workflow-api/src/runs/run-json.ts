@@ -10,7 +10,7 @@ import {
 } from '#domain';
 import type { RunId, Wait } from '#engine';
 import { sha256Hex, stepIdempotencyKey } from '#runtime';
-import { PayloadTexts, requireShowable, type RunView } from './payload-json.js';
+import { PayloadTexts, requireShowable, type RunView, type ShownPayload } from './payload-json.js';
 import { pendingText, planChildren, requestText } from './pending-json.js';
 import { hashOf } from './run-id.js';
 import { errorText, instantText, textOrNull, waitingText } from './waiting-json.js';
@@ -18,13 +18,20 @@ import { errorText, instantText, textOrNull, waitingText } from './waiting-json.
 /**
  * A run as the JSON text of the API. Assembled from stored payload text: no payload is parsed or serialised again, and a
  * run of three steps takes some microseconds. `slim` shows the steps that were entered, `full` those that may still come too.
- * Throws the problem when the run does not fit into one document.
+ * `output`: whether the run's own is whole, however long. Throws the problem when the run does not fit into one document.
  */
-export const runText = (run: Run, plan: Plan, waits: readonly Wait[], view: RunView = 'full'): string => {
-  const { started, output, outputRef } = run;
-  const payloads = new PayloadTexts(view);
-  const input = { revision: 0, pointer: '/input', text: started.input } as const;
-  const result = output === null || outputRef === null ? null : { ...outputRef, text: output };
+export const runText = (
+  run: Run,
+  plan: Plan,
+  waits: readonly Wait[],
+  view: RunView = 'full',
+  output: 'cut' | 'whole' = 'cut',
+): string => {
+  const { started, outputRef } = run;
+  const payloads = new PayloadTexts(view, started.id);
+  const input = { revision: 0, pointer: '/input', text: started.input };
+  const variables = { revision: 0, pointer: '/variables', text: started.variables };
+  const result = run.output === null || outputRef === null ? null : { ...outputRef, text: run.output };
   return (
     `{"id":"${started.id}` +
     `","key":${textOrNull(started.key)}` +
@@ -34,14 +41,14 @@ export const runText = (run: Run, plan: Plan, waits: readonly Wait[], view: RunV
     `,"namespace":"${started.namespace}"` +
     `,"queue":"${started.queue}"` +
     `,"tags":${JSON.stringify(started.tags)}` +
-    `,"variables":${view === 'slim' ? 'null' : started.variables}` +
+    `,"variables":${payloads.ofRun(variables, 'variables')}` +
     `,"correlationId":${textOrNull(started.correlationId)}` +
     `,"requestor":${textOrNull(started.requestor)}` +
     `,"duplicateStarts":{"count":${run.duplicates.count},"refused":${run.duplicates.refused}}` +
     `,"status":"${run.status}` +
     `","reason":${textOrNull(run.reason)}` +
-    `,"input":${payloads.whole(input, null, 'input')}` +
-    `,"output":${result === null ? 'null' : payloads.whole(result, null, 'output')}` +
+    `,"input":${payloads.ofRun(input, 'input')}` +
+    `,"output":${result === null ? 'null' : outputText(result, payloads, output)}` +
     `,"error":${errorText(run.error)}` +
     `,"createdAt":"${run.startedAt}` +
     `","finishedAt":${instantText(run.finishedAt)}` +
@@ -53,11 +60,14 @@ export const runText = (run: Run, plan: Plan, waits: readonly Wait[], view: RunV
   );
 };
 
+const outputText = (output: ShownPayload, payloads: PayloadTexts, shown: 'cut' | 'whole'): string =>
+  shown === 'whole' ? payloads.whole(output, null, 'output') : payloads.ofRun(output, 'output');
+
 /** One step with its attempts and the steps below it; `null` when the run has not entered it. */
 export const stepText = (run: Run, plan: Plan, key: StepKey): string | null => {
   const step = run.steps.get(key);
   if (step === undefined) return null;
-  return requireShowable(entered(step, treeOf(run, plan, 'full', new PayloadTexts('full')), true));
+  return requireShowable(entered(step, treeOf(run, plan, 'full', new PayloadTexts('full', run.started.id)), true));
 };
 
 type Tree = {

@@ -13,7 +13,8 @@ import { originOf } from '../http/origin.js';
 import { pageAt } from './list-page.js';
 import type { RunView } from './payload-json.js';
 import { RUN_TAG, runTag, runText, stepText } from './run-json.js';
-import { loadVisible, readEvents, runIdOf, stepNotFound } from './run-reads.js';
+import { readPayload } from './run-payload.js';
+import { loadVisible, payloadNotFound, readEvents, runIdOf, stepNotFound } from './run-reads.js';
 import type { EventsQuery } from './endpoints/list-run-events.js';
 import type { RunsQuery } from './endpoints/list-runs.js';
 
@@ -45,6 +46,14 @@ export class RunReader {
     const loaded = await this.load(id);
     const text = stepText(loaded.run, loaded.plan, key);
     if (text === null) throw stepNotFound(loaded, key);
+    return { text, position: loaded.position };
+  }
+
+  async payload(id: string, revisionText: string, pointer: string): Promise<Answer> {
+    const loaded = await this.load(id);
+    const revision = /^\d{1,9}$/.test(revisionText) ? Number(revisionText) : null;
+    const text = revision === null ? null : await readPayload(this.store, loaded, { revision, pointer });
+    if (text === null) throw payloadNotFound(revisionText, pointer);
     return { text, position: loaded.position };
   }
 

@@ -34,6 +34,13 @@ export const stepNotFound = ({ run, plan }: LoadedRun, key: string): HttpProblem
   return new HttpProblem({ code: 'step-not-found', detail: `The run has no step ${named}.${hint}` });
 };
 
+/** Nothing that a document of the run has cut is there. */
+export const payloadNotFound = (revision: string, pointer: string): HttpProblem => {
+  const named = `${JSON.stringify(pointer.slice(0, 200))} of revision ${JSON.stringify(revision.slice(0, 20))}`;
+  const detail = `The run has no payload at ${named}. Cut payloads in GET /v1/runs/{id} have the address.`;
+  return new HttpProblem({ code: 'payload-not-found', detail });
+};
+
 /** Events of a run from a revision on, as many as asked for. */
 export const readEvents = (
   store: EventStore,

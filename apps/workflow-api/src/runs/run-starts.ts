@@ -116,7 +116,7 @@ export class RunStarts {
         try {
           if (loaded === null || headers === null) throw new HttpProblem(STORAGE_UNAVAILABLE);
           const { run, position } = loaded;
-          const text = runText(run, loaded.plan, this.#runs.waitsOf(runId, run));
+          const text = runText(run, loaded.plan, this.#runs.waitsOf(runId, run), 'full', 'whole');
           resolve({ text, position, headers, status: run.status === 'running' ? 202 : 200 });
         } catch (error) {
           reject(error);

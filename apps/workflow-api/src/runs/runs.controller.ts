@@ -5,6 +5,7 @@ import { Endpoint, HotEndpoint } from '../http/endpoint.js';
 import type { HttpReply, HttpRequest } from '../http/exchange.js';
 import { NoQuery } from '../http/parameters.js';
 import { CANCEL_RUN, CancelRequest } from './endpoints/cancel-run.js';
+import { GET_PAYLOAD, PayloadQuery } from './endpoints/get-payload.js';
 import { GET_RUN, RunQuery } from './endpoints/get-run.js';
 import { GET_STEP } from './endpoints/get-step.js';
 import { EventsQuery, LIST_RUN_EVENTS } from './endpoints/list-run-events.js';
@@ -61,6 +62,15 @@ export class RunsController {
     @Query({ schema: NoQuery }) _query: NoQuery,
   ): Promise<Answer> {
     return this.reader.step(id, key);
+  }
+
+  @Endpoint(GET_PAYLOAD)
+  payload(
+    @Param('id') id: string,
+    @Param('revision') revision: string,
+    @Query({ schema: PayloadQuery }) { pointer }: PayloadQuery,
+  ): Promise<Answer> {
+    return this.reader.payload(id, revision, pointer);
   }
 
   @Endpoint(CANCEL_RUN)

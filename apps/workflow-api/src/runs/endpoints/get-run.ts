@@ -21,7 +21,7 @@ export const GET_RUN: EndpointDescription = {
   tag: 'Runs',
   summary: 'Read a run',
   description:
-    'Folded from its events, so always current. Payloads of steps are cut at 16 KiB, and a long one that flows through several steps is shown once: the others name the place. With the ETag of an answer in If-None-Match, 304 says that nothing has changed.',
+    'Folded from its events, so always current. Payloads are cut at 16 KiB, and a long one that flows through several steps is shown once: the others name the place. Each cut says where the whole is. With the ETag of an answer in If-None-Match, 304 says that nothing has changed.',
   parameters: {
     id: runIdParameter(),
     'If-None-Match': { in: 'header', description: 'The ETag of an answer before.', schema: { type: 'string' } },

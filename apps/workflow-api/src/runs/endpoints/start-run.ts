@@ -50,7 +50,8 @@ export const START_RUN: EndpointDescription = {
       headers: ['Location', 'Idempotent-Replayed', ...POSITION],
     },
     200: {
-      description: 'With `Prefer: wait`: the run, which has ended, as `GET /v1/runs/{id}` shows it.',
+      description:
+        'With `Prefer: wait`: the run, which has ended, as `GET /v1/runs/{id}` shows it, but its output whole, however long.',
       schema: RunShape,
       headers: ['Location', 'Idempotent-Replayed', 'Preference-Applied', ...POSITION],
     },
