@@ -29,14 +29,14 @@ const setUp = (tree: Tree) => {
   const spec = onPlan(plan);
   return { entered: entering(plan), given: spec.given, whenStarted: () => spec.given().whenSettled(startRun()) };
 };
-const skipped = (step: string, node: number, branch: number, kind: 'step' | 'sequence' = 'step'): RunEvent => ({
+const skipped = (step: string, node: number, slot: number, kind: 'step' | 'sequence' = 'step'): RunEvent => ({
   type: 'StepSkipped',
   step,
   node,
   name: step.split('.').at(-1) ?? '',
   kind,
   parent: step.split('.').slice(0, -1).join('.'),
-  branch,
+  slot,
 });
 const OUT = { name: 'OutOfStock', cause: null };
 
@@ -250,7 +250,7 @@ describe('fromStep', () => {
     outcome.thenEvents(
       attemptSucceeded('group.p.f', 1, 'F'),
       completed('group.p.f', outputOf(7), true),
-      completed('group.p', { all: [null, null, outputOf(7)] }),
+      completed('group.p', { all: [null, null, outputOf(7)] }, true),
       completed('group', outputOf(9)),
       entered('last', outputOf(9)),
     );

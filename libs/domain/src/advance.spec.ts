@@ -55,7 +55,7 @@ describe('a sequence', () => {
       entered('group.a', RUN_INPUT),
       completed('group.a', RUN_INPUT),
       entered('group.b', RUN_INPUT),
-      completed('group.b', RUN_INPUT),
+      completed('group.b', RUN_INPUT, true),
       completed('group', RUN_INPUT),
       entered('c', RUN_INPUT),
     );
@@ -169,7 +169,7 @@ describe('a parallel', () => {
   it('in a parallel ends its own branch there', () => {
     const inner = parallel({ name: 'q', reduce: 'last' }, pass('x', { output: 1 }), pass('y', { output: 2 }));
     const outcome = setUp(parallel({ name: 'p' }, inner, pass('z', { output: 3 }))).whenStarted();
-    expect(outcome.events.filter((event) => event.type === 'StepCompleted' && event.endsBranch)).toHaveLength(4);
+    expect(outcome.events.filter((event) => event.type === 'StepCompleted' && event.endsSlot)).toHaveLength(4);
     expect(outputText(outcome)).toBe(json([2, 3]));
   });
 
@@ -228,8 +228,8 @@ describe('succeed', () => {
       entered('outer'),
       entered('outer.inner'),
       entered('outer.inner.done'),
-      completed('outer.inner.done', { value: json(1) }),
-      completed('outer.inner', outputOf(4)),
+      completed('outer.inner.done', { value: json(1) }, true),
+      completed('outer.inner', outputOf(4), true),
       completed('outer', outputOf(4)),
       runCompleted(outputOf(4)),
     );
@@ -246,7 +246,7 @@ describe('succeed', () => {
       entered('p.x'),
       entered('p.group.done'),
       completed('p.x', RUN_INPUT, true),
-      completed('p.group.done', RUN_INPUT),
+      completed('p.group.done', RUN_INPUT, true),
       completed('p.group', RUN_INPUT, true),
       completed('p', { all: [RUN_INPUT, RUN_INPUT] }),
       entered('z', outputOf(8)),
@@ -270,5 +270,22 @@ describe('long chains', () => {
     const outcome = whenStarted();
     expect(outcome.events).toHaveLength(1 + 2 * 5_000 + 1);
     expect(outputText(outcome)).toBe(json({ order: 7 }));
+  });
+});
+
+describe('a scope that the plan does not have', () => {
+  const { given, entered } = setUp(sequence(parallel({ name: 'p' }, pass('x'), pass('y')), pass('z')));
+
+  it('stops the run by name instead of running another one', () => {
+    const tooMany = given(
+      started(),
+      entered('p', RUN_INPUT, { slots: { count: 9, window: 9 } }),
+      entered('p.x'),
+      entered('p.y'),
+    );
+    const settled = (): unknown => tooMany.whenSettled(ADVANCE);
+    expect(settled).toThrow('bug: branch 2 is missing');
+    const leaf = given(started(), entered('z', RUN_INPUT, { kind: 'parallel', slots: { count: 1, window: 1 } }));
+    expect(() => leaf.whenSettled(ADVANCE)).toThrow('slot 0 of z, which holds no scopes');
   });
 });

@@ -1,20 +1,21 @@
 import type { IsUnsent } from './commands.js';
 import type { ErrorInfo, FailureClass, RunEvent, StepFailed, StepKey } from './events.js';
+import { nodeKindOf } from './nodes/node-kinds.js';
 import type { Plan } from './plan.js';
 import { isStepEnded, type Run, type Step } from './run.js';
 
-/** The failure of a step; inside a parallel that goes on after errors, it also ends its branch. */
+/** The failure of a step; in a container that goes on after errors, it also ends its slot. */
 export const failStep = (step: Step, error: ErrorInfo, plan: Plan): StepFailed => ({
   type: 'StepFailed',
   step: step.key,
   error,
-  endsBranch: step.branch !== null && goesOn(step, plan),
+  endsSlot: step.slot !== null && goesOn(step, plan),
 });
 
 const goesOn = (step: Step, plan: Plan): boolean => {
   const container = plan.scopes[plan.nodes[step.node]?.scope ?? 0]?.container ?? null;
   const node = container === null ? undefined : plan.nodes[container];
-  return node?.type === 'parallel' && node.onError === 'continue';
+  return node !== undefined && nodeKindOf(node).goesOn(node);
 };
 
 /** Which steps are ended: all below a container, or of the whole run; `spared` is ended by an event of its own. */

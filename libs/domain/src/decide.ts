@@ -212,7 +212,7 @@ const completeAttempt = (command: RunCommand & { type: 'CompleteAttempt' }, run:
     {
       type: 'StepCompleted',
       step: step.key,
-      endsBranch: step.branch !== null && node?.next === null,
+      endsSlot: step.slot !== null && node?.next === null,
       output: output === null ? { revision: run.revision + 1, pointer: '/output' } : { value: output },
     },
   );

@@ -37,7 +37,7 @@ export type RunEvent =
       readonly name: string;
       readonly kind: NodeType;
       readonly parent: StepKey | null;
-      readonly branch: number | null;
+      readonly slot: number | null;
     }
   | AttemptStarted
   | AttemptSucceeded
@@ -76,10 +76,10 @@ export type StepEntered = {
   readonly kind: NodeType;
   /** The container's step; `null` at the root. */
   readonly parent: StepKey | null;
-  /** Set on a step that sits directly in a branch of a parallel. */
-  readonly branch: number | null;
-  /** How many branches a parallel opens; `null` for every other kind. */
-  readonly branches: number | null;
+  /** Which slot of its container it sits in; `null` at the root. */
+  readonly slot: number | null;
+  /** A container's: how many slots it has, and how many of them are open at one time. `null` for every other kind. */
+  readonly slots: { readonly count: number; readonly window: number } | null;
   readonly request: {
     readonly method: StepNode['method'];
     readonly url: string;
@@ -95,9 +95,9 @@ export type StepEntered = {
 export type StepCompleted = {
   readonly type: 'StepCompleted';
   readonly step: StepKey;
-  /** True when the token of the branch it sits in ends here: the join counts one less. */
-  readonly endsBranch: boolean;
-  /** What flows on: a payload stored earlier, one made here, or the array of payloads stored earlier (`null`: a branch without one). */
+  /** True when the token of its slot ends here: the join of its container counts one less. */
+  readonly endsSlot: boolean;
+  /** What flows on: a payload stored earlier, one made here, or the array of payloads stored earlier (`null`: a slot without one). */
   readonly output: PayloadRef | { readonly value: JsonText } | { readonly all: readonly (PayloadRef | null)[] };
 };
 
@@ -105,8 +105,8 @@ export type StepFailed = {
   readonly type: 'StepFailed';
   readonly step: StepKey;
   readonly error: ErrorInfo;
-  /** True when a parallel with `onError: continue` counts this branch as ended. */
-  readonly endsBranch: boolean;
+  /** True when its container goes on after errors and counts its slot as ended. */
+  readonly endsSlot: boolean;
 };
 
 /** All steps that one cause ends, in one event, so that it fits one append however many they are. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { RunEvent } from './events.js';
-import { evolve, type RunState } from './evolve.js';
+import { evolve } from './evolve.js';
+import type { RunState } from './run-state.js';
 import { toInstant } from './instant.js';
 import { obligations } from './obligations.js';
 import type { Attempt } from './run.js';
@@ -26,6 +27,7 @@ import {
   T0,
 } from './testing/run-facts.js';
 import { json, named, parallel, pass, planOf, sequence, step } from './testing/tree-plans.js';
+import { Undo } from './undo.js';
 
 const plan = planOf(
   sequence(step('a', { timeouts: { stepMs: 9_000 } }), parallel({ name: 'p' }, step('x'), pass('y'))),
@@ -114,7 +116,7 @@ describe('evolve', () => {
       name: 'a',
       kind: 'step',
       parent: null,
-      branch: null,
+      slot: null,
       status: 'scheduled',
       input: json({ order: 7 }),
       inputRef: { revision: 0, pointer: '/input', text: json({ order: 7 }) },
@@ -128,9 +130,8 @@ describe('evolve', () => {
       attempts: [],
       budgetUsed: 0,
       retryAt: null,
-      openBranches: 0,
-      endedBranch: false,
-      branchOutputs: [],
+      slots: null,
+      endedSlot: false,
     });
     expect(new Map(run.tokens)).toStrictEqual(new Map([['', 'a']]));
     expect(owedOf(run)).toStrictEqual({
@@ -208,13 +209,40 @@ describe('evolve', () => {
   it('opens the branches of a parallel and joins when none is open', () => {
     const open = [started(), entered('p')];
     expect(owedOf(folded(...open)).moves).toStrictEqual(new Set(['p#0', 'p#1']));
-    expect(stepOf(folded(...open), 'p')).toMatchObject({ status: 'running', openBranches: 2 });
+    expect(stepOf(folded(...open), 'p')).toMatchObject({ status: 'running', slots: { opened: 2, left: 2 } });
     const one = [...open, entered('p.x'), entered('p.y'), completed('p.y', RUN_INPUT, true)];
     expect(owedOf(folded(...one))).toStrictEqual({ ...NONE, ready: readyFor('x', 'p.x') });
     const both = folded(...one, failed('p.x', HTTP_503, true));
-    expect(stepOf(both, 'p')).toMatchObject({ status: 'running', openBranches: 0 });
-    expect(stepOf(both, 'p')?.branchOutputs).toEqual([null, { ...RUN_INPUT, text: json({ order: 7 }) }]);
+    expect(stepOf(both, 'p')).toMatchObject({ status: 'running', slots: { opened: 2, left: 0 } });
+    expect(stepOf(both, 'p')?.slots?.outputs).toEqual([null, { ...RUN_INPUT, text: json({ order: 7 }) }]);
     expect(owedOf(both)).toStrictEqual({ ...NONE, moves: new Set(['']) });
+  });
+
+  it('opens as many slots at one time as the window has, and the next one when one has ended', () => {
+    const open = [started(), entered('p', RUN_INPUT, { slots: { count: 3, window: 1 } })];
+    expect(owedOf(folded(...open)).moves).toStrictEqual(new Set(['p#0']));
+    expect(stepOf(folded(...open), 'p')?.slots).toEqual({ opened: 1, left: 3, outputs: [null, null, null] });
+    const first = [...open, entered('p.x'), failed('p.x', HTTP_503, true)];
+    expect(owedOf(folded(...first)).moves).toStrictEqual(new Set(['p#1']));
+    const second = [...first, entered('p.y'), completed('p.y', RUN_INPUT, true)];
+    const run = folded(...second);
+    expect(owedOf(run).moves).toStrictEqual(new Set(['p#2']));
+    expect(obligations(run).moves).toStrictEqual(owedOf(run).moves);
+    const last = [...second, entered('p.y', RUN_INPUT, { step: 'p.z', slot: 2 }), completed('p.z', RUN_INPUT, true)];
+    expect(owedOf(folded(...last)).moves).toStrictEqual(new Set(['']));
+    // What was never opened is not waited for, once the container has ended.
+    expect(owedOf(folded(...second, failed('p', HTTP_503))).moves).toStrictEqual(new Set(['']));
+  });
+
+  it('takes back that a slot has ended and the next one opened', () => {
+    const run = folded(started(), entered('p', RUN_INPUT, { slots: { count: 3, window: 1 } }), entered('p.x'));
+    const before = structuredClone(run);
+    const undo = new Undo();
+    for (const event of [completed('p.x', RUN_INPUT, true), entered('p.y'), completed('p.y', RUN_INPUT, true)])
+      evolve(run, event, after(0), undo);
+    expect(structuredClone(run)).not.toEqual(before);
+    undo.takeBack();
+    expect(structuredClone(run)).toEqual(before);
   });
 
   it('closes what is cancelled, and its attempts in flight as abandoned', () => {
@@ -323,7 +351,7 @@ describe('obligations', () => {
       started(),
       enter('g'),
       enter('g.a'),
-      completed('g.a', RUN_INPUT),
+      completed('g.a', RUN_INPUT, true),
       completed('g', RUN_INPUT),
     );
     expect(owedOf(run!)).toStrictEqual({ ...NONE, moves: new Set(['']) });

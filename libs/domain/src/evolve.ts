@@ -9,22 +9,21 @@ import type {
   StepKey,
 } from './events.js';
 import { arrayText, NULL_TEXT, type JsonText, type PayloadRef } from './payload.js';
+import { NODE_KINDS } from './nodes/node-kinds.js';
 import {
   isStepEnded,
   scopeOf,
+  slotKey,
   type Attempt,
   type AttemptOutcome,
   type PayloadSource,
   type Run,
-  type ScopeKey,
   type Step,
 } from './run.js';
 import { addTo } from './obligations.js';
-import { newAttempt, type RunState, type StepState } from './run-state.js';
+import { newAttempt, newStep, type RunState, type StepState } from './run-state.js';
 import { beforeChange, noted, NotedMap, NotedSet, noteFields, type Undo } from './undo.js';
 import { unreachable } from './unreachable.js';
-
-export type { RunState } from './run-state.js';
 
 /**
  * Folds one event into the run, which it owns and updates in place (a map over 10,000 items must not copy 10,000 times).
@@ -135,14 +134,14 @@ const apply = (run: RunState, event: Exclude<RunEvent, RunArchived>, at: string)
     case 'StepSkipped':
       run.steps.set(event.step, skippedStep(run, event, at));
       run.tokens.set(scopeOf(event), event.step);
-      return endStep(run, event.step, 'skipped', event.branch !== null, at);
+      return endStep(run, event.step, 'skipped', event.slot !== null, at);
     case 'StepCompleted':
       return completeStep(run, event, at);
     case 'StepFailed':
       updateStep(run, event.step, (step) => {
         step.error = event.error;
       });
-      return endStep(run, event.step, 'failed', event.endsBranch, at);
+      return endStep(run, event.step, 'failed', event.endsSlot, at);
     case 'StepCancelled':
       return cancelSteps(run, event, at);
     case 'AttemptStarted':
@@ -209,63 +208,39 @@ const enterStep = (run: RunState, event: StepEntered, at: string): void => {
   const { moves, ready, deadlines } = run.obligations;
   moves.delete(scope);
   if (event.deadlineAt !== null) deadlines.set(event.step, event.deadlineAt);
-  switch (event.kind) {
-    case 'step':
+  const { awaits } = NODE_KINDS[event.kind];
+  switch (awaits) {
+    case 'attempt':
       addTo(ready, step);
       return;
-    case 'pass':
-    case 'succeed':
-    case 'fail':
+    case 'nothing':
       moves.add(scope);
       return;
-    case 'sequence':
-      return openScope(run, event.step);
-    case 'parallel':
-      for (let branch = 0; branch < (event.branches ?? 0); branch++) openScope(run, `${event.step}#${branch}`);
+    case 'slots':
+      for (let open = 0; open < (event.slots?.window ?? 0); open++) openNextSlot(run, step);
       // A join of nothing is complete as it opens.
-      if ((event.branches ?? 0) === 0) moves.add(scope);
+      if ((event.slots?.count ?? 0) === 0) moves.add(scope);
       return;
     default:
-      return unreachable(event.kind);
+      return unreachable(awaits);
   }
 };
 
-const openScope = (run: RunState, scope: ScopeKey): void => {
+/** Of a container that is new, or whose slots' fields are noted. */
+const openNextSlot = (run: RunState, { key, slots }: StepState): void => {
+  if (slots === null || slots.opened >= slots.outputs.length) return;
+  const scope = slotKey(key, slots.opened);
+  slots.opened += 1;
   run.tokens.set(scope, null);
   run.obligations.moves.add(scope);
 };
-
-const newStep = (event: StepEntered, input: PayloadSource, at: string): StepState => ({
-  key: event.step,
-  node: event.node,
-  name: event.name,
-  kind: event.kind,
-  parent: event.parent,
-  branch: event.branch,
-  status: event.kind === 'step' ? 'scheduled' : 'running',
-  input: input.text,
-  inputRef: input,
-  output: null,
-  outputRef: null,
-  error: null,
-  enteredAt: at,
-  finishedAt: null,
-  deadlineAt: event.deadlineAt,
-  request: event.request,
-  attempts: [],
-  budgetUsed: 0,
-  retryAt: null,
-  openBranches: event.branches ?? 0,
-  endedBranch: false,
-  branchOutputs: event.branches === null ? [] : new Array<PayloadSource | null>(event.branches).fill(null),
-});
 
 const skippedStep = (run: RunState, event: RunEvent & { type: 'StepSkipped' }, at: string): StepState =>
   newStep(
     {
       ...event,
       type: 'StepEntered',
-      branches: null,
+      slots: null,
       request: null,
       deadlineAt: null,
       input: { revision: 0, pointer: '/input' },
@@ -281,7 +256,7 @@ const completeStep = (run: RunState, event: StepCompleted, at: string): void => 
     step.output = output.text;
     step.outputRef = output;
   });
-  endStep(run, event.step, 'completed', event.endsBranch, at);
+  endStep(run, event.step, 'completed', event.endsSlot, at);
 };
 
 const cancelSteps = (run: RunState, event: StepCancelled, at: string): void => {
@@ -340,16 +315,16 @@ const awaitRetry = (run: RunState, key: StepKey, retryAt: string | null): void =
   });
 };
 
-const endStep = (run: RunState, key: StepKey, status: Step['status'], endsBranch: boolean, at: string): void => {
+const endStep = (run: RunState, key: StepKey, status: Step['status'], endsSlot: boolean, at: string): void => {
   const step = run.steps.get(key);
   if (step === undefined) return;
   noteStep(step);
   step.status = status;
   step.finishedAt = at;
   step.retryAt = null;
-  step.endedBranch = endsBranch;
+  step.endedSlot = endsSlot;
   forget(run, step);
-  if (endsBranch) return joinBranch(run, step);
+  if (endsSlot) return joinSlot(run, step);
   // A cancelled token never moves: what cancelled it closes its container in the same append.
   if (status === 'cancelled') run.obligations.moves.delete(scopeOf(step));
   else run.obligations.moves.add(scopeOf(step));
@@ -368,22 +343,28 @@ const forget = (run: RunState, step: StepState): void => {
   retries.delete(step.key);
   inFlight.delete(step.key);
   deadlines.delete(step.key);
-  if (step.kind === 'sequence') moves.delete(step.key);
-  for (let branch = 0; branch < step.branchOutputs.length; branch++) moves.delete(`${step.key}#${branch}`);
+  const { slots } = step;
+  // Of slots that have all ended no token can move.
+  if (slots === null || slots.left === 0) return;
+  for (let slot = 0; slot < slots.opened; slot++) moves.delete(slotKey(step.key, slot));
 };
 
-const joinBranch = (run: RunState, step: StepState): void => {
+const joinSlot = (run: RunState, step: StepState): void => {
   run.obligations.moves.delete(scopeOf(step));
-  const parallel = step.parent === null ? undefined : run.steps.get(step.parent);
-  const { branch } = step;
-  if (parallel === undefined || branch === null) return;
-  noteStep(parallel);
+  const container = step.parent === null ? undefined : run.steps.get(step.parent);
+  const slots = container?.slots ?? null;
+  if (container === undefined || slots === null || step.slot === null) return;
+  noteFields(slots);
   // Not all of them: there may be thousands.
-  const before = parallel.branchOutputs[branch] ?? null;
-  beforeChange(() => () => (parallel.branchOutputs[branch] = before));
-  parallel.openBranches -= 1;
-  parallel.branchOutputs[branch] = step.outputRef;
-  if (parallel.openBranches === 0 && !isStepEnded(parallel)) run.obligations.moves.add(scopeOf(parallel));
+  const { outputs } = slots;
+  const { slot } = step;
+  const before = outputs[slot] ?? null;
+  beforeChange(() => () => (outputs[slot] = before));
+  slots.left -= 1;
+  outputs[slot] = step.outputRef;
+  if (isStepEnded(container)) return;
+  if (slots.left === 0) run.obligations.moves.add(scopeOf(container));
+  else openNextSlot(run, container);
 };
 
 const endRun = (run: RunState, status: Run['status'], at: string): void => {

@@ -1,7 +1,7 @@
 import type { Instant, StepKey } from './events.js';
+import { NODE_KINDS } from './nodes/node-kinds.js';
 import type { Run } from './run.js';
 import { NotedSet } from './undo.js';
-import { unreachable } from './unreachable.js';
 import { isStepEnded, type ScopeKey, type Step } from './run.js';
 
 /**
@@ -65,23 +65,12 @@ export const addTo = (ready: Map<string, Set<StepKey>>, { key, request }: Step):
 
 const isScopeOpen = (run: Run, scope: ScopeKey): boolean => {
   if (scope === '') return true;
-  const container = run.steps.get(scope.split('#')[0] ?? '');
+  const container = run.steps.get(scope.slice(0, scope.lastIndexOf('#')));
   return container !== undefined && container.status === 'running';
 };
 
 const canMove = (step: Step): boolean => {
-  if (isStepEnded(step)) return step.status !== 'cancelled' && !step.endedBranch;
-  switch (step.kind) {
-    case 'pass':
-    case 'succeed':
-    case 'fail':
-      return true;
-    case 'parallel':
-      return step.openBranches === 0;
-    case 'step':
-    case 'sequence':
-      return false;
-    default:
-      return unreachable(step.kind);
-  }
+  if (isStepEnded(step)) return step.status !== 'cancelled' && !step.endedSlot;
+  const { awaits } = NODE_KINDS[step.kind];
+  return awaits === 'nothing' || (awaits === 'slots' && step.slots?.left === 0);
 };

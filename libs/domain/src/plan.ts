@@ -27,8 +27,8 @@ export type Scope = {
   readonly entry: NodeId;
   /** The container that owns this scope; `null` for the root. */
   readonly container: NodeId | null;
-  /** Which branch of a parallel this scope is; `null` elsewhere. */
-  readonly branch: number | null;
+  /** Which slot of its container it runs in; `null` for the root. */
+  readonly slot: number | null;
 };
 
 type NodeCommon = {

@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { isDeepStrictEqual } from 'node:util';
 import type { RunEvent } from './events.js';
-import { evolve, type RunState } from './evolve.js';
+import { evolve } from './evolve.js';
+import type { RunState } from './run-state.js';
 import type { Plan } from './plan.js';
 import { stepKeys } from './step-path.js';
 import { plans } from './testing/plan-arbitrary.js';
@@ -182,7 +183,7 @@ const variantsOf = (event: RunEvent): readonly string[] => {
     case 'StepFailed':
       return [
         ERROR_VARIANTS[event.error.name] ?? 'another error',
-        ...(event.endsBranch ? ['a branch counted as failed'] : []),
+        ...(event.endsSlot ? ['a branch counted as failed'] : []),
       ];
     case 'StepCompleted':
       return 'all' in event.output ? ['outputs gathered'] : 'value' in event.output ? ['a constant handed on'] : [];

@@ -1,12 +1,14 @@
-import type { StepKey } from './events.js';
+import type { StepEntered, StepKey } from './events.js';
+import { NODE_KINDS } from './nodes/node-kinds.js';
 import type { JsonText } from './payload.js';
-import type { Attempt, PayloadSource, Run, ScopeKey, Step } from './run.js';
+import type { Attempt, PayloadSource, Run, ScopeKey, Slots, Step } from './run.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export type AttemptState = Mutable<Attempt>;
-export type StepState = Mutable<Omit<Step, 'attempts' | 'branchOutputs'>> & {
+type SlotsState = Mutable<Omit<Slots, 'outputs'>> & { outputs: (PayloadSource | null)[] };
+export type StepState = Mutable<Omit<Step, 'attempts' | 'slots'>> & {
   attempts: AttemptState[];
-  branchOutputs: (PayloadSource | null)[];
+  slots: SlotsState | null;
 };
 
 /** The mutable side of a run; only `evolve` writes it. */
@@ -26,7 +28,38 @@ export type RunState = Mutable<Omit<Run, 'steps' | 'obligations' | 'tokens' | 'p
   };
 };
 
-/** An attempt that begins. */
+/** A step as it is entered. */
+export const newStep = (event: StepEntered, input: PayloadSource, at: string): StepState => ({
+  key: event.step,
+  node: event.node,
+  name: event.name,
+  kind: event.kind,
+  parent: event.parent,
+  slot: event.slot,
+  status: NODE_KINDS[event.kind].awaits === 'attempt' ? 'scheduled' : 'running',
+  input: input.text,
+  inputRef: input,
+  output: null,
+  outputRef: null,
+  error: null,
+  enteredAt: at,
+  finishedAt: null,
+  deadlineAt: event.deadlineAt,
+  request: event.request,
+  attempts: [],
+  budgetUsed: 0,
+  retryAt: null,
+  slots: event.slots === null ? null : newSlots(event.slots.count),
+  endedSlot: false,
+});
+
+const newSlots = (count: number): SlotsState => ({
+  opened: 0,
+  left: count,
+  outputs: new Array<PayloadSource | null>(count).fill(null),
+});
+
+/** An attempt as it is started. */
 export const newAttempt = (number: number, dispatcher: string, boot: string, at: string): AttemptState => ({
   number,
   outcome: 'running',

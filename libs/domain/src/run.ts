@@ -48,7 +48,7 @@ export type Step = {
   readonly name: string;
   readonly kind: NodeType;
   readonly parent: StepKey | null;
-  readonly branch: number | null;
+  readonly slot: number | null;
   readonly status: StepStatus;
   readonly input: JsonText;
   /** Revision and pointer of the input, so that what passes through is referred to, not stored again. */
@@ -65,20 +65,36 @@ export type Step = {
   readonly budgetUsed: number;
   /** When the next attempt is due; set only while `waiting-retry`. */
   readonly retryAt: Instant | null;
-  /** Branches still open; 0 for every kind but a parallel. */
-  readonly openBranches: number;
-  /** True when its end was counted by the join of its parallel. */
-  readonly endedBranch: boolean;
-  /** What each branch of a parallel ended with, by branch; `null` for a failed, skipped or open one. */
-  readonly branchOutputs: readonly (PayloadSource | null)[];
+  /** Of a container that was entered; `null` for every other step. */
+  readonly slots: Slots | null;
+  /** True when the token of its slot ended with it, and the join of its container has counted that. */
+  readonly endedSlot: boolean;
 };
 
-/** Names a scope as entered: `''` the root, `<step>` the body of a sequence, `<step>#<branch>` a branch of a parallel. */
+/** The slots of a container: a branch, an item, a round or the body each, every one with a token of its own. */
+export type Slots = {
+  /** How many have been given a token; they are opened in their order, and each that ends lets the next one open. */
+  readonly opened: number;
+  /** How many have not ended, those not opened included. At 0 they are joined. */
+  readonly left: number;
+  /** What each ended with; `null` for a failed, skipped or open one. */
+  readonly outputs: readonly (PayloadSource | null)[];
+};
+
+/** Names a scope as entered: `''` the root, `<step>#<slot>` a slot of a container. */
 export type ScopeKey = string;
 
+/** The scope of a slot. */
+export const slotKey = (container: StepKey, slot: number): ScopeKey => `${container}#${slot}`;
+
 /** The scope a step sits in. */
-export const scopeOf = (step: { readonly parent: StepKey | null; readonly branch: number | null }): ScopeKey =>
-  step.branch === null ? (step.parent ?? '') : `${step.parent}#${step.branch}`;
+export const scopeOf = ({
+  parent,
+  slot,
+}: {
+  readonly parent: StepKey | null;
+  readonly slot: number | null;
+}): ScopeKey => (parent === null || slot === null ? '' : slotKey(parent, slot));
 
 /** A payload at its place in the stream. */
 export type PayloadSource = {

@@ -1,4 +1,5 @@
 import type { StepKey } from './events.js';
+import { nodeKindOf } from './nodes/node-kinds.js';
 import type { NodeId, Plan, ScopeId } from './plan.js';
 
 /** The node to enter in each scope on the way from the root to a step, or `null` when the plan has no such step. */
@@ -12,7 +13,7 @@ export const findStepPath = (plan: Plan, key: StepKey): StepPath | null => {
     const node = plan.nodes.find((candidate) => candidate.name === name && scopes.includes(candidate.scope));
     if (node === undefined) return null;
     path.set(node.scope, node.id);
-    scopes = node.type === 'sequence' ? [node.body] : node.type === 'parallel' ? node.branches : [];
+    scopes = nodeKindOf(node).scopes(node);
   }
   return path;
 };

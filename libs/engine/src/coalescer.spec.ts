@@ -11,8 +11,8 @@ const sideBySide = (branches: number, goesOn: boolean): Plan => ({
   v: 1,
   timeoutMs: null,
   scopes: [
-    { entry: 0, container: null, branch: null },
-    ...Array.from({ length: branches }, (_, branch) => ({ entry: branch + 1, container: 0, branch })),
+    { entry: 0, container: null, slot: null },
+    ...Array.from({ length: branches }, (_, branch) => ({ entry: branch + 1, container: 0, slot: branch })),
   ],
   nodes: [
     {

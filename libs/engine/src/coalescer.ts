@@ -66,7 +66,9 @@ const onlyEndsBranches = ({ state, plan, queue, isMoreOwed }: Mailbox): boolean 
   return queue.every(({ command }) => {
     if (command.type !== 'CompleteAttempt') return false;
     const step = state.steps.get(command.step);
-    if (step === undefined || step.branch === null || plan.nodes[step.node]?.next !== null) return false;
-    return step.parent !== null && state.steps.get(step.parent)!.openBranches > queue.length;
+    if (step === undefined || step.slot === null || plan.nodes[step.node]?.next !== null) return false;
+    const slots = step.parent === null ? null : state.steps.get(step.parent)!.slots;
+    // A slot that ends lets the next one open, while there is one.
+    return slots !== null && slots.opened === slots.outputs.length && slots.left > queue.length;
   });
 };

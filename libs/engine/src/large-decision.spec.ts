@@ -18,7 +18,7 @@ const text = (bytes: number): JsonText => JSON.stringify('x'.repeat(bytes)) as J
 const planWith = (output: JsonText | null): Plan => ({
   v: 1,
   timeoutMs: null,
-  scopes: [{ entry: 0, container: null, branch: null }],
+  scopes: [{ entry: 0, container: null, slot: null }],
   nodes: [{ ...stepNode(0, 0, 1), output } as Plan['nodes'][number], stepNode(1, 0, null)],
 });
 

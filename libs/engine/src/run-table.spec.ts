@@ -121,8 +121,8 @@ const stepEvents = (node: number, payload: JsonText): RunEvent[] => {
   } as const;
   return [
     {
-      ...{ type: 'StepEntered', step, node: node as never, name: step, kind: 'step', parent: null, branch: null },
-      ...{ branches: null, request, deadlineAt: null, input: { revision: 0, pointer: '/input' } },
+      ...{ type: 'StepEntered', step, node: node as never, name: step, kind: 'step', parent: null, slot: null },
+      ...{ slots: null, request, deadlineAt: null, input: { revision: 0, pointer: '/input' } },
     },
     { type: 'AttemptStarted', step, attempt: 1, dispatcher: 'd', boot: 'b1' },
     { type: 'AttemptSucceeded', step, attempt: 1, status: 200, output: payload },

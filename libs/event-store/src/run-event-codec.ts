@@ -53,6 +53,8 @@ const completedOutput = (output: StepCompleted['output']): string => {
 const text = (value: string | null): string => JSON.stringify(value);
 /** Step keys, names, kinds, boots and instants hold no character that JSON would escape. */
 const name = (value: string | null): string => (value === null ? 'null' : `"${value}"`);
+const slots = (of: StepEntered['slots']): string =>
+  of === null ? 'null' : `{"count":${of.count},"window":${of.window}}`;
 const ref = (source: PayloadRef): string => `{"revision":${source.revision},"pointer":"${source.pointer}"}`;
 
 /** What `encodeRunEvent` made: shapes are for ever, and nothing else writes to a run's stream. */
@@ -141,7 +143,7 @@ const FORMS: Forms = {
       const payload = 'constant' in input ? `"input":${input.constant}` : `"inputRef":${ref(input)}`;
       return (
         `{"step":${name(entered.step)},"node":${entered.node},"name":${name(entered.name)},"kind":${name(entered.kind)},` +
-        `"parent":${name(entered.parent)},"branch":${entered.branch},"branches":${entered.branches},` +
+        `"parent":${name(entered.parent)},"slot":${entered.slot},"slots":${slots(entered.slots)},` +
         `"request":${request === null ? 'null' : requestText(request)},"deadlineAt":${name(entered.deadlineAt)},${payload}}`
       );
     },
@@ -156,8 +158,7 @@ const FORMS: Forms = {
   },
   StepCompleted: {
     v: 1,
-    write: ({ step, endsBranch, output }) =>
-      `{"step":${name(step)},"endsBranch":${endsBranch},${completedOutput(output)}}`,
+    write: ({ step, endsSlot, output }) => `{"step":${name(step)},"endsSlot":${endsSlot},${completedOutput(output)}}`,
     read: {
       1: (data) => {
         // As above: most name the answer.

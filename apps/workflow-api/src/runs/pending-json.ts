@@ -1,12 +1,12 @@
-import { shownHeaders, type NodeId, type Plan, type PlanNode, type ScopeId, type StepKey } from '#domain';
+import { nodeKindOf, shownHeaders, type NodeId, type Plan, type PlanNode, type ScopeId, type StepKey } from '#domain';
 
 /** The nodes directly inside a container (`null`: the root), in the order in which a run would enter them. */
 export const planChildren = (plan: Plan, container: NodeId | null): readonly PlanNode[] => {
   if (container === null) return scopeNodes(plan, 0);
   const node = plan.nodes[container]!;
-  if (node.type === 'sequence') return scopeNodes(plan, node.body);
-  if (node.type === 'parallel') return node.branches.flatMap((branch) => scopeNodes(plan, branch));
-  return [];
+  return nodeKindOf(node)
+    .scopes(node)
+    .flatMap((scope) => scopeNodes(plan, scope));
 };
 
 const scopeNodes = (plan: Plan, scope: ScopeId): readonly PlanNode[] => {

@@ -69,7 +69,7 @@ export const json = (
 export const stepPlan = (url: string, change: Partial<StepNode> = {}, retry: Partial<RetryPolicy> = {}): Plan => ({
   v: 1,
   timeoutMs: null,
-  scopes: [{ entry: 0, container: null, branch: null }],
+  scopes: [{ entry: 0, container: null, slot: null }],
   nodes: [
     {
       id: 0,

@@ -14,7 +14,7 @@ const reached = (plan: Plan, scopeId: number): number[] => {
     ids.push(id);
     const bodies = node.type === 'sequence' ? [node.body] : node.type === 'parallel' ? node.branches : [];
     for (const [index, body] of bodies.entries()) {
-      expect(plan.scopes[body]).toMatchObject({ container: id, branch: node.type === 'parallel' ? index : null });
+      expect(plan.scopes[body]).toMatchObject({ container: id, slot: index });
       ids.push(...reached(plan, body));
     }
   }

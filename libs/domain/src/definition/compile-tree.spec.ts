@@ -49,9 +49,9 @@ describe('the plan of a tree', () => {
       v: 1,
       timeoutMs: 60_000,
       scopes: [
-        { entry: 0, container: null, branch: null },
-        { entry: 2, container: 1, branch: 0 },
-        { entry: 3, container: 1, branch: 1 },
+        { entry: 0, container: null, slot: null },
+        { entry: 2, container: 1, slot: 0 },
+        { entry: 3, container: 1, slot: 1 },
       ],
       nodes: [
         {

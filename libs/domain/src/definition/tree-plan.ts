@@ -31,7 +31,7 @@ type Run = { readonly timeoutMs: number | null; readonly output: JsonText | null
 /** The plan of a tree without errors. */
 export const planTree = (root: TreeNode, names: TreeNames, run: Run): Plan => {
   const draft: Draft = { nodes: [], scopes: [], names };
-  openScope(draft, reachable(flatten(root)), { container: null, branch: null });
+  openScope(draft, reachable(flatten(root)), { container: null, slot: null });
   if (run.output !== null) endWith(draft, run.output);
   return {
     v: 1,
@@ -73,11 +73,11 @@ const planNode = (draft: Draft, node: TreeNode, place: Place): PlanNode => {
       return { ...common, ...own };
     case 'sequence': {
       const steps = reachable(own.steps.flatMap(flatten));
-      return { ...common, type: own.type, body: openScope(draft, steps, { container: place.id, branch: null }) };
+      return { ...common, type: own.type, body: openScope(draft, steps, { container: place.id, slot: 0 }) };
     }
     case 'parallel': {
       const branches = own.branches.map((branch, index) =>
-        openScope(draft, reachable(flatten(branch)), { container: place.id, branch: index }),
+        openScope(draft, reachable(flatten(branch)), { container: place.id, slot: index }),
       );
       return { ...common, type: own.type, branches, reduce: own.reduce, onError: own.onError };
     }

@@ -9,7 +9,8 @@ import {
 } from '../commands.js';
 import { decide } from '../decide.js';
 import type { RunEvent } from '../events.js';
-import { evolve, type RunState } from '../evolve.js';
+import { evolve } from '../evolve.js';
+import type { RunState } from '../run-state.js';
 import { toInstant } from '../instant.js';
 import type { Plan } from '../plan.js';
 import { T0 } from './run-facts.js';

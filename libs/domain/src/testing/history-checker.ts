@@ -8,7 +8,7 @@ type Track = {
   readonly key: StepKey;
   readonly node: PlanNode;
   readonly parent: StepKey | null;
-  readonly branch: number | null;
+  readonly slot: number | null;
   readonly input: string;
   readonly deadlineMs: number | null;
   readonly enteredMs: number;
@@ -112,7 +112,7 @@ export class HistoryChecker {
         return this.enter(event);
       case 'StepSkipped': {
         const container = this.container(event, event.parent);
-        const scope = container?.node.type === 'parallel' ? container.node.branches[event.branch ?? -1] : undefined;
+        const scope = container?.node.type === 'parallel' ? container.node.branches[event.slot ?? -1] : undefined;
         const onTheWay = container !== null && this.fromStep?.startsWith(`${container.key}.`) === true;
         this.require(onTheWay && scope !== undefined, event, 'only branches beside the way to fromStep are skipped');
         this.require(this.plan.scopes[scope ?? 0]?.entry === event.node, event, 'the first step of its branch');
@@ -188,14 +188,14 @@ export class HistoryChecker {
     const input = constant ? event.input.constant : this.text(event, event.input);
     this.require(constant === (node?.input != null), event, 'a constant exactly when the plan has one');
     this.require(input === (node?.input ?? flowing), event, `is given ${node?.input ?? flowing}, not ${input}`);
-    const branches = node?.type === 'parallel' ? node.branches.length : null;
-    this.require(event.branches === branches, event, 'as many branches as the plan has');
+    const count = node?.type === 'parallel' ? node.branches.length : node?.type === 'sequence' ? 1 : null;
+    this.require((event.slots?.count ?? null) === count, event, 'as many slots as the plan has');
     this.place(event, { ...event, input });
   }
 
   private place(
     event: RunEvent,
-    entry: Omit<StepEntered, 'type' | 'input' | 'branches' | 'request'> & { input: string },
+    entry: Omit<StepEntered, 'type' | 'input' | 'slots' | 'request'> & { input: string },
   ): Track {
     const node = this.plan.nodes[entry.node];
     const container = this.container(event, entry.parent);
@@ -205,12 +205,12 @@ export class HistoryChecker {
     this.require(node.name === entry.name && node.type === entry.kind, event, 'named as in the plan');
     this.require(key === entry.step && !this.steps.has(key), event, 'a new key, below its container');
     this.require(scope?.container === (container?.node.id ?? null), event, 'in the container of its node');
-    this.require(scope?.branch === entry.branch, event, 'in the branch of its node');
+    this.require(scope?.slot === entry.slot, event, 'in the slot of its node');
     const track: Track = {
       key,
       node,
       parent: entry.parent,
-      branch: entry.branch,
+      slot: entry.slot,
       input: entry.input,
       deadlineMs: entry.deadlineAt === null ? null : toMs(entry.deadlineAt),
       enteredMs: this.atMs,
@@ -247,20 +247,16 @@ export class HistoryChecker {
     this.require(output === (node.output ?? raw), event, `hands on ${node.output ?? raw}, not ${output}`);
     track.output = output;
     track.succeeds =
-      node.type === 'succeed' || (node.type === 'sequence' && this.last.get(track.key)?.succeeds === true);
+      node.type === 'succeed' || (node.type === 'sequence' && this.last.get(`${track.key}#0`)?.succeeds === true);
     this.close(event, track.key, 'completed');
-    this.require(
-      event.endsBranch === (track.branch !== null && this.isThrough(track)),
-      event,
-      'ends its branch or not',
-    );
+    this.require(event.endsSlot === (track.slot !== null && this.isThrough(track)), event, 'ends its slot or not');
   }
 
   private rawOutput(event: RunEvent, track: Track): string {
     const { node } = track;
     if (node.type === 'step') return this.payloads.get(`${this.revision - 1}/output`) ?? '';
     if (node.type === 'sequence') {
-      const inner = this.last.get(track.key);
+      const inner = this.last.get(`${track.key}#0`);
       this.require(inner !== undefined && this.isThrough(inner), event, 'its token came to its end');
       return inner?.output ?? '';
     }
@@ -308,7 +304,7 @@ export class HistoryChecker {
         this.require(name === node.error, event, 'with the name that the plan gives');
         break;
       case 'sequence':
-        this.require(this.last.get(track.key)?.error === name, event, 'by the failure of what it holds');
+        this.require(this.last.get(`${track.key}#0`)?.error === name, event, 'by the failure of what it holds');
         break;
       case 'parallel': {
         const failing =
@@ -325,7 +321,7 @@ export class HistoryChecker {
     this.close(event, track.key, 'failed');
     const container = this.container(event, track.parent)?.node;
     const goesOn = container?.type === 'parallel' && container.onError === 'continue';
-    this.require(event.endsBranch === goesOn, event, 'ends its branch exactly when the parallel goes on');
+    this.require(event.endsSlot === goesOn, event, 'ends its branch exactly when the parallel goes on');
   }
 
   private endRun(event: RunEvent, holds: boolean): void {
@@ -396,5 +392,5 @@ export class HistoryChecker {
   }
 }
 
-const scopeName = (step: { readonly parent: StepKey | null; readonly branch: number | null }): string =>
-  step.branch === null ? (step.parent ?? '') : `${step.parent}#${step.branch}`;
+const scopeName = (step: { readonly parent: StepKey | null; readonly slot: number | null }): string =>
+  step.slot === null ? '' : `${step.parent}#${step.slot}`;

@@ -13,7 +13,7 @@ import type {
 } from '../events.js';
 import { toInstant } from '../instant.js';
 import type { PayloadRef } from '../payload.js';
-import type { Plan } from '../plan.js';
+import type { Plan, PlanNode } from '../plan.js';
 import { json } from './tree-plans.js';
 
 /** When every test history begins. */
@@ -105,8 +105,8 @@ export const entering =
       name: node.name,
       kind: node.type,
       parent: names.length === 1 ? null : names.slice(0, -1).join('.'),
-      branch: plan.scopes[node.scope]?.branch ?? null,
-      branches: node.type === 'parallel' ? node.branches.length : null,
+      slot: plan.scopes[node.scope]?.slot ?? null,
+      slots: slotsOf(node),
       request:
         node.type === 'step'
           ? { method: node.method, url: node.url, headers: node.headers, contentType: node.contentType }
@@ -116,6 +116,11 @@ export const entering =
       ...fields,
     };
   };
+
+const slotsOf = (node: PlanNode): StepEntered['slots'] => {
+  if (node.type === 'sequence') return { count: 1, window: 1 };
+  return node.type === 'parallel' ? { count: node.branches.length, window: node.branches.length } : null;
+};
 
 const keyOf = (plan: Plan, id: number): StepKey => {
   const node = plan.nodes[id];
@@ -158,17 +163,17 @@ export const outcomeUnknown = (step: StepKey, attempt: number): RunEvent => ({
   step,
   attempt,
 });
-export const completed = (step: StepKey, output: StepCompleted['output'], endsBranch = false): RunEvent => ({
+export const completed = (step: StepKey, output: StepCompleted['output'], endsSlot = false): RunEvent => ({
   type: 'StepCompleted',
   step,
-  endsBranch,
+  endsSlot,
   output,
 });
-export const failed = (step: StepKey, error: ErrorInfo, endsBranch = false): RunEvent => ({
+export const failed = (step: StepKey, error: ErrorInfo, endsSlot = false): RunEvent => ({
   type: 'StepFailed',
   step,
   error,
-  endsBranch,
+  endsSlot,
 });
 /** `steps`: `[key]`, or `[key, attempt in flight]`, which may have executed unless a class is given. */
 export const cancelled = (

@@ -3,7 +3,8 @@ import { DEFAULT_RUN_LIMITS, type FailAttempt, type IsUnsent, type RunCommand } 
 import type { RunLimits, StartRun } from '../commands.js';
 import { decide, type Decision } from '../decide.js';
 import { FAILURE_CLASSES, type RunEvent, type StepKey } from '../events.js';
-import { evolve, type RunState } from '../evolve.js';
+import { evolve } from '../evolve.js';
+import type { RunState } from '../run-state.js';
 import { toInstant, toMs } from '../instant.js';
 import { obligations, type Obligations } from '../obligations.js';
 import type { Plan } from '../plan.js';

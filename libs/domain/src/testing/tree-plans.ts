@@ -50,8 +50,8 @@ export const planOf = (root: Tree, timeoutMs: number | null = null): Plan => {
   const nodes: PlanNode[] = [];
   const scopes: Scope[] = [];
 
-  const openScope = (container: number | null, branch: number | null, tree: Tree): ScopeId => {
-    const id = scopes.push({ entry: nodes.length, container, branch }) - 1;
+  const openScope = (container: number | null, slot: number | null, tree: Tree): ScopeId => {
+    const id = scopes.push({ entry: nodes.length, container, slot }) - 1;
     let previous: number | null = null;
     for (const member of flatten(tree)) {
       const next = addNode(member, id);
@@ -95,7 +95,7 @@ export const planOf = (root: Tree, timeoutMs: number | null = null): Plan => {
         return id;
       case 'sequence':
         nodes.push({ ...common, type: 'sequence', body: -1 });
-        nodes[id] = { ...common, type: 'sequence', body: openScope(id, null, sequence(...tree.steps)) };
+        nodes[id] = { ...common, type: 'sequence', body: openScope(id, 0, sequence(...tree.steps)) };
         return id;
       case 'parallel': {
         const { reduce = 'all', onError = 'fail-fast' } = tree;

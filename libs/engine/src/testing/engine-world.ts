@@ -42,7 +42,7 @@ export const stepNode = (id: number, scope: number, next: number | null): Plan['
 export const TWO_STEPS: Plan = {
   v: 1,
   timeoutMs: null,
-  scopes: [{ entry: 0, container: null, branch: null }],
+  scopes: [{ entry: 0, container: null, slot: null }],
   nodes: [stepNode(0, 0, 1), stepNode(1, 0, null)],
 };
 

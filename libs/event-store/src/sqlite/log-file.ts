@@ -18,7 +18,8 @@ export class LogUnusable extends Error {
 const SQLITE_VERSION_MIN = [3, 51, 3] as const;
 /** "STPW": a foreign SQLite file is refused instead of written to. */
 const APPLICATION_ID = 0x53545057;
-const SCHEMA_VERSION = 1;
+/** 2: events and plans speak of slots. */
+const SCHEMA_VERSION = 2;
 
 /**
  * One row an append. A stream is a growing integer, so that inserts stay at the right edge of `appends` and of its index

@@ -130,7 +130,7 @@ describe('the SQLite log', () => {
     expect(fatal).toHaveLength(1);
   });
 
-  it('leaves a foreign file as it is, and one of a later version', async () => {
+  it('leaves a foreign file as it is, and one of another version', async () => {
     outside((db) => db.exec('CREATE TABLE theirs (x); PRAGMA user_version = 0'));
     const before = readFileSync(logPath(folder));
     await expect(started()).rejects.toBeInstanceOf(LogUnusable);
@@ -139,8 +139,10 @@ describe('the SQLite log', () => {
     rmSync(folder, { recursive: true });
     mkdirSync(folder);
     await (await started()).stop();
-    outside((db) => db.pragma('user_version = 2'));
-    await expect(started()).rejects.toThrow('has schema 2');
+    for (const other of [1, 99]) {
+      outside((db) => db.pragma(`user_version = ${other}`));
+      await expect(started()).rejects.toThrow(`has schema ${other}; this version of Stepwell reads 2`);
+    }
     writeFileSync(logPath(folder), 'not a database at all, but long enough to be taken for one'.repeat(100));
     await expect(started()).rejects.toThrow('not a database');
   });

@@ -48,8 +48,8 @@ export const entered = (step: string, kind: 'step' | 'parallel' = 'step'): RunEv
   name: step,
   kind,
   parent: null,
-  branch: null,
-  branches: kind === 'parallel' ? 2 : null,
+  slot: null,
+  slots: kind === 'parallel' ? { count: 2, window: 2 } : null,
   request: kind === 'step' ? requestOf(step) : null,
   deadlineAt: null,
   input: { revision: 0, pointer: '/input' },
@@ -71,10 +71,10 @@ export const answered = (step: string, attempt = 1): RunEvent => ({
   output: json({ ok: true, id: 'u-1', at: '2026-01-01T00:00:00.000Z' }),
 });
 
-export const stepDone = (step: string, endsBranch = false): RunEvent => ({
+export const stepDone = (step: string, endsSlot = false): RunEvent => ({
   type: 'StepCompleted',
   step,
-  endsBranch,
+  endsSlot,
   output: { revision: 3, pointer: '/output' },
 });
 
@@ -94,7 +94,7 @@ export const stepFailed = (step: string): RunEvent => ({
   type: 'StepFailed',
   step,
   error: { name: 'HTTP.500', cause: 'broken' },
-  endsBranch: false,
+  endsSlot: false,
 });
 
 export const stepCancelled = (step: string, attempt: number | null): RunEvent => ({
@@ -110,7 +110,7 @@ export const stepSkipped = (step: string): RunEvent => ({
   name: step,
   kind: 'step',
   parent: null,
-  branch: null,
+  slot: null,
 });
 
 /** How a step may go, as far as it goes. */
