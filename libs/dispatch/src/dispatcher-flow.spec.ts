@@ -86,6 +86,24 @@ describe('Dispatcher, flow control', () => {
     },
   );
 
+  it('keeps no endpoint waiting because its neighbour never answers and has all slots that it can have', async () => {
+    const { app, url } = await application(() => undefined);
+    app.on('/hangs', () => undefined).on('/well', (_request, response) => json(response, 200, {}));
+    const timeouts = { connectMs: 5_000, answerMs: 600_000, stepMs: null };
+    const plans = new Map([['well', stepPlan(`${url}/well`)]]);
+    const made = await world(stepPlan(`${url}/hangs`, { timeouts }), {
+      plans,
+      options: { attemptsPerOriginMax: 16, connectionsPerOriginMax: 16 },
+    });
+    await made.run('first', {}, { plan: 'well' });
+    for (let run = 0; run < 40; run++) await made.startRun(`hangs${run}`);
+    await eventually('as many as may', () => Promise.resolve(app.requests.length === 15 ? true : null));
+    expect(await waitsOf(made, 'hangs39')).toMatchObject([{ step: 'only', for: 'slots', on: `${url}/hangs` }]);
+    for (let run = 0; run < 20; run++)
+      expect((await made.run(`well${run}`, {}, { plan: 'well' })).run.status).toBe('completed');
+    expect(app.requests.filter(({ path }) => path === '/hangs')).toHaveLength(14);
+  });
+
   it('holds up no branch of a run because another goes to an endpoint of the same origin that is down', async () => {
     const { app, url } = await application(() => undefined);
     app.on('/down', (_request, response) => json(response, 503, {}));

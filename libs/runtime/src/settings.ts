@@ -257,7 +257,7 @@ export const SETTINGS = {
     'attempts',
     integer(1, 65_536),
     '512',
-    'Most attempts in flight to one origin. None holds more than it leaves free of all either, so that slow ones cannot take every slot.',
+    'Most attempts in flight to one origin. None holds more than it leaves free of all either, so that slow ones cannot take every slot; nor has one endpoint the last eighth of it, where its origin has several.',
   ),
   STEPWELL_CONNECTIONS_PER_ORIGIN_MAX: setting(
     'Dispatcher',

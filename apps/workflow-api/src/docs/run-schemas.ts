@@ -91,7 +91,7 @@ export const WaitShape = z
     for: z
       .enum(['retry', 'limit', 'slots', 'breaker'])
       .describe(
-        '`retry`: the time of its next attempt. `limit`: one of `STEPWELL_LIMITS`. `slots`: attempts in flight of its origin, or of all. `breaker`: what it would be sent to is down and left alone.',
+        '`retry`: the time of its next attempt. `limit`: one of `STEPWELL_LIMITS`. `slots`: attempts in flight of its url, of its origin, or of all. `breaker`: what it would be sent to is down and left alone.',
       ),
     on: z
       .string()

@@ -3,6 +3,8 @@ import { Chance } from '../../../../test/support/chance.js';
 import { Flow, id, limit } from '../testing/flow-world.js';
 import type { Gate } from './gate.js';
 
+const SENDER = { namespace: 'n', queue: 'q', tags: {} };
+
 describe('FlowControl', () => {
   it('gives an origin no more than its own, and all together no more than the whole', () => {
     const flow = new Flow({ attemptsMax: 3, perOriginMax: 2 });
@@ -19,6 +21,47 @@ describe('FlowControl', () => {
       Array.from({ length: 600 }, (_, run) => flow.ask(`${origin}${run}`, flow.claim(origin))).filter(Boolean).length;
     expect([held('never'), held('drips'), held('resets')]).toEqual([512, 256, 128]);
     expect(flow.ask('g', flow.claim('good'))).toBe(true);
+  });
+
+  it.each([
+    [512, 448],
+    [8, 7],
+    [3, 2],
+    [2, 1],
+  ])('lets no endpoint of several have all of the %d slots of an origin, but %d', (perOriginMax, most) => {
+    const flow = new Flow({ perOriginMax });
+    flow.ask('first', flow.claim('a/well'));
+    flow.end('first');
+    const hangs = flow.claim('a/hangs');
+    for (let run = 0; run < 600; run++) flow.ask(`hangs ${run}`, hangs);
+    expect(hangs.endpoint.inUse).toBe(most);
+    expect(flow.control.holdUpOf(id('hangs 599'), 'a/hangs', SENDER)).toMatchObject({ for: 'slots', on: 'a/hangs' });
+    for (let run = 0; run < perOriginMax - most; run++)
+      expect(flow.ask(`well ${run}`, flow.claim('a/well'))).toBe(true);
+    expect(flow.ask('late', flow.claim('a/late'))).toBe(false);
+    expect(flow.control.holdUpOf(id('late'), 'a/late', SENDER)).toMatchObject({ for: 'slots', on: 'a' });
+    flow.end('well 0');
+    expect(flow.began.at(-1)).toBe('late');
+    flow.end('hangs 0');
+    expect(flow.began.at(-1)).toBe(`hangs ${most}`);
+    expect(hangs.endpoint.inUse).toBe(most);
+  });
+
+  it('counts the slots of an origin by its connections where those are fewer', () => {
+    const flow = new Flow({ connectionsPerOriginMax: 128 });
+    const claims = ['a/x', 'a/y'].map((endpoint) => flow.claim(endpoint));
+    for (const claim of claims) for (let run = 0; run < 200; run++) flow.ask(`${claim.endpoint.id} ${run}`, claim);
+    expect(claims.map(({ endpoint }) => endpoint.inUse)).toEqual([112, 112]);
+  });
+
+  it('gives the only endpoint of an origin all of its slots, and the two of one slot each its turn', () => {
+    const flow = new Flow({ perOriginMax: 8 });
+    for (let run = 0; run < 9; run++) flow.ask(`${run}`, flow.claim('a/only'));
+    expect(flow.began).toHaveLength(8);
+    const narrow = new Flow({ perOriginMax: 1 });
+    for (const run of ['b/x', 'b/y']) narrow.ask(run, narrow.claim(run));
+    narrow.end();
+    expect(narrow.began).toEqual(['b/x', 'b/y']);
   });
 
   it('offers a slot that one origin frees to its own runs, then to those of others, when all were taken', () => {

@@ -13,6 +13,7 @@ import { OriginLines } from './origin-lines.js';
 export type FlowOptions = {
   readonly attemptsMax: number;
   readonly perOriginMax: number;
+  readonly connectionsPerOriginMax: number;
   readonly limits: readonly FlowLimit[];
   readonly breaker: BreakerOptions;
 };
@@ -51,7 +52,10 @@ export class FlowControl implements SharedGates {
     private readonly events: FlowEvents,
     private readonly shares: LimitShares = wholeLimits,
   ) {
-    this.whole = { attemptsMax: options.attemptsMax, perOriginMax: options.perOriginMax, inUse: 0 };
+    const { attemptsMax, perOriginMax } = options;
+    // Who has a slot and no connection waits all the same.
+    const perEndpointMax = allButAnEighth(Math.min(perOriginMax, options.connectionsPerOriginMax));
+    this.whole = { attemptsMax, perOriginMax, perEndpointMax, inUse: 0 };
     this.claims = new Claims(this.whole, clock, entropy, this.epochs, options, (gate) => shares.opened(gate));
     this.breakers = new Breakers(clock, wheel, log, (gate) => this.breakerChanged(gate));
   }
@@ -184,7 +188,8 @@ export class FlowControl implements SharedGates {
     const news = gate instanceof OriginGate || gate instanceof EndpointGate ? this.breakers.newsOf(gate) : null;
     // A breaker that is half-open holds all but one up.
     if (news !== null) return { for: 'breaker', on: gate.id, since, until: news.until, lastError: news.lastError };
-    return { for: 'slots', on: claim.origin.waitsForWhole ? ALL : gate.id, since, until: null, lastError: null };
+    const on = gate instanceof OriginGate && gate.waitsForWhole ? ALL : gate.id;
+    return { for: 'slots', on, since, until: null, lastError: null };
   }
 
   /** In line, or woken and not yet decided. */
@@ -276,6 +281,9 @@ export class FlowControl implements SharedGates {
     this.timers.set(gate, timer);
   }
 }
+
+/** One at least is left, and one at least is kept back where there are two. */
+const allButAnEighth = (slots: number): number => Math.max(1, slots - Math.max(1, Math.floor(slots / 8)));
 
 const blockerOf = ({ gates }: Claim): Gate | null => {
   for (const gate of gates) if (!gate.hasRoom()) return gate;

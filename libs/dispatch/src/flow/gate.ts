@@ -78,7 +78,13 @@ export abstract class Gate {
 }
 
 /** What all origins share. */
-export type Whole = { readonly attemptsMax: number; readonly perOriginMax: number; inUse: number };
+export type Whole = {
+  readonly attemptsMax: number;
+  readonly perOriginMax: number;
+  /** Of an origin that has several endpoints. */
+  readonly perEndpointMax: number;
+  inUse: number;
+};
 
 /**
  * An origin. None holds more than it leaves free: alone it may take half of all, and however many are slow at a time, an
@@ -109,6 +115,11 @@ export class OriginGate extends Gate {
     return this.inUse < this.whole.perOriginMax && this.breaker.lets;
   }
 
+  /** How many of its slots one of its endpoints may have: all, where there is no other. */
+  get perEndpointMax(): number {
+    return this.endpoints > 1 ? this.whole.perEndpointMax : this.whole.perOriginMax;
+  }
+
   override take(): void {
     this.inUse += 1;
     this.whole.inUse += 1;
@@ -125,7 +136,10 @@ export class OriginGate extends Gate {
   }
 }
 
-/** A url of an origin, as the definition has it: fails and recovers apart from its neighbours. */
+/**
+ * A url of an origin, as the definition has it: fails and recovers apart from its neighbours, and leaves some of the origin's
+ * slots to them, so that one that never answers does not make all of them wait.
+ */
 export class EndpointGate extends Gate {
   /** By namespace and the values of what is limited. */
   readonly claims = new Map<string, Claim>();
@@ -139,7 +153,7 @@ export class EndpointGate extends Gate {
   }
 
   hasRoom(): boolean {
-    return this.breaker.lets;
+    return this.inUse < this.origin.perEndpointMax && this.breaker.lets;
   }
 
   override take(): void {

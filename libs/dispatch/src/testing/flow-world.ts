@@ -50,7 +50,14 @@ export class Flow {
     const wheel = new TimerWheel(this.clock, (_turns, call) => call());
     const chance = { jitter: () => 0.999, hex: () => '' };
     const breaker = { faults: 5, openMs: 1_000, openMaxMs: 60_000 };
-    const all = { attemptsMax: 1_024, perOriginMax: 512, limits: [], breaker, ...options };
+    const all = {
+      attemptsMax: 1_024,
+      perOriginMax: 512,
+      connectionsPerOriginMax: 512,
+      limits: [],
+      breaker,
+      ...options,
+    };
     this.control = new FlowControl(this.clock, wheel, chance, silentLog, all, { onRoom: (at) => this.wake(at) });
   }
 
