@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { RunCommand } from './commands.js';
 import type { RunArchived } from './events.js';
 import { evolve } from './evolve.js';
+import { ANY } from './precondition.js';
 import { onPlan } from './testing/given-when-then.js';
 import {
   after,
@@ -53,7 +54,7 @@ describe('an archived run', () => {
   });
 
   it.each<RunCommand>([
-    { type: 'CancelRun', reason: null, seen: null },
+    { type: 'CancelRun', reason: null, precondition: ANY },
     startAttempt('ship'),
     { type: 'CompleteAttempt', step: 'ship', attempt: 1, status: 200, output: 'null' as never },
   ])('refuses $type', (command) => {

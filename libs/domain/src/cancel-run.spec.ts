@@ -1,4 +1,5 @@
 import { describe, it } from '@jest/globals';
+import { ANY } from './precondition.js';
 import { onPlan } from './testing/given-when-then.js';
 import {
   attemptStarted,
@@ -44,17 +45,26 @@ describe('CancelRun', () => {
   });
 
   it('is for the run as the caller has seen it, and rejected by one that has moved on', () => {
-    for (const seen of [[4, 0], '*', null] as const)
-      given(started()).when(cancelRun(null, seen)).thenEvents({ type: 'RunCancelled', reason: null });
+    for (const ifMatch of [[4, 0], '*', null] as const)
+      given(started())
+        .when(cancelRun(null, { ...ANY, ifMatch }))
+        .thenEvents({ type: 'RunCancelled', reason: null });
     given(started())
-      .when(cancelRun(null, [1]))
+      .when(cancelRun(null, { ...ANY, ifMatch: [1] }))
       .thenRejected({ code: 'not-as-seen', revision: 0 });
     given(started(), { type: 'RunCancelled', reason: null })
-      .when(cancelRun(null, [0]))
+      .when(cancelRun(null, { ...ANY, ifMatch: [0] }))
       .thenRejected({ code: 'not-as-seen', revision: 1 });
+    for (const ifNoneMatch of [[4, 0], '*'] as const)
+      given(started())
+        .when(cancelRun(null, { ...ANY, ifNoneMatch }))
+        .thenRejected({ code: 'not-as-seen', revision: 0 });
+    given(started())
+      .when(cancelRun(null, { ...ANY, ifNoneMatch: [4] }))
+      .thenEvents({ type: 'RunCancelled', reason: null });
     // It could not be cancelled whatever was seen.
     given(started(), runCompleted(outputOf(0)))
-      .when(cancelRun(null, [0]))
+      .when(cancelRun(null, { ...ANY, ifMatch: [0] }))
       .thenRejected({ code: 'run-ended', status: 'completed' });
   });
 

@@ -7,8 +7,8 @@ import {
   type CatalogueCommand,
   type CatalogueEvent,
   type DefinitionSource,
-  type Precondition,
 } from './catalogue.js';
+import { ANY, type Precondition } from './precondition.js';
 
 const source = (content: string): DefinitionSource => ({
   contentHash: content,
@@ -45,7 +45,6 @@ const decide = (history: readonly CatalogueEvent[], command: CatalogueCommand) =
   decideCatalogue(command, fold(...history));
 const accepted = (...events: readonly CatalogueEvent[]) => ({ accepted: true, events });
 const failed = (stands: number | null) => ({ accepted: false, rejection: { code: 'precondition-failed', stands } });
-const ANY: Precondition = { ifMatch: null, ifNoneMatch: null };
 
 describe('publishing', () => {
   it('makes version 1 of what is new, and the next version of what is not', () => {

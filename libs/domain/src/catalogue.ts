@@ -1,4 +1,5 @@
 import type { Instant } from './events.js';
+import { holds, type Precondition } from './precondition.js';
 import { unreachable } from './unreachable.js';
 
 export type DefinitionFormat = 'json' | 'yaml';
@@ -49,13 +50,6 @@ export type Workflow = {
 
 /** All workflows, as folded from the stream. `evolveCatalogue` owns it and updates it in place; everyone else only reads. */
 export type CatalogueState = { readonly revision: number; readonly workflows: ReadonlyMap<string, Workflow> };
-
-/**
- * What the caller has seen, by `If-Match` and `If-None-Match`: numbers of versions, or the revision of a draft; `*` is any of
- * them.
- */
-export type Precondition = { readonly ifMatch: Seen | null; readonly ifNoneMatch: Seen | null };
-export type Seen = '*' | readonly number[];
 
 export type CatalogueCommand =
   | ({
@@ -124,12 +118,6 @@ const refuse = (rejection: CatalogueRejection): CatalogueDecision => ({ accepted
 
 const notAsSeen = (stands: number | undefined): CatalogueDecision =>
   refuse({ code: 'precondition-failed', stands: stands ?? null });
-
-const holds = ({ ifMatch, ifNoneMatch }: Precondition, stands: number | undefined): boolean =>
-  (ifMatch === null || isSeen(ifMatch, stands)) && (ifNoneMatch === null || !isSeen(ifNoneMatch, stands));
-
-const isSeen = (seen: Seen, stands: number | undefined): boolean =>
-  stands !== undefined && (seen === '*' || seen.includes(stands));
 
 /** An empty catalogue, to be folded into. */
 export const newCatalogue = (): MutableCatalogue => ({ revision: -1, workflows: new Map() });

@@ -1,4 +1,4 @@
-import type { Seen } from './catalogue.js';
+import type { Precondition } from './precondition.js';
 import type { ErrorInfo, FailureClass, RunStarted, StepKey } from './events.js';
 import type { JsonText } from './payload.js';
 import type { Plan } from './plan.js';
@@ -33,8 +33,8 @@ export type RunCommand =
       /** Given when the wall clock was set back of late. */
       readonly setBack?: SetBack;
     }
-  /** `seen`: the run is to be at one of these revisions; `null` and `*`: at any. */
-  | { readonly type: 'CancelRun'; readonly reason: string | null; readonly seen: Seen | null }
+  /** `precondition`: on the revision of the run. */
+  | { readonly type: 'CancelRun'; readonly reason: string | null; readonly precondition: Precondition }
   | NoteDuplicateStarts;
 
 /** The wall clock of whoever decides was set back: what was planned by it before moves with it, once. */

@@ -1,5 +1,4 @@
 import { advance } from './advance.js';
-import type { Seen } from './catalogue.js';
 import { cancelOpenSteps, classOf, failStep } from './closing.js';
 import type {
   Context,
@@ -16,6 +15,7 @@ import { toInstant, toMs } from './instant.js';
 import type { Plan, StepNode } from './plan.js';
 import { findStepPath } from './step-path.js';
 import { movedDues } from './moved-dues.js';
+import { holds } from './precondition.js';
 import { nextAttemptAtMs } from './retry-policy.js';
 import { isEnded, type Run, type Step } from './run.js';
 import { missing, unreachable } from './unreachable.js';
@@ -44,7 +44,7 @@ export const decide = (command: RunCommand, run: Run | null, context: Context): 
   if (command.type === 'NoteDuplicateStarts') return noteDuplicates(command, run, context);
   // What would be refused in any case is refused for that (RFC 9110, 13.2.1): of another end there is more to say.
   const isTooLate = isEnded(run) && run.status !== 'cancelled';
-  if (command.type === 'CancelRun' && !isTooLate && !isAsSeen(run, command.seen))
+  if (command.type === 'CancelRun' && !isTooLate && !holds(command.precondition, run.revision))
     return reject({ code: 'not-as-seen', revision: run.revision });
   if (isEnded(run)) return afterEnd(command, run);
   switch (command.type) {
@@ -68,9 +68,6 @@ export const decide = (command: RunCommand, run: Run | null, context: Context): 
       return unreachable(command);
   }
 };
-
-const isAsSeen = ({ revision }: Run, seen: Seen | null): boolean =>
-  seen === null || seen === '*' || seen.includes(revision);
 
 const cancelRun = (reason: string | null, run: Run, { isUnsent }: Context): Decision => {
   const open = { below: null, reason: reason ?? 'the run was cancelled' };

@@ -29,4 +29,5 @@ export { nearestName } from './definition/known-name.js';
 export { credentialPlaces, isCredentialHeader, MASKED, shownHeaders } from './definition/step-headers.js';
 export { DEFAULT_COMPILE_LIMITS, type CompileLimits } from './definition/limits.js';
 export type * from './catalogue.js';
+export { ANY, type Precondition, type Seen } from './precondition.js';
 export { decideCatalogue, evolveCatalogue, latestVersion, newCatalogue } from './catalogue.js';

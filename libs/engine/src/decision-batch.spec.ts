@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { DEFAULT_RUN_LIMITS, type Plan, type RunCommand, type StepKey } from '#domain';
+import { ANY, DEFAULT_RUN_LIMITS, type Plan, type RunCommand, type StepKey } from '#domain';
 import { LOG_START } from '#event-store';
 import { parallel, planOf, step } from '../../domain/src/testing/tree-plans.js';
 import { startRun } from '../../domain/src/testing/run-facts.js';
@@ -40,7 +40,11 @@ describe('decideBatch', () => {
   it('closes as not executed what has not been sent, withholds all that it closes, and says what that is', () => {
     const run = inFlight(['all.a']);
     expect(run.batch.abandoned).toEqual([]);
-    const batch = decideBatch(run.mailbox, [queued({ type: 'CancelRun', reason: null, seen: null })], run.context);
+    const batch = decideBatch(
+      run.mailbox,
+      [queued({ type: 'CancelRun', reason: null, precondition: ANY })],
+      run.context,
+    );
     expect(outcomes(run)).toEqual(['not-executed', 'may-have-executed']);
     expect(batch.abandoned).toEqual([
       { step: 'all.a', attempt: 1 },

@@ -1,4 +1,4 @@
-import type { Plan, RunCommand, RunLimits, Seen, StartRun } from '#domain';
+import { ANY, type Plan, type RunCommand, type RunLimits, type StartRun } from '#domain';
 import type { EventStore } from '#event-store';
 import { takesLonger, type Clock, type Entropy, type Log, type LogFields } from '#runtime';
 import { Coalescer } from './coalescer.js';
@@ -102,7 +102,7 @@ export class RunEngine extends Runs {
     });
   }
 
-  cancel(runId: RunId, reason: string | null, origin: Origin, seen: Seen | null = null): Promise<CancelReply> {
+  cancel(runId: RunId, reason: string | null, origin: Origin, precondition = ANY): Promise<CancelReply> {
     const mailbox = this.runs.of(runId);
     return new Promise((settle) => {
       const done = (result: CommandResult): void => {
@@ -111,7 +111,7 @@ export class RunEngine extends Runs {
         settle({ status: 'cancelled', loaded: result.loaded });
       };
       const answerByMs = this.patience.begin(ANSWER_WITHIN_MS);
-      mailbox.send({ command: { type: 'CancelRun', reason, seen }, plan: null, origin, answerByMs, done });
+      mailbox.send({ command: { type: 'CancelRun', reason, precondition }, plan: null, origin, answerByMs, done });
     });
   }
 

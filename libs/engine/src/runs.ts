@@ -1,4 +1,4 @@
-import type { Plan, Rejection, Run, RunStarted, Seen, StartRun } from '#domain';
+import type { Plan, Precondition, Rejection, Run, RunStarted, StartRun } from '#domain';
 import type { Position, Revision } from '#event-store';
 import type { Wait } from './waits.js';
 
@@ -45,8 +45,13 @@ export abstract class Runs {
     origin: Origin,
     settle: (reply: StartReply) => void,
   ): void;
-  /** `seen`: revisions of which the run is to be at one; refused when it has moved on. */
-  abstract cancel(runId: RunId, reason: string | null, origin: Origin, seen?: Seen | null): Promise<CancelReply>;
+  /** `precondition`: on the revision of the run; refused when that is another. */
+  abstract cancel(
+    runId: RunId,
+    reason: string | null,
+    origin: Origin,
+    precondition?: Precondition,
+  ): Promise<CancelReply>;
   /**
    * The state is good until the caller's turn of the event loop ends: read it at once, keep nothing of it. Fails when the log
    * does not answer within that time (5 s).

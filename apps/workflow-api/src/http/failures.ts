@@ -29,8 +29,7 @@ export const rejectionProblem = (rejection: Rejection, plan: Plan | null = null)
     case 'not-as-seen':
       return {
         code: 'precondition-failed',
-        detail: `The run has moved on: it is at revision ${rejection.revision} now. Nothing was changed.`,
-        headers: { etag: `"${rejection.revision}-full"` },
+        detail: `The run is not as the preconditions want it: it is at revision ${rejection.revision} now. Nothing was changed.`,
       };
     case 'run-archived':
       return runArchived(rejection.file);

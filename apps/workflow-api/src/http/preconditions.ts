@@ -6,7 +6,6 @@ import { HttpProblem } from './problems.js';
 export const entityTag = (of: number): string => `"${of}"`;
 
 const NUMBER_TAG = /^"(0|[1-9]\d{0,8})"$/;
-const NUMBER_TAG_OR_WEAK = /^(?:W\/)?"(0|[1-9]\d{0,8})"$/;
 
 /** Tags of a list, `*` alone, or `null` for what is neither. A comma may stand in a tag, and empty elements are none. */
 const parseTags = (header: string): '*' | readonly string[] | null => {
@@ -18,24 +17,26 @@ const TAG = /^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/;
 
 /**
  * What the caller says to have seen. Tags that nothing has can match nothing; weak ones are among them for If-Match, which is
- * compared strongly, and not for If-None-Match (RFC 9110, 13.1).
+ * compared strongly, and not for If-None-Match (RFC 9110, 13.1). `tag` has the number as its first group.
  */
-export const parsePrecondition = (headers: IncomingHttpHeaders): Precondition => ({
-  ifMatch: parseSeen('If-Match', headers['if-match'], NUMBER_TAG),
-  ifNoneMatch: parseSeen('If-None-Match', headers['if-none-match'], NUMBER_TAG_OR_WEAK),
+export const parsePrecondition = (headers: IncomingHttpHeaders, tag = NUMBER_TAG): Precondition => ({
+  ifMatch: parseSeen(headers, 'If-Match', (given) => tag.exec(given)),
+  ifNoneMatch: parseSeen(headers, 'If-None-Match', (given) => tag.exec(opaque(given))),
 });
 
-/** Of what has tags of its own, such as a run: `tag` has the number as its first group. */
-export const parseIfMatch = (headers: IncomingHttpHeaders, tag: RegExp): Seen | null =>
-  parseSeen('If-Match', headers['if-match'], tag);
-
-const parseSeen = (name: string, header: string | undefined, of: RegExp): Seen | null => {
+const parseSeen = (
+  headers: IncomingHttpHeaders,
+  name: 'If-Match' | 'If-None-Match',
+  read: (tag: string) => RegExpExecArray | null,
+): Seen | null => {
+  // Node gives each of these as one text, however many lines it came in.
+  const header = headers[name === 'If-Match' ? 'if-match' : 'if-none-match'];
   if (header === undefined) return null;
   const tags = parseTags(header);
   if (tags === '*') return '*';
   if (tags !== null)
     return tags.flatMap((tag) => {
-      const number = of.exec(tag)?.[1];
+      const number = read(tag)?.[1];
       return number === undefined ? [] : [Number(number)];
     });
   const detail = 'Give * or entity tags in double quotes, such as "3".';

@@ -7,7 +7,7 @@ import { RunLists } from '../../../modules/src/run-lists.js';
 import { CONFIG } from '../../../modules/src/tokens.js';
 import type { Answer } from '../http/answer.js';
 import { rejectionProblem, unavailableProblem } from '../http/failures.js';
-import { parseIfMatch, readPrecondition } from '../http/preconditions.js';
+import { parsePrecondition, readPrecondition } from '../http/preconditions.js';
 import { HttpProblem } from '../http/problems.js';
 import { originOf } from '../http/origin.js';
 import { pageAt } from './list-page.js';
@@ -59,11 +59,22 @@ export class RunReader {
 
   async cancel(id: string, reason: string | null, headers: IncomingHttpHeaders): Promise<Answer> {
     const { run, plan } = await this.load(id);
-    const seen = parseIfMatch(headers, RUN_TAG);
-    const reply = await this.runs.cancel(runIdOf(run), reason, originOf(headers), seen);
+    const precondition = parsePrecondition(headers, RUN_TAG);
+    const reply = await this.runs.cancel(runIdOf(run), reason, originOf(headers), precondition);
+    if (reply.status === 'rejected' && reply.rejection.code === 'not-as-seen') throw await this.movedOn(id);
     if (reply.status === 'rejected') throw new HttpProblem(rejectionProblem(reply.rejection, plan));
     if (reply.status === 'unavailable') throw new HttpProblem(unavailableProblem(reply.cause), { cause: reply.cause });
     return this.answerOf(reply.loaded);
+  }
+
+  /** With the tag that a read gives, so that the caller may go on from there. */
+  private async movedOn(id: string): Promise<HttpProblem> {
+    const { run, plan } = await this.load(id);
+    const problem = rejectionProblem({ code: 'not-as-seen', revision: run.revision }, plan);
+    return new HttpProblem({
+      ...problem,
+      headers: { etag: runTag(run, this.runs.waitsOf(runIdOf(run), run), 'full') },
+    });
   }
 
   /** One event more than asked for is read: it tells whether there is a next page. */

@@ -1,5 +1,5 @@
-import type { Seen } from '../catalogue.js';
 import type { FailAttempt, Grant, RunCommand, StartRun } from '../commands.js';
+import { ANY, type Precondition } from '../precondition.js';
 import type {
   AttemptFailed,
   DuesMoved,
@@ -77,10 +77,10 @@ export const failAttempt = (step: StepKey, attempt: number, fields: Partial<Fail
   jitter: 0,
   ...fields,
 });
-export const cancelRun = (reason: string | null = null, seen: Seen | null = null): RunCommand => ({
+export const cancelRun = (reason: string | null = null, precondition: Precondition = ANY): RunCommand => ({
   type: 'CancelRun',
   reason,
-  seen,
+  precondition,
 });
 
 // Events

@@ -8,6 +8,7 @@ import type { RunState } from '../run-state.js';
 import { toInstant, toMs } from '../instant.js';
 import { obligations, type Obligations } from '../obligations.js';
 import type { Plan } from '../plan.js';
+import { ANY } from '../precondition.js';
 import { isEnded } from '../run.js';
 import { HistoryChecker } from './history-checker.js';
 import { startRun, T0 } from './run-facts.js';
@@ -134,7 +135,7 @@ export class SimulatedWorld {
       case 'wake':
         return this.repeat({ type: 'WakeUp' });
       case 'cancel':
-        return void this.deliver({ type: 'CancelRun', reason: pick % 2 === 0 ? 'asked for' : null, seen: null });
+        return void this.deliver({ type: 'CancelRun', reason: pick % 2 === 0 ? 'asked for' : null, precondition: ANY });
       case 'start-again':
         return void this.deliver(startRun({ fromStep: this.current.started.fromStep }));
       case 'start-other':

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import {
+  ANY,
   latestVersion,
   type CatalogueRejection,
   type CompileLimits,
   type Plan,
-  type Precondition,
   type Version,
   type Workflow,
 } from '#domain';
@@ -32,7 +32,6 @@ import { TextStore } from './text-store.js';
 
 /** Distances are measured to this many names at most, so that a guessed name stays cheap to refuse. */
 const COMPARED_NAMES_MAX = 1_000;
-const ANY: Precondition = { ifMatch: null, ifNoneMatch: null };
 
 /**
  * All workflows of the service, folded from the stream `catalogue`, which every process follows. What is found is

@@ -26,6 +26,11 @@ export const CANCEL_RUN: EndpointDescription = {
       description: 'ETags of the run, as `GET` gave them: it is cancelled only if it has not moved on since.',
       schema: { type: 'string' },
     },
+    'If-None-Match': {
+      in: 'header',
+      description: 'ETags of the run: it is cancelled only if it has moved on from all of them; with `*` never.',
+      schema: { type: 'string' },
+    },
     ...ORIGIN,
   },
   body: {
