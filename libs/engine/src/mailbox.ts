@@ -381,12 +381,12 @@ export class Mailbox implements KnownRun, Readers {
   /** A bug. What may be wrong in memory is dropped, and nothing is decided on it, nor is the same tried again and again. */
   private park(cause: unknown, commands: readonly QueuedCommand[] = []): void {
     if (this.phase === 'closed') return;
-    const { log, runs } = this.engine;
+    const { clock, log, runs } = this.engine;
     log.error('a run is parked: nothing is done for it until this process starts again', {
       runId: this.runId,
       err: cause,
     });
-    const parked = new RunParked(`run ${this.runId} is parked: ${String(cause)}`, { cause });
+    const parked = new RunParked(this.runId, clock.now(), cause);
     runs.park(this.runId, parked);
     this.fail(parked, commands, true);
   }

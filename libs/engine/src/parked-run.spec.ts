@@ -1,9 +1,11 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { JsonText } from '#domain';
-import { silentLog, type Log, type LogFields } from '#runtime';
+import { silentLog, systemClock, type Log, type LogFields } from '#runtime';
 import type { StartReply } from './index.js';
 import { NOBODY, newEngine, Recorder, runIdOf, start, stopEngines } from './testing/engine-world.js';
 import { TWO_STEPS, TwistedStore, typesOf } from './testing/engine-world.js';
+
+const NOW = '2026-01-01T00:00:00.000Z';
 
 afterEach(stopEngines);
 
@@ -12,7 +14,10 @@ describe('a bug', () => {
     const store = new TwistedStore();
     const errors: LogFields[] = [];
     const log: Log = { ...silentLog, error: (_text, fields = {}) => void errors.push(fields) };
-    const { engine, begin } = await newEngine(new Recorder(), store, { log });
+    const { engine, begin } = await newEngine(new Recorder(), store, {
+      log,
+      clock: { ...systemClock, now: () => NOW },
+    });
     const broken = { ...TWO_STEPS, nodes: TWO_STEPS.nodes.slice(0, 1) };
     await new Promise<StartReply>((settle) => engine.start(runIdOf('a'), start('a'), broken, NOBODY, settle));
     const command = { type: 'CompleteAttempt', step: 's0', attempt: 1, status: 200, output: '1' as JsonText } as const;
@@ -21,6 +26,8 @@ describe('a bug', () => {
       expect(await submit()).toMatchObject({ status: 'unavailable', cause: { code: 'run-parked' } });
     expect(errors).toEqual([{ runId: runIdOf('a'), err: expect.any(Error) }]);
     expect(engine.counts.runsParked()).toBe(1);
+    expect(engine.parked(runIdOf('a'))).toMatchObject({ since: NOW, reason: expect.stringMatching(/./) });
+    expect(engine.parked(runIdOf('b'))).toBeNull();
     const { run } = (await engine.load(runIdOf('a')))!;
     expect([run.status, run.revision]).toEqual(['running', (await typesOf(store, 'a')).length - 1]);
     expect(await begin('b')).toMatchObject({ status: 'started' });

@@ -13,7 +13,16 @@ import { Mailbox } from './mailbox.js';
 import type { Owner } from './owner.js';
 import { ANSWER_WITHIN_MS, isWanted, Patience, STOP_WITHIN_MS } from './patience.js';
 import { startReplyOf, type CommandResult, type QueuedCommand } from './queued-command.js';
-import { NOBODY, Runs, type CancelReply, type LoadedRun, type Origin, type RunId, type StartReply } from './runs.js';
+import {
+  NOBODY,
+  Runs,
+  type CancelReply,
+  type LoadedRun,
+  type Origin,
+  type ParkedRun,
+  type RunId,
+  type StartReply,
+} from './runs.js';
 import { RunTable } from './run-table.js';
 import { SharedLog } from './several-writers.js';
 import { UnderWay } from './under-way.js';
@@ -130,6 +139,10 @@ export class RunEngine extends Runs {
       };
       mailbox.ask({ call, answerByMs: this.patience.begin(withinMs) });
     });
+  }
+
+  parked(runId: RunId): ParkedRun | null {
+    return this.runs.parkedBy(runId);
   }
 
   whenEnded(runId: RunId, call: (loaded: LoadedRun | null) => void): () => void {

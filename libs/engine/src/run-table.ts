@@ -1,6 +1,6 @@
 import { ChurnMap } from '#runtime';
 import type { Mailbox } from './mailbox.js';
-import type { RunId } from './runs.js';
+import type { ParkedRun, RunId } from './runs.js';
 
 /** Runs that wait for something far away, or were only looked at, take so much memory at most; others are folded again. */
 const IDLE_BYTES_MAX = 64 * 1024 * 1024;
@@ -9,8 +9,19 @@ const IDLE_BYTES_MAX = 64 * 1024 * 1024;
 const PARKED_MAX = 10_000;
 
 /** A bug has stopped the run: nothing is decided for it here until the process starts again. What the log has of it can be read. */
-export class RunParked extends Error {
+export class RunParked extends Error implements ParkedRun {
   readonly code = 'run-parked';
+  readonly reason: string;
+
+  constructor(
+    runId: RunId,
+    readonly since: string,
+    cause: unknown,
+  ) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`run ${runId} is parked: ${reason}`, { cause });
+    this.reason = reason;
+  }
 }
 
 /** The runs in memory. Those that have nothing to do there are bounded by bytes: the one left longest goes first. */

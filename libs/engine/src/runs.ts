@@ -32,6 +32,9 @@ export type CancelReply =
   | { readonly status: 'rejected'; readonly rejection: Rejection }
   | { readonly status: 'unavailable'; readonly cause: unknown };
 
+/** Since when, an instant, and why this process refuses to go on with a run. */
+export type ParkedRun = { readonly since: string; readonly reason: string };
+
 /**
  * What the API asks of the engine. Reads are always current: of the run's mailbox, or folded from its stream. When the log does
  * not answer for 5 s whoever asked is told `unavailable`; what may be in the log already is settled behind it all the same.
@@ -59,6 +62,8 @@ export abstract class Runs {
   abstract load(runId: RunId, withinMs?: number): Promise<LoadedRun | null>;
   /** What the steps of a run wait for; as good as the state is. */
   abstract readonly waitsOf: (runId: RunId, run: Run) => readonly Wait[];
+  /** `null`: the run is not parked by this process. Another that shares the log may have parked it all the same. */
+  abstract parked(runId: RunId): ParkedRun | null;
   /** Calls back once when the run has ended (at once when it already has, `null` when there is no such run); returns how to stop waiting. */
   abstract whenEnded(runId: RunId, call: (loaded: LoadedRun | null) => void): () => void;
 }
