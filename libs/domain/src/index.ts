@@ -10,6 +10,8 @@ export { DEFAULT_RUN_LIMITS } from './commands.js';
 export { attemptsUntilMs, decide, type Decision } from './decide.js';
 export { evolve } from './evolve.js';
 export type { RunState } from './run-state.js';
+export { foldHistory, type HistoryState } from './history-fold.js';
+export type * from './run-history.js';
 export { Undo } from './undo.js';
 export { toInstant, toMs } from './instant.js';
 export { findStepPath, stepKeys } from './step-path.js';

@@ -216,7 +216,7 @@ const foldEvent = (row: RunRow, event: StoredEvent, place: Place): Use => {
 
 const decoded = ({ type, v, data }: StoredEvent): RunEvent => decodeRunEvent(type, v, data);
 
-/** Says of an end what `evolve` says of it: a list and the run must not differ. */
+/** Says of an end what `foldHistory` says of it: a list and the run must not differ. */
 const applyEvent = (row: RunRow, event: RunEvent, commit: Commit): void => {
   switch (event.type) {
     case 'RunCompleted':

@@ -113,7 +113,7 @@ const foldEvent = (steps: RunSteps, stored: StoredEvent, place: Place, changed: 
   }
 };
 
-/** Says of a step what `evolve` says of it: a list and the run must not differ. */
+/** Says of a step what `foldHistory` says of it: a list and the run must not differ. */
 const apply = ({ run, rows }: RunSteps, event: RunEvent, { revision, at }: Place, changed: Set<StepsTable>): void => {
   const change = (key: string, state: Partial<StepsTable> | ((row: StepsTable) => Partial<StepsTable>)): void => {
     const row = rows.get(key);

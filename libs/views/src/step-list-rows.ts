@@ -1,4 +1,4 @@
-import type { NodeType, Step, StepStatus } from '#domain';
+import type { HistoryStep, NodeType, StepStatus } from '#domain';
 import type { StepsTable } from './run-list-tables.js';
 import type { RunRow } from './run-list-projection.js';
 import type { StepListQuery } from './view-store.js';
@@ -86,9 +86,9 @@ export const enteredRow = (run: RunOfStep, { key, name, kind, url, at, revision,
   retry_at: null,
 });
 
-/** A step as the run itself tells of it, entered at that revision. */
-export const rowOfStep = (run: RunOfStep, step: Step, revision: number): StepsTable => {
-  const { key, name, kind, status, request, enteredAt, attempts } = step;
+/** A step as the run itself tells of it. */
+export const rowOfStep = (run: RunOfStep, step: HistoryStep): StepsTable => {
+  const { key, name, kind, status, request, enteredAt, enteredRevision: revision, attempts } = step;
   const url = request?.url ?? null;
   const error = step.error ?? attempts.at(-1)?.error ?? null;
   const entry = enteredRow(run, { key, name, kind, url, at: enteredAt, revision, skipped: status === 'skipped' });

@@ -1,5 +1,4 @@
-import type { Run } from '#domain';
-import { evolve, isStepEnded } from '#domain';
+import { foldHistory, isStepEnded, type HistoryState, type RunHistory } from '#domain';
 import type { EventStore, RecordedEvent } from '#event-store';
 import { decodeRunEvent, runStream } from '#event-store';
 import { encodeCursor } from './run-list-cursor.js';
@@ -73,26 +72,23 @@ const placeAfter = ({ seq }: StepRun, order: StepListQuery['order']): number =>
 
 /** The steps of a run as the views would have them, completed ones too, by their place. */
 const stepRows = ({ seq, revision: last }: StepRun, events: readonly RecordedEvent[]): readonly StepsTable[] => {
-  let run: Parameters<typeof evolve>[0] = null;
-  const entered = new Map<string, number>();
+  let history: HistoryState | null = null;
   for (const { type, v, data, recordedAt, revision } of events) {
     // Nothing is a step of a run after its end, nor where its history was taken away.
-    if (revision > last || (run !== null && run.status !== 'running')) break;
+    if (revision > last || (history !== null && history.status !== 'running')) break;
     try {
-      const event = decodeRunEvent(type, v, data);
-      run = evolve(run, event, recordedAt);
-      if (event.type === 'StepEntered' || event.type === 'StepSkipped') entered.set(event.step, revision);
+      history = foldHistory(history, decodeRunEvent(type, v, data), recordedAt);
     } catch {
       // As in the projection: what no reader knows changes no step.
-      continue;
+      if (history !== null) history.revision = revision;
     }
   }
-  return run === null ? [] : rowsOf(run, seq, entered);
+  return history === null ? [] : rowsOf(history, seq);
 };
 
-const rowsOf = (run: Run, seq: number, entered: ReadonlyMap<string, number>): readonly StepsTable[] => {
-  const rows = [...run.steps.values()].map((step) => rowOfStep({ seq, ...run.started }, step, entered.get(step.key)!));
-  const shown = run.status === 'running' ? rows : rows.filter((row) => isStepEnded(row));
+const rowsOf = ({ status, started, steps }: RunHistory, seq: number): readonly StepsTable[] => {
   // Beyond those, places would be the next run's; `STEPWELL_EVENTS_MAX` is lower.
-  return shown.filter(({ key }) => entered.get(key)! < PLACES_A_RUN).sort((a, b) => a.place - b.place);
+  const placed = [...steps.values()].filter(({ enteredRevision }) => enteredRevision < PLACES_A_RUN);
+  const shown = status === 'running' ? placed : placed.filter((step) => isStepEnded(step));
+  return shown.map((step) => rowOfStep({ seq, ...started }, step)).sort((a, b) => a.place - b.place);
 };

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { evolve } from '#domain';
+import { foldHistory } from '#domain';
 import type { Position } from '#event-store';
 import { LOG_START, runStream } from '#event-store';
 import { armFailpoint } from '#runtime';
@@ -90,8 +90,8 @@ export const viewsContract = (name: string, open: OpenViews, runs: number): void
         }
       });
       const runs = [null, ...endings].map((ending) => {
-        const first = evolve(null, started('x'), '2026-01-01T00:00:01.000Z');
-        const run = ending === null ? first : evolve(first, ending, '2026-01-01T00:00:01.000Z');
+        const first = foldHistory(null, started('x'), '2026-01-01T00:00:01.000Z');
+        const run = ending === null ? first : foldHistory(first, ending, '2026-01-01T00:00:01.000Z');
         const { status, reason, error, finishedAt } = run!;
         return { status, reason, error, finishedAt, resolved: status === 'completed' || status === 'cancelled' };
       });
