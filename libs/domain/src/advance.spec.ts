@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { DEFAULT_RUN_LIMITS } from './commands.js';
-import { onPlan, settle, type Outcome } from './testing/given-when-then.js';
+import { from, onPlan, settle, type Outcome } from './testing/given-when-then.js';
 import {
   ADVANCE,
   attemptStarted,
@@ -18,6 +18,7 @@ import {
   startRun,
   T0,
 } from './testing/run-facts.js';
+import type { Plan } from './plan.js';
 import { fail, json, named, parallel, pass, planOf, sequence, step, succeed, type Tree } from './testing/tree-plans.js';
 
 /** A plan, the entries of its steps, and what comes of starting it. */
@@ -287,5 +288,35 @@ describe('a scope that the plan does not have', () => {
     expect(settled).toThrow('bug: branch 2 is missing');
     const leaf = given(started(), entered('z', RUN_INPUT, { kind: 'parallel', slots: { count: 1, window: 1 } }));
     expect(() => leaf.whenSettled(ADVANCE)).toThrow('slot 0 of z, which holds no scopes');
+  });
+});
+
+describe('a node that is entered again', () => {
+  /** The keys of what a run of passes enters, the first nine of them. */
+  const keysOf = (plan: Plan, fromStep: string | null = null): string[] => {
+    const keys: string[] = [];
+    const context = { plan, atMs: T0, limits: DEFAULT_RUN_LIMITS, isUnsent: () => false };
+    let outcome = onPlan(plan).given(started({ fromStep })).when(ADVANCE);
+    for (; outcome.events.length > 0 && keys.length < 9; outcome = from(outcome.run, context).when(ADVANCE))
+      for (const event of outcome.events) if (event.type === 'StepEntered') keys.push(event.step);
+    return keys;
+  };
+
+  it('has a key of its own, and with it what it holds', () => {
+    const once = planOf(sequence(pass('a'), named('group', pass('b'))));
+    const loop = { ...once, nodes: once.nodes.map((node) => (node.name === 'group' ? { ...node, next: 0 } : node)) };
+    expect(keysOf(loop)).toEqual('a group group.b a~2 group~2 group~2.b a~3 group~3 group~3.b'.split(' '));
+    const last = onPlan(loop).given(started(), entering(loop)('a~2'), entering(loop)('group~7.b')).run;
+    expect([...(last?.entries ?? [])]).toEqual([['a', 2]]);
+  });
+
+  it('is entered from its beginning, also where a run began in the middle of it', () => {
+    const once = planOf(parallel({ name: 'p' }, sequence(pass('a'), pass('b')), pass('c')));
+    const twice = {
+      ...once,
+      nodes: once.nodes.map((node) => (node.type === 'parallel' ? { ...node, branches: [1, 1] } : node)),
+    };
+    expect(keysOf(twice)).toEqual(['p', 'p.a', 'p.a~2', 'p.b', 'p.b~2']);
+    expect(keysOf(twice, 'p.b')).toEqual(['p', 'p.b', 'p.a', 'p.b~2']);
   });
 });

@@ -6,6 +6,7 @@ import { nodeKindOf } from './nodes/node-kinds.js';
 import type { PayloadRef } from './payload.js';
 import type { NodeId, Plan, PlanNode } from './plan.js';
 import { isStepEnded, slotKey, type PayloadSource, type Run, type ScopeKey, type Step } from './run.js';
+import { isBelow, makeStepKey } from './step-key.js';
 import { findStepPath } from './step-path.js';
 import { missing } from './unreachable.js';
 
@@ -35,25 +36,27 @@ const enterScope = (run: Run, scope: ScopeKey, context: Context): RunEvent[] => 
   const place = { parent: container?.key ?? null, slot };
   const entry = plan.scopes[scopeId]?.entry ?? missing(`scope ${scopeId}`);
   const { fromStep } = run.started;
-  if (fromStep === null || !(container === null || fromStep.startsWith(`${container.key}.`))) {
-    return [enter(entry, place, flowing, context)];
-  }
+  if (fromStep === null || !isBelow(fromStep, container?.key ?? null))
+    return [enter(run, entry, place, flowing, context)];
   // On the way to the step where the run begins: what lies before it is not entered, and the slots beside it are skipped.
-  const onPath = findStepPath(plan, fromStep)?.get(scopeId);
-  return onPath === undefined ? [skip(plan, entry, place)] : [enter(onPath, place, flowing, context)];
+  // When they are entered again, the run is past that.
+  const onPath = findStepPath(plan, fromStep)?.get(scopeId) ?? null;
+  const isPast = run.steps.has(keyOf(place.parent, nodeOf(plan, onPath ?? entry).name, 1));
+  if (isPast) return [enter(run, entry, place, flowing, context)];
+  return [onPath === null ? skip(plan, entry, place) : enter(run, onPath, place, flowing, context)];
 };
 
 const runInput = (run: Run): PayloadSource => ({ revision: 0, pointer: '/input', text: run.started.input });
 
 type Place = { readonly parent: StepKey | null; readonly slot: number | null };
 
-const enter = (id: NodeId, place: Place, flowing: PayloadSource, { plan, atMs }: Context): StepEntered => {
+const enter = (run: Run, id: NodeId, place: Place, flowing: PayloadSource, { plan, atMs }: Context): StepEntered => {
   const node = nodeOf(plan, id);
   const kind = nodeKindOf(node);
   const limitMs = kind.limitMs(node);
   return {
     type: 'StepEntered',
-    step: place.parent === null ? node.name : `${place.parent}.${node.name}`,
+    step: nextKey(run, place.parent, node.name),
     node: id,
     name: node.name,
     kind: node.type,
@@ -66,9 +69,18 @@ const enter = (id: NodeId, place: Place, flowing: PayloadSource, { plan, atMs }:
   };
 };
 
+/** A node entered before in the same place is entered under a key of its own. */
+const nextKey = (run: Run, container: StepKey | null, name: string): StepKey => {
+  const first = keyOf(container, name, 1);
+  return run.steps.has(first) ? keyOf(container, name, (run.entries?.get(first) ?? 1) + 1) : first;
+};
+
+const keyOf = (container: StepKey | null, name: string, entry: number): StepKey =>
+  makeStepKey({ container, item: null, name, entry });
+
 const skip = (plan: Plan, id: NodeId, place: Place): RunEvent => {
   const node = nodeOf(plan, id);
-  const step = place.parent === null ? node.name : `${place.parent}.${node.name}`;
+  const step = keyOf(place.parent, node.name, 1);
   return { type: 'StepSkipped', step, node: id, name: node.name, kind: node.type, ...place };
 };
 
@@ -93,7 +105,7 @@ const leave = (run: Run, step: Step, context: Context): RunEvent[] => {
   const node = nodeOf(plan, step.node);
   const output = step.outputRef ?? step.inputRef;
   if (node.next === null || endsBySucceed(run, step, plan)) return [{ type: 'RunCompleted', output: refOf(output) }];
-  return [enter(node.next, { parent: step.parent, slot: step.slot }, output, context)];
+  return [enter(run, node.next, { parent: step.parent, slot: step.slot }, output, context)];
 };
 
 /** A failure looks outward: every token below the container it ends is cancelled in the same append. */

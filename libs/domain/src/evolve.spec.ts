@@ -85,6 +85,7 @@ describe('evolve', () => {
     expect({ ...run, ...plain, obligations: owedOf(folded(event)) }).toStrictEqual({
       started: event,
       duesMovedAt: null,
+      entries: null,
       timeoutAt: after(60_000),
       startedAt: after(0),
       status: 'running',

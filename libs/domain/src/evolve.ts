@@ -22,6 +22,7 @@ import {
 } from './run.js';
 import { addTo } from './obligations.js';
 import { newAttempt, newStep, type RunState, type StepState } from './run-state.js';
+import { isEnteredAgain, makeStepKey, stepKeyParts } from './step-key.js';
 import { beforeChange, noted, NotedMap, NotedSet, noteFields, type Undo } from './undo.js';
 import { unreachable } from './unreachable.js';
 
@@ -66,6 +67,7 @@ const started = (event: RunStarted, at: string): RunState => ({
   duesMovedAt: null,
   revision: 0,
   steps: new NotedMap(),
+  entries: null,
   tokens: new NotedMap([['', null]]),
   payloads: new NotedMap([[0, event.input]]),
   archived: null,
@@ -204,6 +206,7 @@ const enterStep = (run: RunState, event: StepEntered, at: string): void => {
   const scope = scopeOf(event);
   const step = newStep(event, input, at);
   run.steps.set(event.step, step);
+  if (isEnteredAgain(event.step)) countEntry(run, event.step);
   run.tokens.set(scope, event.step);
   const { moves, ready, deadlines } = run.obligations;
   moves.delete(scope);
@@ -224,6 +227,11 @@ const enterStep = (run: RunState, event: StepEntered, at: string): void => {
     default:
       return unreachable(awaits);
   }
+};
+
+const countEntry = (run: RunState, key: StepKey): void => {
+  const parts = stepKeyParts(key);
+  (run.entries ??= new NotedMap()).set(makeStepKey({ ...parts, entry: 1 }), parts.entry);
 };
 
 /** Of a container that is new, or whose slots' fields are noted. */

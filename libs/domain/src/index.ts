@@ -14,6 +14,7 @@ export { foldHistory, type HistoryState } from './history-fold.js';
 export type * from './run-history.js';
 export { Undo } from './undo.js';
 export { toInstant, toMs } from './instant.js';
+export { isBelow, makeStepKey, stepKeyParts, type StepKeyParts } from './step-key.js';
 export { findStepPath, stepKeys } from './step-path.js';
 export { missing, unreachable } from './unreachable.js';
 export type * from './run.js';

@@ -12,9 +12,12 @@ export type StepState = Mutable<Omit<Step, 'attempts' | 'slots'>> & {
 };
 
 /** The mutable side of a run; only `evolve` writes it. */
-export type RunState = Mutable<Omit<Run, 'steps' | 'obligations' | 'tokens' | 'payloads' | 'duesMovedAt'>> & {
+export type RunState = Mutable<
+  Omit<Run, 'steps' | 'obligations' | 'tokens' | 'payloads' | 'duesMovedAt' | 'entries'>
+> & {
   duesMovedAt: Map<StepKey, string> | null;
   steps: Map<StepKey, StepState>;
+  entries: Map<StepKey, number> | null;
   tokens: Map<ScopeKey, StepKey | null>;
   payloads: Map<number, JsonText>;
   obligations: {

@@ -31,6 +31,8 @@ export type Run = {
   readonly revision: number;
   /** In the order they were entered. */
   readonly steps: ReadonlyMap<StepKey, Step>;
+  /** How often steps were entered, by the key of the first entry; only of those that were entered again, `null`: none was. */
+  readonly entries: ReadonlyMap<StepKey, number> | null;
   readonly duplicates: { readonly count: number; readonly refused: number; readonly notedAt: Instant | null };
   readonly obligations: Obligations;
   /** Where the one token of each scope is: the step last entered there, `null` when none is yet. */

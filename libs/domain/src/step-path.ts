@@ -1,11 +1,12 @@
 import type { StepKey } from './events.js';
 import { nodeKindOf } from './nodes/node-kinds.js';
+import { makeStepKey } from './step-key.js';
 import type { NodeId, Plan, ScopeId } from './plan.js';
 
 /** The node to enter in each scope on the way from the root to a step, or `null` when the plan has no such step. */
 export type StepPath = ReadonlyMap<ScopeId, NodeId>;
 
-/** Finds a step by its key, which is the names of its containers and its own, joined by dots. */
+/** Finds a step by the key of its first entry. */
 export const findStepPath = (plan: Plan, key: StepKey): StepPath | null => {
   const path = new Map<ScopeId, NodeId>();
   let scopes: readonly ScopeId[] = [0];
@@ -25,5 +26,10 @@ const keyOf = (plan: Plan, id: NodeId): StepKey => {
   const node = plan.nodes[id];
   if (node === undefined) return '';
   const container = plan.scopes[node.scope]?.container ?? null;
-  return container === null ? node.name : `${keyOf(plan, container)}.${node.name}`;
+  return makeStepKey({
+    container: container === null ? null : keyOf(plan, container),
+    item: null,
+    name: node.name,
+    entry: 1,
+  });
 };

@@ -1,4 +1,13 @@
-import { nodeKindOf, shownHeaders, type NodeId, type Plan, type PlanNode, type ScopeId, type StepKey } from '#domain';
+import {
+  makeStepKey,
+  nodeKindOf,
+  shownHeaders,
+  type NodeId,
+  type Plan,
+  type PlanNode,
+  type ScopeId,
+  type StepKey,
+} from '#domain';
 
 /** The nodes directly inside a container (`null`: the root), in the order in which a run would enter them. */
 export const planChildren = (plan: Plan, container: NodeId | null): readonly PlanNode[] => {
@@ -29,7 +38,7 @@ export const pendingText = (
   plan: Plan,
   status: 'pending' | 'not-reached',
 ): string => {
-  const key = parent === null ? node.name : `${parent}.${node.name}`;
+  const key = makeStepKey({ container: parent, item: null, name: node.name, entry: 1 });
   const children = planChildren(plan, node.id).map((child) => pendingText(child, key, plan, status));
   const request =
     node.type === 'step' ? requestText(node.method, JSON.stringify(node.url), node.contentType, node.headers) : 'null';

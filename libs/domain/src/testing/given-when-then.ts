@@ -45,13 +45,15 @@ export const onPlan = (plan: Plan, limits: Partial<RunLimits> = {}, isUnsent: Is
       if ('pauseMs' in item) atMs += item.pauseMs;
       else run = evolve(run, item, toInstant(atMs));
     }
-    const context: Context = { plan, atMs, limits: { ...DEFAULT_RUN_LIMITS, ...limits }, isUnsent };
-    return {
-      run,
-      when: (command) => outcomeOf(command, run, context, false),
-      whenSettled: (command) => outcomeOf(command, run, context, true),
-    };
+    return from(run, { plan, atMs, limits: { ...DEFAULT_RUN_LIMITS, ...limits }, isUnsent });
   },
+});
+
+/** Given what a run has become. */
+export const from = (run: RunState | null, context: Context): Given => ({
+  run,
+  when: (command) => outcomeOf(command, run, context, false),
+  whenSettled: (command) => outcomeOf(command, run, context, true),
 });
 
 const outcomeOf = (command: RunCommand, before: RunState | null, context: Context, settled: boolean): Outcome => {

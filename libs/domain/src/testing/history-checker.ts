@@ -31,6 +31,7 @@ export class HistoryChecker {
   private readonly steps = new Map<StepKey, Track>();
   /** The step last entered in each scope. */
   private readonly last = new Map<string, Track>();
+  private readonly entries = new Map<StepKey, number>();
   private readonly payloads = new Map<string, string>();
   private previous: RunEvent | null = null;
   private revision = -1;
@@ -199,7 +200,10 @@ export class HistoryChecker {
   ): Track {
     const node = this.plan.nodes[entry.node];
     const container = this.container(event, entry.parent);
-    const key = container === null ? entry.name : `${container.key}.${entry.name}`;
+    const first = container === null ? entry.name : `${container.key}.${entry.name}`;
+    const entries = (this.entries.get(first) ?? 0) + 1;
+    this.entries.set(first, entries);
+    const key = entries === 1 ? first : `${first}~${entries}`;
     if (node === undefined) throw new Error(`${event.type}: no such node`);
     const scope = this.plan.scopes[node.scope];
     this.require(node.name === entry.name && node.type === entry.kind, event, 'named as in the plan');

@@ -13,6 +13,7 @@ import type {
 } from '../events.js';
 import { toInstant } from '../instant.js';
 import type { PayloadRef } from '../payload.js';
+import { stepKeyParts } from '../step-key.js';
 import type { Plan, PlanNode } from '../plan.js';
 import { json } from './tree-plans.js';
 
@@ -95,8 +96,9 @@ export const started = (fields: Partial<RunStarted> = {}): RunStarted => ({
 export const entering =
   (plan: Plan) =>
   (step: StepKey, input: StepEntered['input'] = RUN_INPUT, fields: Partial<StepEntered> = {}): StepEntered => {
-    const names = step.split('.');
-    const node = plan.nodes.find((candidate) => keyOf(plan, candidate.id) === step);
+    const { container } = stepKeyParts(step);
+    const first = step.replaceAll(/~\d+/g, '');
+    const node = plan.nodes.find((candidate) => keyOf(plan, candidate.id) === first);
     if (node === undefined) throw new Error(`the plan of this test has no step ${step}`);
     return {
       type: 'StepEntered',
@@ -104,7 +106,7 @@ export const entering =
       node: node.id,
       name: node.name,
       kind: node.type,
-      parent: names.length === 1 ? null : names.slice(0, -1).join('.'),
+      parent: container,
       slot: plan.scopes[node.scope]?.slot ?? null,
       slots: slotsOf(node),
       request:
