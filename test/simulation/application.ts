@@ -1,41 +1,91 @@
+import type { RunId } from '#engine';
 import type { Clock } from '#runtime';
-import { Application, json } from '../../libs/dispatch/src/testing/dispatch-world.js';
-import type { Chance } from '../support/chance.js';
+import { Application } from '../../libs/dispatch/src/testing/dispatch-world.js';
+import { chanceOf } from './seeded.js';
+import type { Received, Witness } from './witness.js';
 
-/** A request as the application got it. */
-export type Received = { readonly run: string; readonly step: string; readonly attempt: number; readonly key: string };
+/** What the application does with a request. */
+export type Doing =
+  | {
+      readonly does: 'answers';
+      readonly afterMs: number;
+      readonly status: number;
+      readonly body: string;
+      readonly retryAfter: string | null;
+    }
+  | { readonly does: 'hangs' }
+  | { readonly does: 'resets' };
 
-/** Answers well, badly, late or not at all, and keeps what it was asked. */
-export const simulatedApplication = (clock: Clock, chance: Chance) => {
-  const received: Received[] = [];
+/** Answers well, badly, late or not at all, by the attempt: it is asked of nobody else's chance. */
+export class SimulatedApplication {
   /** While true it does more than answer. */
-  const state = { troubled: true };
+  troubled = true;
+
+  constructor(
+    private readonly seed: number,
+    private readonly witness: Witness,
+  ) {}
+
+  /** Takes a request in. */
+  receive(received: Received): Doing {
+    this.witness.receive(received);
+    const { runId, step, attempt } = received;
+    const doing = this.doingOf(received);
+    if (doing.does === 'answers') this.witness.answer(runId, step, attempt, doing.status, doing.body);
+    return doing;
+  }
+
+  private doingOf({ runId, step, attempt }: Received): Doing {
+    const chance = chanceOf(this.seed, 'application', runId, step, attempt);
+    const well = (afterMs: number): Doing => answer(200, { done: step, by: `${runId} ${attempt}` }, { afterMs });
+    if (!this.troubled || chance.yes(0.6)) return well(0);
+    switch (chance.oneOf(['slow', 'late', 'fails', 'busy', 'hangs', 'resets'] as const)) {
+      case 'slow':
+        return well(chance.between(10, 900));
+      case 'late':
+        return well(chance.between(2_000, 4_000));
+      case 'fails':
+        return answer(500, { error: 'Simulated' });
+      case 'busy':
+        return answer(503, {}, { retryAfter: '1' });
+      case 'hangs':
+        return { does: 'hangs' };
+      case 'resets':
+        return { does: 'resets' };
+    }
+  }
+}
+
+const answer = (
+  status: number,
+  value: unknown,
+  { afterMs = 0, retryAfter = null }: { afterMs?: number; retryAfter?: string | null } = {},
+): Doing => ({ does: 'answers', afterMs, status, body: JSON.stringify(value), retryAfter });
+
+/** The application on a socket. */
+export const served = (simulated: SimulatedApplication, clock: Clock): Application => {
   const application = new Application();
   for (const name of ['a', 'b', 'c', 'd', 'e']) {
     application.on(`/${name}`, ({ headers, socket }, response) => {
-      received.push({
-        run: String(headers['stepwell-run-id']),
+      const doing = simulated.receive({
+        runId: String(headers['stepwell-run-id']) as RunId, // it is sent by us alone
         step: String(headers['stepwell-step']),
         attempt: Number(headers['stepwell-attempt']),
         key: String(headers['idempotency-key']),
       });
-      const well = (): void => json(response, 200, { done: name });
-      if (!state.troubled || chance.yes(0.6)) return well();
-      switch (chance.oneOf(['slow', 'late', 'fails', 'busy', 'hangs', 'resets'] as const)) {
-        case 'slow':
-          return void clock.after(chance.between(10, 900), well);
-        case 'late':
-          return void clock.after(chance.between(2_000, 4_000), well);
-        case 'fails':
-          return json(response, 500, { error: 'Simulated' });
-        case 'busy':
-          return json(response, 503, {}, { 'retry-after': '1' });
-        case 'hangs':
-          return;
-        case 'resets':
-          return void socket.destroy();
-      }
+      if (doing.does === 'resets') return void socket.destroy();
+      if (doing.does === 'hangs') return;
+      const { status, body, retryAfter, afterMs } = doing;
+      const send = (): void => {
+        response.writeHead(status, {
+          'content-type': 'application/json',
+          ...(retryAfter !== null && { 'retry-after': retryAfter }),
+        });
+        response.end(body);
+      };
+      if (afterMs === 0) send();
+      else clock.after(afterMs, send);
     });
   }
-  return { application, received, state };
+  return application;
 };

@@ -1,24 +1,34 @@
 import { parseArgs } from 'node:util';
 import { commandLine, systemClock } from '#runtime';
 import { wholeNumber } from '../support/whole-number.js';
-import { simulate, type Simulated } from './simulation.js';
+import { BROKEN, simulate, type Simulated } from './simulation.js';
 
 const USAGE = `usage: npm run test:simulation -- [options]
-  --seeds <n>  how many worlds are simulated (20)
-  --seed <n>   the first seed (1)
-  --trace      prints what happened in each`;
-const TRACE_SHOWN = 40;
+  --seeds <n>    how many worlds are simulated, from the first seed on (20)
+  --seed <n>     the first seed (1); without --seeds this one alone
+  --seconds <n>  no further world begins after so long
+  --trace        prints what happened in each`;
+/** So many lines before and after the first that is wrong. */
+const SHOWN_BEFORE = 30;
+const SHOWN_AFTER = 10;
 
-const { seeds, seed, trace } = commandLine(USAGE, (args) => {
+const { seeds, seed, seconds, trace } = commandLine(USAGE, (args) => {
   const { values } = parseArgs({
     args,
     options: {
-      seeds: { type: 'string', default: '20' },
-      seed: { type: 'string', default: '1' },
+      seeds: { type: 'string' },
+      seed: { type: 'string' },
+      seconds: { type: 'string' },
       trace: { type: 'boolean', default: false },
     },
   });
-  return { seeds: wholeNumber('seeds', values.seeds, 1), seed: wholeNumber('seed', values.seed), trace: values.trace };
+  const { seeds = values.seed === undefined && values.seconds === undefined ? '20' : '1', seed = '1' } = values;
+  return {
+    seeds: values.seconds !== undefined && values.seeds === undefined ? Infinity : wholeNumber('seeds', seeds, 1),
+    seed: wholeNumber('seed', seed),
+    seconds: values.seconds === undefined ? Infinity : wholeNumber('seconds', values.seconds, 1),
+    trace: values.trace,
+  };
 });
 
 /** A world takes some seconds; one that has not ended by then never will. */
@@ -44,17 +54,29 @@ const simulated = async (of: number): Promise<Simulated> => {
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
+/** What happened around the first that is wrong, or at the end. */
+const shown = (lines: readonly string[]): readonly string[] => {
+  const first = lines.findIndex((line) => line.includes(BROKEN));
+  const at = first < 0 ? lines.length : first;
+  return lines.slice(Math.max(0, at - SHOWN_BEFORE), at + SHOWN_AFTER);
+};
+
+let passed = 0;
 let failed = 0;
-for (let each = seed; each < seed + seeds; each++) {
+const untilMs = systemClock.monotonicMs() + seconds * 1_000;
+for (let each = seed; each < seed + seeds && systemClock.monotonicMs() < untilMs; each++) {
   const result = await simulated(each);
   const { runs, requests, simulatedMs, violations } = result;
   say(`seed ${each}: ${runs} runs, ${requests} requests, ${Math.round(simulatedMs / 1_000)} s simulated`);
-  if (trace || violations.length > 0) for (const line of result.trace.slice(trace ? 0 : -TRACE_SHOWN)) say(`  ${line}`);
-  if (violations.length === 0) continue;
+  if (trace || violations.length > 0) for (const line of trace ? result.trace : shown(result.trace)) say(`  ${line}`);
+  if (violations.length === 0) {
+    passed += 1;
+    continue;
+  }
   failed += 1;
-  for (const violation of violations) say(`  BROKEN: ${violation}`);
-  say(`  repeat with: npm run test:simulation -- --seeds 1 --seed ${each}`);
+  for (const violation of violations) say(`  ${BROKEN} ${violation}`);
+  say(`  repeat with: npm run test:simulation -- --seed ${each}`);
 }
-say(`${seeds - failed} passed, ${failed} failed`);
+say(`${passed} passed, ${failed} failed`);
 // What hangs would keep the process.
 process.exit(failed === 0 ? 0 : 1);

@@ -1,6 +1,7 @@
 import { MemoryEventStore, type Append, type AppendOutcome } from '#event-store';
 import type { Clock } from '#runtime';
-import type { Chance } from '../support/chance.js';
+import type { Ledger } from './ledger.js';
+import { chanceOf } from './seeded.js';
 
 const UNKNOWN: AppendOutcome = { status: 'unknown', cause: new Error('the simulated log gave no answer') };
 
@@ -10,20 +11,31 @@ const TROUBLES = ['late', 'answer late', 'answer lost', 'applied later', 'not ap
 export class TroubledLog extends MemoryEventStore {
   /** While true an append may meet trouble. */
   troubled = true;
+  /** How often each place of a stream was asked for. */
+  private readonly asked = new Map<string, number>();
 
   constructor(
     private readonly clock: Clock,
-    private readonly chance: Chance,
+    private readonly seed: number,
+    private readonly ledger: Ledger,
   ) {
     super();
   }
 
   override append(append: Append, settle: (outcome: AppendOutcome) => void): void {
-    const apply = (then: (outcome: AppendOutcome) => void): void => super.append(append, then);
-    if (!this.troubled || !this.chance.yes(0.15)) return apply(settle);
-    const laterMs = this.chance.between(1, 3_000);
+    const apply = (then: (outcome: AppendOutcome) => void): void =>
+      super.append(append, (outcome) => {
+        if (outcome.status === 'appended') this.ledger.note(append);
+        then(outcome);
+      });
+    const place = `${append.stream}@${append.expected}`;
+    const time = (this.asked.get(place) ?? 0) + 1;
+    this.asked.set(place, time);
+    const chance = chanceOf(this.seed, 'append', place, time);
+    if (!this.troubled || !chance.yes(0.15)) return apply(settle);
+    const laterMs = chance.between(1, 3_000);
     const later = (call: () => void): void => void this.clock.after(laterMs, call);
-    const trouble = this.chance.oneOf(TROUBLES);
+    const trouble = chance.oneOf(TROUBLES);
     switch (trouble) {
       case 'late':
         return later(() => apply(settle));
