@@ -31,7 +31,8 @@ export type Scope = {
   readonly slot: number | null;
 };
 
-type NodeCommon = {
+/** What every node has. */
+export type NodeCommon = {
   readonly id: NodeId;
   /** Given, or `<type><n>`; unique within its container, flattened sequences and all branches of a parallel included. */
   readonly name: string;
@@ -63,6 +64,9 @@ export type StepTimeouts = {
   /** All attempts of the step with their waits; `null` means no limit. */
   readonly stepMs: number | null;
 };
+
+/** The members of a container that name its scopes. */
+export type ScopeMember = 'body' | 'branches';
 
 export type SequenceNode = NodeCommon & { readonly type: 'sequence'; readonly body: ScopeId };
 

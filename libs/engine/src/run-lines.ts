@@ -1,4 +1,4 @@
-import type { Run } from '#domain';
+import { isContainer, type Run } from '#domain';
 import { decodeRunEvent, type NewEvent } from '#event-store';
 import type { Log } from '#runtime';
 import type { RunId } from './runs.js';
@@ -17,11 +17,9 @@ export const writeRunLines = (log: Log, runId: RunId, { started, steps }: Run, e
         log.info('a run has timed out', { runId, workflow: started.workflow, error: event.error.name });
       else if (event.type === 'RunFailed')
         log.info('a run has failed', { runId, workflow: started.workflow, step: event.step, error: event.error.name });
-      else if (event.type === 'StepFailed' && !isContainer(steps.get(event.step)?.kind))
+      // A container fails with the step inside that has.
+      else if (event.type === 'StepFailed' && !isContainer(steps.get(event.step)?.kind ?? 'step'))
         log.info('a step has failed for good', { runId, step: event.step, error: event.error.name });
     }
   }
 };
-
-/** It fails with the step inside that has. */
-const isContainer = (kind: string | undefined): boolean => kind === 'sequence' || kind === 'parallel';

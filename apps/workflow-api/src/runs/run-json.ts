@@ -1,4 +1,5 @@
 import {
+  isContainer,
   isEnded,
   isStepEnded,
   type Attempt,
@@ -140,7 +141,6 @@ const entered = (step: Step, tree: Tree, alone = false): string => {
   const { key, request, attempts, inputRef, outputRef } = step;
   const { payloads } = tree;
   const shown = alone ? 'whole' : 'ofStep';
-  const isContainer = step.kind === 'sequence' || step.kind === 'parallel';
   const startedAt =
     step.kind === 'step'
       ? attempts.length === 0
@@ -165,7 +165,7 @@ const entered = (step: Step, tree: Tree, alone = false): string => {
     `,"idempotencyKey":${step.kind === 'step' ? `"${stepIdempotencyKey(tree.runId, step.key)}"` : 'null'}` +
     `,"request":${texts.request}` +
     `,"attempts":${attempts.length === 0 ? '[]' : attemptsText(attempts, texts.url)}` +
-    `,"steps":${isContainer ? below(step.key, step.node, tree, tree.runEnded || isStepEnded(step)) : '[]'}` +
+    `,"steps":${isContainer(step.kind) ? below(step.key, step.node, tree, tree.runEnded || isStepEnded(step)) : '[]'}` +
     '}'
   );
 };

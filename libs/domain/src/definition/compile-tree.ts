@@ -9,8 +9,9 @@ import { refuse } from './member-kind.js';
 import { MemberReader } from './member-reader.js';
 import { readTarget } from './step-url.js';
 import { flatten, nameNodes, openStepsBytes } from './tree-names.js';
-import { readNode, type TreeNode, type TreeReading } from './tree-node.js';
+import { readNode } from './tree-node.js';
 import { planTree, warnUnreachable } from './tree-plan.js';
+import type { TreeNode, TreeReading } from './tree-reading.js';
 
 export type Compilation = {
   /** `null` when a finding is an error. */

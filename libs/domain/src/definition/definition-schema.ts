@@ -1,10 +1,10 @@
+import { NODE_KINDS } from '../nodes/node-kinds.js';
 import { NODE_TYPES, type NodeType } from '../plan.js';
 import { RETRY_MEMBERS, RUN_TIMEOUT_MEMBERS, TIMEOUT_MEMBERS } from './attempt-rules.js';
 import { CONSTANT_SCHEMA } from './constant.js';
 import { DEFINITION_MEMBERS } from './definition-members.js';
 import type { CompileLimits } from './limits.js';
 import type { JsonSchema, MemberTable } from './member-kind.js';
-import { NODES, type CommonValues } from './node-members.js';
 
 /** The schema's name of a type of node: `StepNode`. */
 export const nodeSchemaName = (type: NodeType): string => `${type.charAt(0).toUpperCase()}${type.slice(1)}Node`;
@@ -24,10 +24,10 @@ export const definitionSchemas = (limits: CompileLimits): Readonly<Record<string
       oneOf: NODE_TYPES.map((type) => ({ $ref: `#/$defs/${nodeSchemaName(type)}` })),
     },
     ...Object.fromEntries(
-      NODE_TYPES.map((type) => [
-        nodeSchemaName(type),
-        schemaOf<CommonValues>(NODES[type].type.description, NODES[type]),
-      ]),
+      NODE_TYPES.map((type) => {
+        const { members } = NODE_KINDS[type];
+        return [nodeSchemaName(type), schemaOf(members.type.description, members)];
+      }),
     ),
     Retry: schemaOf('When a failed attempt is made again.', RETRY_MEMBERS),
     StepTimeouts: schemaOf('How long a step may take.', TIMEOUT_MEMBERS),

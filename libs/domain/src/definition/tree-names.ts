@@ -1,5 +1,6 @@
+import { NODE_KINDS } from '../nodes/node-kinds.js';
 import { below, quoted, type Findings } from './finding.js';
-import type { TreeNode } from './tree-node.js';
+import type { TreeNode } from './tree-reading.js';
 
 /** Step keys go into headers, indexes and urls. */
 const STEP_KEY_MAX = 1_024;
@@ -10,8 +11,12 @@ export type TreeNames = ReadonlyMap<TreeNode, string>;
 /** A node as the nodes of its scope: a sequence with nothing of its own is its steps. */
 export const flatten = (node: TreeNode): readonly TreeNode[] =>
   node.own.type === 'sequence' && node.name === null && node.input === null && node.output === null
-    ? node.own.steps.flatMap(flatten)
+    ? node.children.flatMap(flatten)
     : [node];
+
+/** The nodes below a node by the scopes that hold them. */
+export const chainsOf = ({ own, children }: TreeNode): readonly (readonly TreeNode[])[] =>
+  own.type === 'unreadable' ? [] : NODE_KINDS[own.type].chains(children).map((chain) => chain.flatMap(flatten));
 
 /**
  * Names all nodes: as given, or `<type><n>`, where n counts the siblings of that type. Siblings are what shares a
@@ -39,8 +44,7 @@ export const nameNodes = (root: TreeNode, findings: Findings): TreeNames => {
         // The keys below are longer still: that is said once, while the names there are looked at.
         chars = Number.NEGATIVE_INFINITY;
       }
-      if (node.own.type === 'sequence') nameSiblings(node.own.steps.flatMap(flatten), chars + 1);
-      if (node.own.type === 'parallel') nameSiblings(node.own.branches.flatMap(flatten), chars + 1);
+      nameSiblings(node.children.flatMap(flatten), chars + 1);
     }
   };
   nameSiblings(flatten(root), 0);
@@ -63,10 +67,8 @@ export const openStepsBytes = (root: TreeNode, names: TreeNames): number => {
   const taken = (node: TreeNode, containerKey: string): number => {
     const key = `${containerKey}${names.get(node) ?? ''}`;
     const own = key.length + CANCELLED_STEP_BYTES;
-    if (node.own.type === 'sequence') return own + widest(node.own.steps.flatMap(flatten), `${key}.`);
-    if (node.own.type !== 'parallel') return own;
     let inside = 0;
-    for (const branch of node.own.branches) inside += widest(flatten(branch), `${key}.`);
+    for (const chain of chainsOf(node)) inside += widest(chain, `${key}.`);
     return own + inside;
   };
   return widest(flatten(root), '');

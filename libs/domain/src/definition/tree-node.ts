@@ -1,63 +1,17 @@
-import { NODE_TYPES, type NodeType, type OnError, type Reduce, type StepNode, type StepTimeouts } from '../plan.js';
-import type { JsonText } from '../payload.js';
-import type { RetryPolicy } from '../retry-policy.js';
-import { unreachable } from '../unreachable.js';
-import { readRetry, readTimeouts } from './attempt-rules.js';
-import { below, quoted, type Findings } from './finding.js';
+import { NODE_KINDS } from '../nodes/node-kinds.js';
+import { NODE_TYPES, type NodeType } from '../plan.js';
+import { below, quoted } from './finding.js';
 import { nearestName } from './known-name.js';
-import type { CompileLimits } from './limits.js';
-import { kindOf, refuse, type MemberTable, type Place } from './member-kind.js';
+import { kindOf, refuse, type Place } from './member-kind.js';
 import { MemberReader } from './member-reader.js';
-import {
-  DEFAULT_CONTENT_TYPE,
-  DEFAULT_ERROR,
-  DEFAULT_METHOD,
-  DEFAULT_ON_ERROR,
-  DEFAULT_REDUCE,
-  LATER_NODE_MEMBERS,
-  LATER_TYPES,
-  NODES,
-  type StepValues,
-} from './node-members.js';
+import { LATER_NODE_MEMBERS, LATER_TYPES } from './node-members.js';
 import { isRecord } from './record.js';
-import { isRelativeUrl, readAbsoluteUrl, readRelativeUrl } from './step-url.js';
+import type { TreeNode, TreeReading, WrittenNode } from './tree-reading.js';
 
-/** A node as written, its own fields read and every default put in; names and scopes come later. */
-export type TreeNode = {
-  readonly pointer: string;
-  readonly name: string | null;
-  readonly input: JsonText | null;
-  readonly output: JsonText | null;
-  readonly own: OwnFields;
-};
+/** What every node may have: a pass has no more. */
+const COMMON = NODE_KINDS.pass.members;
 
-export type OwnFields =
-  | Pick<StepNode, 'type' | 'url' | 'method' | 'headers' | 'contentType' | 'retry' | 'timeouts'>
-  | { readonly type: 'sequence'; readonly steps: readonly TreeNode[] }
-  | {
-      readonly type: 'parallel';
-      readonly branches: readonly TreeNode[];
-      readonly reduce: Reduce;
-      readonly onError: OnError;
-    }
-  | { readonly type: 'pass' }
-  | { readonly type: 'succeed' }
-  | { readonly type: 'fail'; readonly error: string; readonly cause: string | null }
-  /** There is a finding about it, so it is in no plan. */
-  | { readonly type: 'unreadable' };
-
-/** What the definition says for all its nodes, and how many have been read. */
-export type TreeReading = {
-  readonly findings: Findings;
-  readonly limits: CompileLimits;
-  /** The document once more, its numbers as they were written. */
-  readonly written: unknown;
-  /** `null`: none is given; `undefined`: it is wrong, so that relative urls are not to blame. */
-  readonly target: string | null | undefined;
-  readonly retry: RetryPolicy;
-  readonly timeouts: StepTimeouts;
-  nodes: number;
-};
+const UNREADABLE = { own: { type: 'unreadable' }, children: [] } as const;
 
 /** Reads a node and all below it. `depth` counts from 1; `null` stands for what is no node at all. */
 export const readNode = (
@@ -65,7 +19,7 @@ export const readNode = (
   { pointer, depth }: { readonly pointer: string; readonly depth: number },
   reading: TreeReading,
 ): TreeNode | null => {
-  const { findings, limits, written } = reading;
+  const { findings, limits } = reading;
   reading.nodes += 1;
   if (reading.nodes > limits.planNodesMax) {
     // Said once: the rest is not read.
@@ -77,14 +31,23 @@ export const readNode = (
     findings.error(pointer, `Nodes are nested more than ${limits.nestingMax} levels deep`);
     return null;
   }
-  const place = { pointer, label: 'This', findings, limits, written };
+  const place = { pointer, label: 'This', findings, limits, written: reading.written };
   if (!isRecord(value)) {
     refuse(place, `This must be an object, not ${kindOf(value)}`);
     return null;
   }
   const type = readType(value, place);
-  const own: OwnFields = type === null ? { type: 'unreadable' } : readOwn(type, { value, place, depth }, reading);
-  const common = MemberReader.over(value, place, NODES.pass);
+  const written: WrittenNode = {
+    reading,
+    members: (table) => {
+      const reader = MemberReader.over(value, place, table);
+      reader.check(LATER_NODE_MEMBERS);
+      return reader;
+    },
+    children: (list, at) => readChildren(list, at, depth, reading),
+  };
+  const { own, children } = type === null ? UNREADABLE : NODE_KINDS[type].read(written);
+  const common = MemberReader.over(value, place, COMMON);
   common.read('comment');
   return {
     pointer,
@@ -92,45 +55,8 @@ export const readNode = (
     input: common.readOr('input', null),
     output: common.readOr('output', null),
     own,
+    children,
   };
-};
-
-type Written = { readonly value: Readonly<Record<string, unknown>>; readonly place: Place; readonly depth: number };
-
-const readOwn = (type: NodeType, written: Written, reading: TreeReading): OwnFields => {
-  switch (type) {
-    case 'step':
-      return readStep(checked(written, NODES.step), reading);
-    case 'sequence': {
-      const reader = checked(written, NODES.sequence);
-      return { type, steps: readChildren(reader.read('steps'), reader.at('steps'), written.depth, reading) };
-    }
-    case 'parallel': {
-      const reader = checked(written, NODES.parallel);
-      return {
-        type,
-        reduce: reader.readOr('reduce', DEFAULT_REDUCE),
-        onError: reader.readOr('onError', DEFAULT_ON_ERROR),
-        branches: readChildren(reader.read('branches'), reader.at('branches'), written.depth, reading),
-      };
-    }
-    case 'fail': {
-      const reader = checked(written, NODES.fail);
-      return { type, error: reader.readOr('error', DEFAULT_ERROR), cause: reader.readOr('cause', null) };
-    }
-    case 'pass':
-    case 'succeed':
-      checked(written, NODES[type]);
-      return { type };
-    default:
-      return unreachable(type);
-  }
-};
-
-const checked = <Values>({ value, place }: Written, table: MemberTable<Values>): MemberReader<Values> => {
-  const reader = MemberReader.over(value, place, table);
-  reader.check(LATER_NODE_MEMBERS);
-  return reader;
 };
 
 /** The type of a node, or the one that was meant, so that a misspelt type hides nothing below it; `null`: no guess. */
@@ -160,8 +86,8 @@ const meantType = (value: Readonly<Record<string, unknown>>): NodeType | null =>
   const nearest = typeof given === 'string' ? nearestName(given, NODE_TYPES) : null;
   const byName = NODE_TYPES.find((type) => type === nearest);
   if (byName !== undefined) return byName;
-  const members = Object.keys(value).filter((member) => !Object.hasOwn(NODES.pass, member));
-  return NODE_TYPES.find((type) => members.some((member) => Object.hasOwn(NODES[type], member))) ?? null;
+  const members = Object.keys(value).filter((member) => !Object.hasOwn(COMMON, member));
+  return NODE_TYPES.find((type) => members.some((member) => Object.hasOwn(NODE_KINDS[type].members, member))) ?? null;
 };
 
 const readChildren = (
@@ -177,36 +103,4 @@ const readChildren = (
     if (child !== null) children.push(child);
   }
   return children;
-};
-
-const readStep = (reader: MemberReader<StepValues>, reading: TreeReading): OwnFields => {
-  const url = readStepUrl(reader, reading);
-  const headers = reader.readOr('headers', {});
-  const retry = reader.read('retry');
-  const timeouts = reader.read('timeouts');
-  reader.read('completion');
-  return {
-    type: 'step',
-    url,
-    method: reader.readOr('method', DEFAULT_METHOD),
-    headers,
-    contentType: reader.readOr('contentType', DEFAULT_CONTENT_TYPE),
-    retry: retry === undefined ? reading.retry : readRetry(retry, reading.retry),
-    timeouts: timeouts === undefined ? reading.timeouts : readTimeouts(timeouts, reading.timeouts),
-  };
-};
-
-/** Stands where no target can be read, so that the urls are looked at all the same. */
-const NO_TARGET = 'http://target';
-
-const readStepUrl = (reader: MemberReader<StepValues>, { target }: TreeReading): string => {
-  const text = reader.read('url');
-  if (text === undefined) return '';
-  const relative = isRelativeUrl(text);
-  if (relative && target === null)
-    refuse(reader.at('url'), 'The url is relative, and the definition has no "target" that it could be relative to');
-  const read = relative ? readRelativeUrl(text, target ?? NO_TARGET) : readAbsoluteUrl(text);
-  if (read.status === 'read') return read.url;
-  refuse(reader.at('url'), read.detail);
-  return '';
 };

@@ -1,9 +1,10 @@
+import { nodeKindOf, NODE_KINDS } from '../nodes/node-kinds.js';
 import type { JsonText } from '../payload.js';
 import type { NodeId, Plan, PlanNode, Scope, ScopeId } from '../plan.js';
-import { missing, unreachable } from '../unreachable.js';
+import { missing } from '../unreachable.js';
 import type { Findings } from './finding.js';
-import { flatten, type TreeNames } from './tree-names.js';
-import type { TreeNode } from './tree-node.js';
+import { chainsOf, flatten, type TreeNames } from './tree-names.js';
+import type { TreeNode } from './tree-reading.js';
 
 /** Warns of nodes that no run can reach, once a scope; they are in no plan. */
 export const warnUnreachable = (chain: readonly TreeNode[], findings: Findings): void => {
@@ -13,16 +14,14 @@ export const warnUnreachable = (chain: readonly TreeNode[], findings: Findings):
     const detail = `This is never reached: ${chain[ending]?.pointer ?? ''} always ends the branch or the run`;
     findings.warning(lost.pointer, detail);
   }
-  for (const { own } of chain) {
-    if (own.type === 'sequence') warnUnreachable(own.steps.flatMap(flatten), findings);
-    if (own.type === 'parallel') own.branches.forEach((branch) => warnUnreachable(flatten(branch), findings));
-  }
+  for (const node of chain) for (const inner of chainsOf(node)) warnUnreachable(inner, findings);
 };
 
 /** Whether a token that enters the node never leaves it for the next one. */
-const endsBranch = (node: TreeNode): boolean => {
-  const { own } = node;
-  return own.type === 'succeed' || own.type === 'fail' || (own.type === 'sequence' && own.steps.some(endsBranch));
+const endsBranch = ({ own, children }: TreeNode): boolean => {
+  if (own.type === 'unreadable') return false;
+  const { endsSlot } = NODE_KINDS[own.type];
+  return endsSlot === 'always' || (endsSlot === 'with-inner' && children.some(endsBranch));
 };
 
 type Draft = { readonly nodes: (PlanNode | null)[]; readonly scopes: (Scope | null)[]; readonly names: TreeNames };
@@ -65,27 +64,9 @@ const planNode = (draft: Draft, node: TreeNode, place: Place): PlanNode => {
   const { own, input, output } = node;
   const name = draft.names.get(node) ?? missing('a name');
   const common = { id: place.id, name, scope: place.scope, next: place.next, input, output };
-  switch (own.type) {
-    case 'step':
-    case 'pass':
-    case 'succeed':
-    case 'fail':
-      return { ...common, ...own };
-    case 'sequence': {
-      const steps = reachable(own.steps.flatMap(flatten));
-      return { ...common, type: own.type, body: openScope(draft, steps, { container: place.id, slot: 0 }) };
-    }
-    case 'parallel': {
-      const branches = own.branches.map((branch, index) =>
-        openScope(draft, reachable(flatten(branch)), { container: place.id, slot: index }),
-      );
-      return { ...common, type: own.type, branches, reduce: own.reduce, onError: own.onError };
-    }
-    case 'unreadable':
-      return missing('a node that could be read');
-    default:
-      return unreachable(own);
-  }
+  if (own.type === 'unreadable') return missing('a node that could be read');
+  const scopes = chainsOf(node).map((chain, slot) => openScope(draft, reachable(chain), { container: place.id, slot }));
+  return { ...common, ...NODE_KINDS[own.type].plan(own, scopes) };
 };
 
 /**
@@ -108,7 +89,8 @@ const endWith = (draft: Draft, output: JsonText): void => {
 };
 
 const endsRun = (draft: Draft, node: PlanNode): boolean => {
-  if (node.type === 'succeed' || node.type === 'fail') return true;
-  if (node.type !== 'sequence') return false;
-  return draft.nodes.some((inner) => inner !== null && inner.scope === node.body && endsRun(draft, inner));
+  const kind = nodeKindOf(node);
+  if (kind.endsSlot !== 'with-inner') return kind.endsSlot === 'always';
+  const [body] = kind.scopes(node);
+  return draft.nodes.some((inner) => inner !== null && inner.scope === body && endsRun(draft, inner));
 };

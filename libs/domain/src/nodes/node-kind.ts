@@ -1,5 +1,8 @@
 import type { RunLimits } from '../commands.js';
 import type { ErrorInfo, StepCompleted, StepEntered } from '../events.js';
+import type { MemberTable } from '../definition/member-kind.js';
+import type { CommonValues } from '../definition/node-members.js';
+import type { OwnMembers, Specific, TreeNode, WrittenNode } from '../definition/tree-reading.js';
 import type { PlanNode, ScopeId } from '../plan.js';
 import type { Step } from '../run.js';
 import { missing } from '../unreachable.js';
@@ -8,13 +11,22 @@ import { missing } from '../unreachable.js';
 export type Outcome = StepCompleted['output'] | { readonly error: ErrorInfo };
 
 /**
- * What a kind of node is to a run. A container gives tokens to its slots: each slot runs one of its scopes, and when all
- * have ended the container has its outcome. `awaits` is read by `evolve`, which knows the kind from the event and no plan.
+ * What a kind of node is: how a definition in the tree format says it, and what it is to a run. A container gives tokens
+ * to its slots: each slot runs one of its scopes, and when all have ended the container has its outcome.
  */
 export type NodeKind<Node> = {
+  /** What may be written of it: the compiler reads by this, and the schema is made of it. */
+  readonly members: MemberTable<CommonValues>;
+  /** Its own members as written, with all defaults put in. */
+  read(written: WrittenNode): { readonly own: OwnMembers<Node>; readonly children: readonly TreeNode[] };
+  /** The nodes below it by the scopes that hold them, each in the order in which they run. */
+  chains(children: readonly TreeNode[]): readonly (readonly TreeNode[])[];
+  /** What a plan has of it; `scopes` are those of `chains`. */
+  plan(own: OwnMembers<Node>, scopes: readonly ScopeId[]): Specific<Node>;
+
   /** What an entered node waits for before `outcome` is asked; the outcome of an `attempt` is its answer. */
   readonly awaits: 'attempt' | 'nothing' | 'slots';
-  /** Whether its token ends here instead of going on: `with-inner` when the token of its one slot did. */
+  /** Whether its token ends here instead of going on: `with-inner` when the token of its one slot does. */
   readonly endsSlot: 'never' | 'always' | 'with-inner';
   outcome(node: Node, step: Step, limits: RunLimits): Outcome;
   /** How many slots it has, and how many of them are open at one time. */
@@ -30,16 +42,18 @@ export type NodeKind<Node> = {
   limitMs(node: Node): number | null;
 };
 
-const NO_SCOPES: readonly ScopeId[] = [];
+/** Neither nodes nor scopes. */
+export const NONE: readonly never[] = [];
 
 /** A node that holds no others and asks nothing of the world. */
 export const LEAF = {
+  chains: () => NONE,
   awaits: 'nothing',
   endsSlot: 'never',
   slots: () => null,
   scopeOfSlot: (node: PlanNode, slot: number): ScopeId =>
     missing(`slot ${slot} of ${node.name}, which holds no scopes`),
-  scopes: () => NO_SCOPES,
+  scopes: () => NONE,
   goesOn: () => false,
   request: () => null,
   limitMs: () => null,

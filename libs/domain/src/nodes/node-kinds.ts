@@ -23,3 +23,6 @@ export const NODE_KINDS: Readonly<Record<NodeType, NodeKind<PlanNode>>> = BY_TYP
 
 /** What a node of a plan is to a run. */
 export const nodeKindOf = (node: PlanNode): NodeKind<PlanNode> => NODE_KINDS[node.type];
+
+/** Whether nodes of a type hold others: it ends as they do. */
+export const isContainer = (type: NodeType): boolean => NODE_KINDS[type].awaits === 'slots';
