@@ -72,6 +72,10 @@ export type Commit = {
   /** Of the last event. */
   readonly position: Position;
   readonly packed: string;
+  /** Of each event, where they do not stand one after the other up to `position`. */
+  readonly positions?: readonly Position[];
+  /** Of each event, where they are not made of the append: somebody else has written it, or its first events are gone. */
+  readonly ids?: readonly string[];
   /** As far as the adapter knows it. */
   readonly audience?: Audience;
 };

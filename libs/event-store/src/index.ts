@@ -26,6 +26,7 @@ export {
 export {
   envelopeOf,
   firstTypeOf,
+  positionAt,
   recordedAtOf,
   storedEvents,
   unpack,

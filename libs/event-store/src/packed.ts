@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { endOfValue, memberTexts, parseAsWritten } from '#runtime';
+import { endOfValue, memberTexts } from '#runtime';
 import type {
   Append,
   Commit,
@@ -29,16 +29,20 @@ export const lastPosition = (id: number, count: number): Position =>
 /** An append as one JSON text: the envelope once, the events' texts embedded as they are. Refuses what can never be appended. */
 export const pack = (append: Append): string => {
   const { events } = append;
-  if (events.length === 0) throw new AppendRefused('an append holds at least one event');
-  if (events.length > APPEND_EVENTS_MAX) {
-    throw new AppendRefused(`an append holds at most ${APPEND_EVENTS_MAX} events, not ${events.length}`);
-  }
+  refuseCount(events.length);
   const packed = packedText(JSON.stringify(append.envelope), events);
   refuseTooLarge(packed);
   return packed;
 };
 
-const packedText = (envelope: string, events: readonly NewEvent[]): string => {
+/** Refuses what can never be appended, where events are not packed. */
+export const refuseUnfit = (events: readonly NewEvent[]): void => {
+  refuseCount(events.length);
+  refuseTooLarge(events.length === 1 ? events[0]!.data : events.map(({ data }) => data).join());
+};
+
+/** The text of an append, of the text of its envelope and its events. */
+export const packedText = (envelope: string, events: readonly NewEvent[]): string => {
   let text = '';
   for (const event of events) {
     const separator = text === '' ? '' : ',';
@@ -47,37 +51,42 @@ const packedText = (envelope: string, events: readonly NewEvent[]): string => {
   return `{"envelope":${envelope},"events":[${text}]}`;
 };
 
+const refuseCount = (count: number): void => {
+  if (count === 0) throw new AppendRefused('an append holds at least one event');
+  if (count > APPEND_EVENTS_MAX) {
+    throw new AppendRefused(`an append holds at most ${APPEND_EVENTS_MAX} events, not ${count}`);
+  }
+};
+
 const BYTES_A_CHARACTER_MAX = 3;
 
-const refuseTooLarge = (packed: string): void => {
+const refuseTooLarge = (text: string): void => {
   // Counting UTF-8 bytes is left out where it cannot matter.
-  if (packed.length * BYTES_A_CHARACTER_MAX > APPEND_BYTES_MAX) {
-    const bytes = Buffer.byteLength(packed);
+  if (text.length * BYTES_A_CHARACTER_MAX > APPEND_BYTES_MAX) {
+    const bytes = Buffer.byteLength(text);
     if (bytes > APPEND_BYTES_MAX) {
       throw new AppendRefused(`an append holds at most ${APPEND_BYTES_MAX} bytes, not ${bytes}`);
     }
   }
   // A lone surrogate has no UTF-8 form: it would come back as another character.
-  if (!packed.isWellFormed()) throw new AppendRefused('an append is well-formed Unicode');
+  if (!text.isWellFormed()) throw new AppendRefused('an append is well-formed Unicode');
 };
 
 /** The events of an append as it stands in the log. Ids are SHA-1 and cost more than the rest, so each is computed when asked for. */
 export const unpack = (commit: Commit): readonly RecordedEvent[] => {
-  const { stream, firstRevision } = commit;
+  const { stream, firstRevision, ids } = commit;
   const { commandId, recordedAt, actor, traceparent } = envelopeOf(commit.packed);
-  const firstPosition = commit.position - commit.count + 1;
   return storedEvents(commit).map(({ type, v, data }, ordinal) => {
     let id: string | null = null;
     return {
       get id() {
-        return (id ??= eventId(stream, firstRevision - 1, commandId, ordinal));
+        return (id ??= ids?.[ordinal] ?? eventId(stream, firstRevision - 1, commandId, ordinal));
       },
       type,
       v,
       stream,
-      // Brands: both count on from the commit's own.
-      revision: (firstRevision + ordinal) as Revision,
-      position: (firstPosition + ordinal) as Position,
+      revision: (firstRevision + ordinal) as Revision, // counted on from the commit's own
+      position: positionAt(commit, ordinal),
       recordedAt,
       actor,
       causation: commandId,
@@ -87,17 +96,20 @@ export const unpack = (commit: Commit): readonly RecordedEvent[] => {
   });
 };
 
+/** The place of one event of an append in the log. */
+export const positionAt = ({ position, positions, count }: Commit, ordinal: number): Position =>
+  positions?.[ordinal] ?? ((position - count + 1 + ordinal) as Position); // counted on from the first
+
 /** What a fold asks of an event. */
 export type FoldedEvent = Pick<RecordedEvent, 'type' | 'v' | 'position' | 'recordedAt' | 'traceparent' | 'data'>;
 
 /** As `unpack`, for a fold: the ids that it does not ask for would cost as much as the rest. */
 export const unpackForFold = (commit: Commit): readonly FoldedEvent[] => {
   const { recordedAt, traceparent } = envelopeOf(commit.packed);
-  const firstPosition = commit.position - commit.count + 1;
   return storedEvents(commit).map(({ type, v, data }, ordinal) => ({
     type,
     v,
-    position: (firstPosition + ordinal) as Position, // counted on from the commit's own
+    position: positionAt(commit, ordinal),
     recordedAt,
     traceparent,
     data,
@@ -147,30 +159,6 @@ const walkedEvents = (packed: string): readonly StoredEvent[] => {
   return events;
 };
 const FIRST = '{"type":"';
-
-/**
- * The text as `pack` has made it, of one that went through hands that write JSON anew; `null` for what is no append. The
- * readers above cut at exact places.
- */
-export const repack = (text: string): string | null => {
-  if (text.startsWith('{"envelope":{') && text.includes(EVENTS)) return text;
-  let parsed: unknown;
-  try {
-    parsed = parseAsWritten(text);
-  } catch {
-    return null;
-  }
-  const { envelope, events } = Object(parsed) as Partial<{ envelope: Envelope; events: unknown }>; // of an object, anything may be asked
-  if (typeof envelope?.commandId !== 'string' || !Array.isArray(events)) return null;
-  return packedText(
-    JSON.stringify(envelope),
-    (events as { type: string; v: number; data: unknown }[]).map(({ type, v, data }) => ({
-      type,
-      v,
-      data: JSON.stringify(data),
-    })),
-  );
-};
 
 /** The type of the first event of an append, without a look at the rest. */
 export const firstTypeOf = ({ packed }: Commit): string => {

@@ -1,6 +1,6 @@
 import type { ErrorInfo, Instant, RunEvent, RunStarted, RunStatus, StepKey } from '#domain';
 import type { Commit, Position, Revision, StoredEvent, StreamName } from '#event-store';
-import { decodeRunEvent, firstTypeOf, recordedAtOf, runIdOf, storedEvents } from '#event-store';
+import { decodeRunEvent, firstTypeOf, positionAt, recordedAtOf, runIdOf, storedEvents } from '#event-store';
 import { checkedError, checkedText, checkedTextOrNull } from './checked-values.js';
 import type { ParkedStream } from './view-store.js';
 
@@ -167,7 +167,7 @@ type Place = { readonly commit: Commit; readonly ordinal: number };
 
 // Brands: both are counted from the commit's own, and positions of one append follow each other up to it.
 const revisionOf = ({ commit, ordinal }: Place): Revision => (commit.firstRevision + ordinal) as Revision;
-const positionOf = ({ commit, ordinal }: Place): Position => (commit.position - commit.count + 1 + ordinal) as Position;
+const positionOf = ({ commit, ordinal }: Place): Position => positionAt(commit, ordinal);
 
 /** The fold threw at this event, or the commit could not be read at all. */
 const parkedAt = (place: Place, eventType: string, error: unknown): ParkedStream => ({

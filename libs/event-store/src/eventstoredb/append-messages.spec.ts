@@ -49,10 +49,10 @@ const refusal = (name: string) => {
 const append = fc.record({
   stream: text,
   expected: fc.oneof(fc.constantFrom(-1, 0, 127, 128), fc.maxSafeNat()),
-  id: fc.uuid(),
-  type: text,
-  data: text,
-  metadata: text,
+  events: fc.array(fc.record({ id: fc.uuid(), type: text, data: text, metadata: text }), {
+    minLength: 1,
+    maxLength: 4,
+  }),
 });
 
 const byGeneratedClasses = (correlation: string, given: ServerAppend): Buffer => {
@@ -62,15 +62,17 @@ const byGeneratedClasses = (correlation: string, given: ServerAppend): Buffer =>
   options.setStreamIdentifier(identifier);
   if (given.expected < 0) options.setNoStream(new shared.Empty());
   else options.setStreamPosition(String(given.expected));
-  const message = new streams.BatchAppendReq.ProposedMessage();
-  message.setId(uuid(given.id));
-  message.getMetadataMap().set('type', given.type).set('content-type', 'application/json');
-  message.setData(Buffer.from(given.data));
-  message.setCustomMetadata(Buffer.from(given.metadata));
   const req = new streams.BatchAppendReq();
   req.setCorrelationId(uuid(correlation));
   req.setOptions(options);
-  req.addProposedMessages(message);
+  for (const event of given.events) {
+    const message = new streams.BatchAppendReq.ProposedMessage();
+    message.setId(uuid(event.id));
+    message.getMetadataMap().set('type', event.type).set('content-type', 'application/json');
+    message.setData(Buffer.from(event.data));
+    message.setCustomMetadata(Buffer.from(event.metadata));
+    req.addProposedMessages(message);
+  }
   req.setIsFinal(true);
   return Buffer.from(req.serializeBinary());
 };

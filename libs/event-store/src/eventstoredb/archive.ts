@@ -3,7 +3,7 @@ import { eventId } from '../packed.js';
 import type { Answer } from './append-response.js';
 import type { Appender } from './appender.js';
 import type { LogReader } from './log-reader.js';
-import { metadataRequest } from './stored-append.js';
+import { metadataRequest } from './stored-events.js';
 
 const TRIES_MAX = 5;
 
@@ -16,9 +16,7 @@ export const hideBefore = async (
   reader: LogReader,
   { stream, stub }: { stream: StreamName; stub: AppendOutcome & { status: 'appended' } },
 ): Promise<AppendOutcome> => {
-  const revision = await reader.revisionAt(stream, stub.revision);
-  // Somebody else has hidden it too meanwhile.
-  if (revision === null) return stub;
+  const { revision } = stub;
   const metaStream = `$$${stream}` as StreamName; // the server's name for it
   let answer: Answer = { status: 'conflict' };
   for (let tries = 0; tries < TRIES_MAX && answer.status === 'conflict'; tries++) {

@@ -52,8 +52,8 @@ type Parts = {
 };
 
 /**
- * The log in EventStoreDB or KurrentDB. An append is one event of the server; positions are made of the server's, and
- * readers go on from those. Streams of the server itself, and events that others write, are left alone.
+ * The log in EventStoreDB or KurrentDB. An event is an event of the server, an append one call; revisions and positions are the
+ * server's. Streams of others are left alone; what others put into a stream of ours is passed over.
  */
 export class EventStoreDbEventStore extends EventStore {
   readonly #clock: Clock;
@@ -136,9 +136,9 @@ export class EventStoreDbEventStore extends EventStore {
     // Appends have a connection of their own: a long read does not stand before them.
     const [appends, reads] = [new Connector(connect, this.#log, url), new Connector(connect, this.#log, url)];
     this.#connectors = [appends, reads];
-    const reader = new driver.LogReader(reads, this.#clock, readPatienceMs);
+    const reader = new driver.LogReader(reads, this.#clock, this.#log, readPatienceMs);
     try {
-      await this.#untilReady(reads, new driver.LogReader(reads, this.#clock, VERSION_WITHIN_MS));
+      await this.#untilReady(reads, new driver.LogReader(reads, this.#clock, this.#log, VERSION_WITHIN_MS));
       await warnOfDurability(url, await reads.current.target(), this.#log);
     } catch (error) {
       await Promise.all(this.#connectors.map((connector) => connector.close()));
@@ -192,9 +192,9 @@ export class EventStoreDbEventStore extends EventStore {
     await this.#starting?.catch(() => {
       // Whoever started it was told.
     });
-    await this.#parts?.writer.idle();
     await Promise.allSettled(this.#archiving);
     await this.#parts?.appender.idle();
+    await this.#parts?.writer.idle();
     this.#closing.abort();
     await Promise.all(this.#connectors.map((connector) => connector.close()));
     this.#parts = null;

@@ -1,28 +1,12 @@
 import type { ReadCall } from './connection.js';
 import type { ReadResponse } from './read-response.js';
-import { storedCommit, type StoredCommit } from './stored-append.js';
-
-/** What a read brings: an append of ours, or how far the server has looked. */
-export type Arrival =
-  | { readonly type: 'commit'; readonly commit: StoredCommit; readonly chars: number }
-  | { readonly type: 'checkpoint'; readonly commit: string; readonly prepare: string; readonly chars: 0 };
 
 /** So much of one read waits for its reader at most, beside what gRPC holds; the server then waits too. */
 const WAITING_MAX = 1024;
 const WAITING_CHARS_MAX = 512 * 1024;
 
-/** What concerns a reader of our appends in a response. */
-export const arrivalOf = (response: ReadResponse): Arrival | null => {
-  if (response.type === 'checkpoint') {
-    const { commit, prepare } = response;
-    return { type: 'checkpoint', commit, prepare, chars: 0 };
-  }
-  const commit = response.type === 'event' ? storedCommit(response) : null;
-  return commit === null ? null : { type: 'commit', commit, chars: commit.packed.length };
-};
-
 /** A read under way, taken in batches at the pace of its reader. */
-export class Inflow<Item extends { readonly chars: number } = Arrival> {
+export class Inflow<Item extends { readonly chars: number }> {
   #waiting: Item[] = [];
   #chars = 0;
   /** Nothing more is waited for. */
@@ -35,7 +19,8 @@ export class Inflow<Item extends { readonly chars: number } = Arrival> {
 
   constructor(
     readonly call: ReadCall,
-    readonly decode: (response: ReadResponse) => Item | null,
+    /** Puts what a response brings, if it brings anything. */
+    readonly decode: (response: ReadResponse, put: (item: Item) => void) => void,
     /** Hears what broke the call, unless it was let go of. */
     readonly broke: (error: unknown) => void,
   ) {
@@ -89,13 +74,15 @@ export class Inflow<Item extends { readonly chars: number } = Arrival> {
   }
 
   #receive(response: ReadResponse): void {
-    const item = this.#closed ? null : this.decode(response);
-    if (item === null) return;
+    if (!this.#closed) this.decode(response, this.#put);
+  }
+
+  readonly #put = (item: Item): void => {
     this.#waiting.push(item);
     this.#chars += item.chars;
     if (this.#waiting.length >= WAITING_MAX || this.#chars >= WAITING_CHARS_MAX) this.call.pause();
     this.#wake();
-  }
+  };
 
   #end(): void {
     this.#over = true;

@@ -25,9 +25,8 @@ const gathered = async (gatherMs: readonly number[], ...ends: readonly End[]): P
       stream: 'a',
       firstRevision: 0,
       count: 1,
-      position: 256 * ++last + 256,
+      position: ++last + 1,
       packed: '',
-      serverRevision: 0,
     };
     return { type: 'commit', commit, chars: 0 };
   };
@@ -47,11 +46,11 @@ const gathered = async (gatherMs: readonly number[], ...ends: readonly End[]): P
   const left = [...ends];
   // As much of a reader as is asked here.
   const reader = {
-    head: () => Promise.resolve((last === 0 ? 7 : 256 * (last + 20)) as Position),
+    head: () => Promise.resolve((last === 0 ? 0 : last + 20) as Position),
     open: ({ count, source }: ReadRequest) => {
       const from = 'position' in source && typeof source.position === 'object' ? source.position.commit : '';
       seen.push(`${count === 'subscription' ? 'subscribes' : 'reads'}${last === 0 ? '' : ` from ${from}`}`);
-      return Promise.resolve(inflow(left.shift()));
+      return Promise.resolve({ inflow: inflow(left.shift()), regrouping: { rest: () => {} } });
     },
   } as unknown as LogReader;
   const after = (ms: number, call: () => void) => {
@@ -62,7 +61,7 @@ const gathered = async (gatherMs: readonly number[], ...ends: readonly End[]): P
   const listed = [...gatherMs];
   const clock = { ...systemClock, after };
   const options = { clock, log: silentLog, filter: {}, gatherMs: () => listed.shift() ?? 0, signal: abort.signal };
-  for await (const message of follow(reader, 7 as Position, options))
+  for await (const message of follow(reader, 0 as Position, options))
     seen.push(message.type === 'commits' ? `${message.commits.length} commits` : message.type);
   return seen;
 };

@@ -1,9 +1,8 @@
 import { aborted, pause, type Clock, type Log } from '#runtime';
 import type { Commit, Filter, Position, StreamName, SubscriptionMessage } from '../event-store.js';
 import { lets } from '../log-followers.js';
-import { lastPosition } from '../packed.js';
 import { isFallenBehind, isPermanent } from './grpc-errors.js';
-import { serverPosition, type LogReader } from './log-reader.js';
+import { restOf, serverPosition, type LogReader } from './log-reader.js';
 import type { ReadRequest, ServerPosition } from './read-request.js';
 
 const EVERYTHING = Number.MAX_SAFE_INTEGER;
@@ -18,7 +17,7 @@ type Progress = {
   position: Position;
   /** Everything up to here was looked at: `position`, or later where the filter lets nothing through. */
   scanned: ServerPosition | 'start';
-  /** The server's, of the last append to the one stream that is followed; `null` before the first. */
+  /** Of the last event of the one stream that is followed; `null` before the first. */
   revision: number | null;
 };
 
@@ -143,9 +142,9 @@ const coming = (filter: Filter, progress: Progress): ReadRequest => ({
   count: 'subscription',
 });
 
-/** Everything up to here was handed on. Of what was only looked at the number of events is not known: one, so never past the head. */
+/** Everything up to here was handed on. */
 const reachedBy = ({ position, scanned }: Progress): Position => {
-  const looked = scanned === 'start' ? position : lastPosition(Number(scanned.commit), 1);
+  const looked = scanned === 'start' ? position : (Number(scanned.commit) as Position); // positions are the server's
   return looked > position ? looked : position;
 };
 
@@ -155,25 +154,23 @@ const given = async function* (
   progress: Progress,
   { request, filter, signal }: Following & { request: ReadRequest },
 ): AsyncGenerator<SubscriptionMessage> {
-  const inflow = await reader.open(request);
+  const { inflow, regrouping } = await reader.open(request, progress.position);
   signal.addEventListener('abort', inflow.stopWaiting);
   try {
-    while (!signal.aborted) {
+    for (let isOver = false; !isOver && !signal.aborted;) {
       const arrivals = await inflow.take();
       if (signal.aborted) return;
-      if (arrivals === null) {
-        if (request.count === 'subscription') throw new Error('the server has ended the subscription');
-        return;
-      }
+      isOver = arrivals === null;
+      if (isOver && request.count === 'subscription') throw new Error('the server has ended the subscription');
       const commits: Commit[] = [];
       let { scanned } = progress;
-      for (const arrival of arrivals) {
+      for (const arrival of arrivals ?? restOf(regrouping)) {
         if (arrival.type === 'checkpoint') {
           scanned = arrival;
           continue;
         }
-        const { commit } = arrival;
-        progress.revision = commit.serverRevision;
+        const commit = arrival.type === 'commit' ? arrival.commit : await reader.whole(arrival.events);
+        progress.revision = commit.firstRevision + commit.count - 1;
         if (commit.position <= progress.position) continue;
         commits.push(commit);
         scanned = serverPosition(commit.position);

@@ -1,15 +1,22 @@
-import type { Clock } from '#runtime';
+import type { Clock, Log } from '#runtime';
 import type { Commit, Position, ReadAllOptions, RecordedEvent, Revision, StreamName } from '../event-store.js';
 import { LOG_START, NO_STREAM, PAGE_BYTES_MAX, PAGE_EVENTS_MAX } from '../event-store.js';
 import { lets } from '../log-followers.js';
-import { POSITIONS_AN_APPEND, unpack } from '../packed.js';
+import { OUR_STREAMS } from '../stream-names.js';
 import type { Connector } from './connector.js';
 import { DEADLINE_EXCEEDED, isNotLeader, isPassing, isStreamDeleted } from './grpc-errors.js';
-import { arrivalOf, Inflow } from './inflow.js';
+import { Inflow } from './inflow.js';
 import { readRequest, type ReadRequest, type ServerPosition } from './read-request.js';
-import type { ReadResponse, ServerEvent } from './read-response.js';
-import { metadataOf, placeOf, type StoredCommit, type StreamMetadata } from './stored-append.js';
-import { StreamPlaces } from './stream-places.js';
+import type { ServerEvent } from './read-response.js';
+import { follows, Regrouping, type Arrival } from './regrouping.js';
+import {
+  commitOf,
+  metadataOf,
+  recordedEvent,
+  storedEvent,
+  type StoredEvent,
+  type StreamMetadata,
+} from './stored-events.js';
 
 /** The log could not be read for a while, in spite of trying again. */
 export class LogUnreachable extends Error {
@@ -25,43 +32,61 @@ export class StreamDeleted extends Error {
 
 const EVERYTHING = Number.MAX_SAFE_INTEGER;
 const NO_METADATA: StreamMetadata = { revision: NO_STREAM, members: {}, chars: 0 };
+const TOLD_MAX = 10_000;
 const PAUSE_MIN_MS = 50;
 const PAUSE_MAX_MS = 500;
 
-/** Where the server has the append that a position is in. */
+/** A position as the server names it: it is the server's. */
 export const serverPosition = (position: Position): ServerPosition | 'start' => {
   if (position === LOG_START) return 'start';
-  const commit = String(Math.floor(position / POSITIONS_AN_APPEND));
+  const commit = String(position);
   return { commit, prepare: commit };
 };
 
-const lastRevisionOf = ({ firstRevision, count }: StoredCommit): Revision => (firstRevision + count - 1) as Revision; // counted on from the first
+/** A read of appends under way, and what makes them of its events. */
+export type Appends = { readonly inflow: Inflow<Arrival>; readonly regrouping: Regrouping };
+
+/** What has come of an append whose other events have not, at the end of a read. */
+export const restOf = (regrouping: Regrouping): readonly Arrival[] => {
+  const rest: Arrival[] = [];
+  regrouping.rest((arrival) => rest.push(arrival));
+  return rest;
+};
+
+const isOurStream = (stream: string): boolean => OUR_STREAMS.some((prefix) => stream.startsWith(prefix));
 
 /** Reads of the log. While the server cannot be reached they are tried again, for a bounded time. */
 export class LogReader {
-  /** What this process has read, or appended itself. */
-  readonly places = new StreamPlaces();
+  readonly #told = new Set<string>();
 
   constructor(
     readonly connector: Connector,
     readonly clock: Clock,
+    readonly log: Log,
     readonly patienceMs: number,
   ) {}
+
+  /** Says once of an event that it is not ours: it will be read again, by everybody who reads the stream. */
+  onForeign({ stream, revision, data }: StoredEvent): void {
+    const place = `${revision}@${stream}`;
+    if (this.#told.has(place)) return;
+    if (this.#told.size >= TOLD_MAX) this.#told.clear();
+    this.#told.add(place);
+    const { type } = JSON.parse(data) as { readonly type: string }; // what `foreignData` made
+    this.log.warn('an event that is not of Stepwell stands in one of its streams: it is passed over', {
+      stream,
+      revision,
+      type,
+    });
+  }
 
   async readStream(
     stream: StreamName,
     { from = 0 as Revision, limit = EVERYTHING }: { from?: Revision; limit?: number } = {},
   ): Promise<readonly RecordedEvent[]> {
-    return this.#patiently(async () => {
-      const revision = from <= 0 ? 'start' : await this.#revisionHolding(stream, from);
-      if (revision === null || limit < 1) return [];
-      const events: RecordedEvent[] = [];
-      await this.#each({ source: { stream, revision }, count: limit }, (commit) => {
-        for (const event of unpack(commit)) if (event.revision >= from && events.length < limit) events.push(event);
-        return events.length < limit;
-      });
-      return events;
-    });
+    if (limit < 1) return [];
+    const { events } = await this.#patiently(() => this.#events(stream, from, { count: limit, bytesMax: Infinity }));
+    return events.map(recordedEvent);
   }
 
   /** Each page is a read of its own, so that a slow reader holds none open. */
@@ -69,53 +94,48 @@ export class LogReader {
     stream: StreamName,
     { from = 0 as Revision }: { from?: Revision } = {},
   ): AsyncGenerator<readonly RecordedEvent[]> {
+    const most = { count: PAGE_EVENTS_MAX, bytesMax: PAGE_BYTES_MAX };
     for (let next = from; ;) {
-      const { events, atEnd } = await this.#patiently(() => this.#streamPage(stream, next));
+      const { events, atEnd } = await this.#patiently(() => this.#events(stream, next, most));
       const last = events.at(-1);
-      if (last !== undefined) yield events;
+      if (last !== undefined) yield events.map(recordedEvent);
       if (atEnd || last === undefined) return;
       next = (last.revision + 1) as Revision; // the next of the same stream
     }
   }
 
-  async #streamPage(stream: StreamName, from: Revision): Promise<{ events: readonly RecordedEvent[]; atEnd: boolean }> {
-    const revision = from <= 0 ? 'start' : await this.#revisionHolding(stream, from);
-    if (revision === null) return { events: [], atEnd: true };
-    const events: RecordedEvent[] = [];
-    let bytes = 0;
-    let atEnd = true;
-    // Not so many of the server's: others may have written into the stream.
-    await this.#each({ source: { stream, revision }, count: EVERYTHING }, (commit) => {
-      for (const event of unpack(commit)) if (event.revision >= from) events.push(event);
-      bytes += commit.packed.length;
-      atEnd = events.length < PAGE_EVENTS_MAX && bytes < PAGE_BYTES_MAX;
-      return atEnd;
+  /** Some events of a stream; `atEnd`: there are no more. */
+  async #events(
+    stream: StreamName,
+    from: Revision,
+    { count, bytesMax }: { count: number; bytesMax: number },
+  ): Promise<{ events: readonly StoredEvent[]; atEnd: boolean }> {
+    const events: StoredEvent[] = [];
+    let chars = 0;
+    const request: ReadRequest = { source: { stream, revision: from <= 0 ? 'start' : from }, count };
+    const inflow = await this.#open<StoredEvent & { chars: number }>(request, (response, put) => {
+      if (response.type === 'event') put(Object.assign(storedEvent(response), { chars: response.data.length }));
     });
-    return { events, atEnd };
+    try {
+      for (let taken = await this.#soon(inflow, request); taken !== null; taken = await this.#soon(inflow, request)) {
+        for (const event of taken) {
+          if (event.isForeign) this.onForeign(event);
+          events.push(event);
+          chars += event.chars;
+          if (chars >= bytesMax) return { events, atEnd: false };
+        }
+      }
+    } finally {
+      inflow.close();
+    }
+    return { events, atEnd: events.length < count };
   }
 
   /** Revision of a stream's last event. */
   async revision(stream: StreamName): Promise<Revision> {
-    const last = await this.#patiently(() => this.#lastOf(stream));
-    return last === null ? NO_STREAM : lastRevisionOf(last);
-  }
-
-  /** The server's revision of a stream whose last event is, or was once, that at `revision`; as far as it is known here. */
-  knownRevisionAt(stream: StreamName, revision: Revision): number | null {
-    if (revision === NO_STREAM) return NO_STREAM;
-    const place = this.places.get(stream);
-    if (place?.last === revision) return place.server;
-    return place?.first === revision + 1 ? place.server - 1 : null;
-  }
-
-  /** The same, asked of the server; `null` when the stream never was at `revision`. */
-  async revisionAt(stream: StreamName, revision: Revision): Promise<number | null> {
-    const known = this.knownRevisionAt(stream, revision);
-    if (known !== null) return known;
-    const found = await this.#patiently(() => this.#holding(stream, revision));
-    if (found === null) return null;
-    if (found.firstRevision === revision + 1) return found.serverRevision - 1;
-    return lastRevisionOf(found) === revision ? found.serverRevision : null;
+    const request: ReadRequest = { source: { stream, revision: 'end' }, count: 1, backwards: true };
+    const of = ({ revision }: ServerEvent) => ({ revision: revision as Revision, chars: 0 }); // the server's counts are ours
+    return (await this.#patiently(() => this.#first(request, of)))?.revision ?? NO_STREAM;
   }
 
   /** What the server keeps about a stream, by the name of the stream that it keeps it in. */
@@ -143,29 +163,42 @@ export class LogReader {
    */
   head(): Promise<Position> {
     const request: ReadRequest = { source: { position: 'end', prefixes: 'everything' }, count: 1, backwards: true };
-    return this.#patiently(async () => (await this.#first(request, placeOf))?.position ?? LOG_START);
+    const of = ({ commit }: ServerEvent) => ({ position: commit as Position, chars: 0 }); // positions are the server's
+    return this.#patiently(async () => (await this.#first(request, of))?.position ?? LOG_START);
   }
 
-  /** Opens a read; whoever asked closes it. */
-  open(request: ReadRequest): Promise<Inflow> {
+  /** Opens a read of appends past a position; whoever asked closes it. */
+  async open(request: ReadRequest, after: Position): Promise<Appends> {
     const { source } = request;
-    // Who reads everything, as the projector does, has nothing to do with a stream of it.
-    if (!('stream' in source) && source.audience === undefined) return this.#open(request, arrivalOf);
-    return this.#open(request, (response) => {
-      const arrival = arrivalOf(response);
-      if (arrival?.type === 'commit') this.#note(arrival.commit);
-      return arrival;
+    const { audience, prefixes } = 'stream' in source ? { audience: undefined, prefixes: [] } : source;
+    const regrouping = new Regrouping({
+      after,
+      audience,
+      isOurs: prefixes === null ? isOurStream : () => true,
+      onForeign: (event) => this.onForeign(event),
     });
+    return { inflow: await this.#open(request, regrouping.take), regrouping };
   }
 
-  #note(commit: StoredCommit): void {
-    const { stream, firstRevision: first, serverRevision: server } = commit;
-    this.places.note(stream, { first, last: lastRevisionOf(commit), server });
+  /** The append that some events are of: with the others, as far as there are any. */
+  async whole(part: readonly StoredEvent[]): Promise<Commit> {
+    const [first] = part as [StoredEvent];
+    const from = (first.revision - first.index) as Revision; // of the same stream
+    const most = { count: first.of, bytesMax: Infinity };
+    let all = [...part];
+    const { events } = await this.#patiently(() => this.#events(first.stream, from, most)).catch((error: unknown) => {
+      // For ever: what is left in the log is all there is.
+      if (error instanceof StreamDeleted) return { events: [] };
+      throw error;
+    });
+    for (const event of events) if (follows(all.at(-1)!, event)) all.push(event);
+    for (const event of events.toReversed()) if (follows(event, all[0]!)) all = [event, ...all];
+    return commitOf(all);
   }
 
   async #open<Item extends { readonly chars: number }>(
     request: ReadRequest,
-    decode: (response: ReadResponse) => Item | null,
+    decode: Inflow<Item>['decode'],
   ): Promise<Inflow<Item>> {
     const { current } = this.connector;
     // The next call goes over a new connection, if this one is to blame.
@@ -198,49 +231,12 @@ export class LogReader {
   ): Promise<readonly Commit[]> {
     const found: Commit[] = [];
     let bytes = 0;
-    await this.#each(request, (commit) => {
-      if (commit.position <= after) return true;
+    for await (const commit of this.#appends(request, after)) {
+      if (commit.position <= after) continue;
       found.push(commit);
       bytes += commit.packed.length;
-      return found.length < limit && bytes < bytesMax;
-    });
-    return found;
-  }
-
-  /** The server's revision of the append that holds an event; `null` when the stream does not reach it. */
-  async #revisionHolding(stream: StreamName, revision: Revision): Promise<number | null> {
-    const place = this.places.get(stream);
-    if (place !== undefined && place.first <= revision && revision <= place.last) return place.server;
-    // What a reader asks for who has read so far.
-    if (place !== undefined && revision === place.last + 1) return place.server + 1;
-    return (await this.#holding(stream, revision))?.serverRevision ?? null;
-  }
-
-  /** The first append of a stream that ends at a revision or past it, looked for by halves; `null` when there is none. */
-  async #holding(stream: StreamName, revision: Revision): Promise<StoredCommit | null> {
-    let found = await this.#lastOf(stream);
-    if (found === null || lastRevisionOf(found) < revision) return null;
-    for (let [low, high] = [0, found.serverRevision]; found.firstRevision > revision && low < high;) {
-      const middle = (low + high) >> 1;
-      // `found` at the latest: what is hidden, or somebody else's, is passed over.
-      const at: StoredCommit = (await this.#one({ source: { stream, revision: middle }, count: 1 })) ?? found;
-      if (lastRevisionOf(at) < revision) low = at.serverRevision + 1;
-      else [found, high] = [at, middle];
+      if (found.length >= limit || bytes >= bytesMax) break;
     }
-    return found;
-  }
-
-  #lastOf(stream: StreamName): Promise<StoredCommit | null> {
-    return this.#one({ source: { stream, revision: 'end' }, count: 1, backwards: true });
-  }
-
-  /** The first append that a read brings. */
-  async #one(request: ReadRequest): Promise<StoredCommit | null> {
-    let found: StoredCommit | null = null;
-    const take = (commit: StoredCommit): boolean => (found = commit) === null;
-    await this.#each(request, take);
-    // Somebody else may have written into the stream.
-    if (found === null) await this.#each({ ...request, count: EVERYTHING }, take);
     return found;
   }
 
@@ -249,7 +245,9 @@ export class LogReader {
     request: ReadRequest,
     decode: (event: ServerEvent) => Item,
   ): Promise<Item | undefined> {
-    const inflow = await this.#open(request, (response) => (response.type === 'event' ? decode(response) : null));
+    const inflow = await this.#open<Item>(request, (response, put) => {
+      if (response.type === 'event') put(decode(response));
+    });
     try {
       return (await this.#soon(inflow, request))?.[0];
     } finally {
@@ -257,14 +255,16 @@ export class LogReader {
     }
   }
 
-  /** Hands on appends until the read ends or `visit` has enough. */
-  async #each(request: ReadRequest, visit: (commit: StoredCommit) => boolean): Promise<void> {
-    const inflow = await this.open(request);
+  async *#appends(request: ReadRequest, after: Position): AsyncGenerator<Commit> {
+    const { inflow, regrouping } = await this.open(request, after);
     try {
-      for (;;) {
-        const arrivals = await this.#soon(inflow, request);
-        if (arrivals === null) return;
-        for (const arrival of arrivals) if (arrival.type === 'commit' && !visit(arrival.commit)) return;
+      for (let isOver = false; !isOver;) {
+        const taken = await this.#soon(inflow, request);
+        isOver = taken === null;
+        for (const arrival of taken ?? restOf(regrouping)) {
+          if (arrival.type === 'commit') yield arrival.commit;
+          else if (arrival.type === 'part') yield await this.whole(arrival.events);
+        }
       }
     } finally {
       inflow.close();

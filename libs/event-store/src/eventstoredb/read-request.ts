@@ -2,7 +2,6 @@ import shared from '@eventstore/db-client/generated/shared_pb.js';
 import streams from '@eventstore/db-client/generated/streams_pb.js';
 import type { ReadReq } from '@eventstore/db-client/generated/streams_pb.js';
 import type { Audience } from '../event-store.js';
-import { markedFor } from './audience-mark.js';
 
 /** A place in the log, as the server names it; decimal text. */
 export type ServerPosition = { readonly commit: string; readonly prepare: string };
@@ -10,7 +9,7 @@ export type ServerPosition = { readonly commit: string; readonly prepare: string
 type EventFilter = {
   /** Of the streams that are read; all but the system's when it is `null`, those too when it is `everything`. */
   readonly prefixes: readonly string[] | null | 'everything';
-  /** Of streams of runs. */
+  /** What is for another one is passed over when it has come. */
   readonly audience?: Audience | undefined;
 };
 
@@ -38,7 +37,7 @@ export const readRequest = ({ source, count, backwards = false }: ReadRequest): 
   } else {
     options.setAll(allOptions(source.position));
     if (source.prefixes === 'everything') options.setNoFilter(new shared.Empty());
-    else options.setFilter(filterOptions({ prefixes: source.prefixes, audience: source.audience }));
+    else options.setFilter(filterOptions(source.prefixes));
   }
   if (count === 'subscription') options.setSubscription(new streams.ReadReq.Options.SubscriptionOptions());
   else options.setCount(String(count));
@@ -75,24 +74,12 @@ const allOptions = (at: ServerPosition | 'start' | 'end') => {
   return options;
 };
 
-const filterOptions = ({
-  prefixes,
-  audience,
-}: {
-  readonly prefixes: readonly string[] | null;
-  readonly audience: Audience | undefined;
-}) => {
+const filterOptions = (prefixes: readonly string[] | null) => {
   const expression = new streams.ReadReq.Options.FilterOptions.Expression();
   const options = new streams.ReadReq.Options.FilterOptions();
-  // The server filters by stream or by type, not by both.
-  if (audience !== undefined) {
-    expression.setRegex(markedFor(audience, prefixes));
-    options.setEventType(expression);
-  } else {
-    if (prefixes === null) expression.setRegex(NOT_SYSTEM);
-    else expression.setPrefixList([...prefixes]);
-    options.setStreamIdentifier(expression);
-  }
+  if (prefixes === null) expression.setRegex(NOT_SYSTEM);
+  else expression.setPrefixList([...prefixes]);
+  options.setStreamIdentifier(expression);
   options.setMax(WINDOW_EVENTS);
   options.setCheckpointintervalmultiplier(1);
   return options;

@@ -16,7 +16,7 @@ const event = fc.record({
   commit: long,
   metadata: text,
   data: text,
-  properties: fc.dictionary(fc.string(), fc.string()),
+  properties: fc.dictionary(fc.oneof(fc.string(), fc.constant('type')), fc.string()),
 });
 
 const recordedOf = (given: Parameters<Parameters<typeof event.map>[0]>[0]) => {
@@ -54,11 +54,23 @@ describe('a response of a read', () => {
           resp.setEvent(readEvent);
         });
         if (read.type !== 'event') throw new Error(`it is read as ${read.type}`);
-        const { stream, metadata, data } = given;
-        expect(read).toMatchObject({ stream, metadata, data });
+        const { id, stream, metadata, data } = given;
+        expect(read).toMatchObject({ id, stream, metadata, data, eventType: given.properties['type'] ?? '' });
         expect([read.revision, read.commit]).toEqual([Number(given.revision), Number(given.commit)]);
       }),
     );
+  });
+
+  it('says when the server took the event, to the millisecond', () => {
+    const at = Date.parse('2026-01-02T03:04:05.678Z');
+    const read = responseOf((resp) => {
+      const readEvent = new streams.ReadResp.ReadEvent();
+      const properties = { created: String(BigInt(at) * 10_000n + 9_999n) };
+      const given = { id: '', stream: 'a', revision: 0n, commit: 0n, metadata: '', data: '', properties };
+      readEvent.setEvent(recordedOf(given));
+      resp.setEvent(readEvent);
+    });
+    expect(read).toMatchObject({ type: 'event', createdMs: at });
   });
 
   it('has the checkpoint to the digit', () => {

@@ -3,10 +3,14 @@ import { readCount, readDigits, readMessage, readPart, type TakeField } from './
 /** An event as the server hands it out, whoever has written it. */
 export class ServerEvent {
   readonly type = 'event';
+  id = '';
   stream = '';
-  /** In the stream and in the log, as the server counts. */
+  /** In the stream and in the log. */
   revision = 0;
   commit = 0;
+  eventType = '';
+  /** Milliseconds since the epoch, by the server's clock. */
+  createdMs = 0;
   /** What its writer gave with it, and the event itself. */
   metadata = '';
   data = '';
@@ -59,6 +63,9 @@ const takeEvent: TakeField<ServerEvent> = (event, field, reader) => {
 
 const takeRecorded: TakeField<ServerEvent> = (event, field, reader) => {
   switch (field) {
+    case 1:
+      readPart(reader, event, takeId);
+      return true;
     case 2:
       readPart(reader, event, takeStreamName);
       return true;
@@ -68,11 +75,40 @@ const takeRecorded: TakeField<ServerEvent> = (event, field, reader) => {
     case 5:
       event.commit = readCount(reader);
       return true;
+    case 6: {
+      const property = { name: '', value: '' };
+      readPart(reader, property, takeProperty);
+      if (property.name === 'type') event.eventType = property.value;
+      else if (property.name === 'created') event.createdMs = millisecondsOf(property.value);
+      return true;
+    }
     case 7:
       event.metadata = reader.string();
       return true;
     case 8:
       event.data = reader.string();
+      return true;
+    default:
+      return false;
+  }
+};
+
+/** Of the server's ticks, of which a millisecond has 10,000: more than JavaScript counts to. */
+const millisecondsOf = (ticks: string): number => Number(ticks.slice(0, -4)) || 0;
+
+const takeId: TakeField<ServerEvent> = (event, field, reader) => {
+  if (field !== 2) return false;
+  event.id = reader.string();
+  return true;
+};
+
+const takeProperty: TakeField<{ name: string; value: string }> = (property, field, reader) => {
+  switch (field) {
+    case 1:
+      property.name = reader.string();
+      return true;
+    case 2:
+      property.value = reader.string();
       return true;
     default:
       return false;
