@@ -77,7 +77,7 @@ export class Dispatcher implements Owner, ShardTraffic {
     });
     this.dues = new RunDues(openRuns, this.wheel, clock, log, {
       wake: (runId, waking) => wakeRun(engine, this.shards, runId, waking),
-      isInHand: (runId) => engine.isActive(runId) || this.flow.isWaiting(runId),
+      isInHand: (runId) => engine.isActive(runId) || this.flow.isWaiting(runId) || engine.parked(runId) !== null,
     });
     const { dues, flow: flowControl, exchanges, wheel, counts } = this;
     const { tracer = null, payloadMaxBytes } = options;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { CommandResult, RunId } from '#engine';
+import { RunParked, type CommandResult, type RunId } from '#engine';
 import { LogFull } from '#event-store';
 import { silentLog, type Log, type LogFields } from '#runtime';
 import { Outcomes } from './outcomes.js';
@@ -57,6 +57,13 @@ describe('Outcomes', () => {
     const made = recording(undefined, false);
     made.outcomes.record(attempts[0]!, COMMAND);
     expect([made.again, made.outcomes.shards()]).toEqual([[], []]);
+  });
+
+  it('are dropped when the run is parked: nothing would ever take them', () => {
+    const parked = new RunParked(runIdOf('0'), '2026-01-01T00:00:00.000Z', new Error('cannot be'));
+    const made = recording(() => ({ status: 'unavailable', cause: parked }));
+    made.outcomes.record(attempts[0]!, COMMAND);
+    expect([made.again, made.outcomes.shards(), made.lines]).toEqual([[], [], []]);
   });
 
   it('say once a second for all of them what is amiss, without a stack', () => {

@@ -1,4 +1,4 @@
-import { isPassing, type Origin, type RunEngine, type RunId } from '#engine';
+import { isPassing, RunParked, type Origin, type RunEngine, type RunId } from '#engine';
 import { shardOf, type Shard } from '#event-store';
 import type { Clock, Log } from '#runtime';
 import type { OutcomeCommand } from './outcome-command.js';
@@ -35,6 +35,8 @@ export class Outcomes {
       if (this.unrecorded.size > 0) this.unrecorded.delete(attempt);
       if (result.status === 'rejected') this.superseded += 1;
       if (result.status !== 'unavailable' || !this.isOurs(attempt.runId)) return;
+      // Nothing takes it here, and whoever tries the run again finds its attempt without an outcome.
+      if (result.cause instanceof RunParked) return;
       this.unrecorded.add(attempt);
       if (this.ending) return;
       this.say(result.cause);

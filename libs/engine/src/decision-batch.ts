@@ -60,6 +60,20 @@ export const decideBatch = (known: KnownRun, queue: readonly QueuedCommand[], gi
     more: false,
     bytes: ENVELOPE_BYTES,
   };
+  try {
+    return fill(known, batch, queue, given);
+  } catch (bug) {
+    refundAttempts(given.owner, known, batch);
+    throw bug;
+  }
+};
+
+const fill = (
+  known: KnownRun,
+  batch: DecisionBatch,
+  queue: readonly QueuedCommand[],
+  given: BatchContext,
+): DecisionBatch => {
   const context = { ...given, isUnsent: isUnsentOf(known, batch, given.owner) };
   if (!moveTokens(known, batch, context)) return { ...batch, left: [...queue], more: true };
   for (let index = 0; index < queue.length; index++) {
@@ -236,13 +250,20 @@ const startAttempt = (
   if (state === null || step === undefined) return 'started';
   const grant = owner.grant(known.runId, step, state);
   if (grant === null) return 'refused';
-  const outcome = decideOne(known, batch, { type: 'StartAttempt', step: key, grant }, context);
-  const last = step.attempts.at(-1);
-  if (outcome !== 'full' && outcome.changed && last?.outcome === 'running') {
-    batch.attempts.push({ step: key, attempt: last.number });
-    return 'started';
+  let isStarted = false;
+  let outcome: Outcome | 'full';
+  try {
+    outcome = decideOne(known, batch, { type: 'StartAttempt', step: key, grant }, context);
+    const last = step.attempts.at(-1);
+    if (outcome !== 'full' && outcome.changed && last?.outcome === 'running') {
+      batch.attempts.push({ step: key, attempt: last.number });
+      isStarted = true;
+    }
+  } finally {
+    // Also when a bug stops the run in here: the slot would be nobody's for ever.
+    if (!isStarted) owner.refund(step, state);
   }
-  owner.refund(step, state);
+  if (isStarted) return 'started';
   if (outcome === 'full') return 'full';
   // Its failure moves on.
   return moveTokens(known, batch, context) ? 'started' : 'full';

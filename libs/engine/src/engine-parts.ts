@@ -10,6 +10,7 @@ import type { LogAppends, Sending } from './log-appends.js';
 import type { LogRoom } from './log-room.js';
 import type { Mailbox } from './mailbox.js';
 import type { Owner } from './owner.js';
+import type { ParkedRuns } from './parked-runs.js';
 import type { RunTable } from './run-table.js';
 import type { UnderWay } from './under-way.js';
 
@@ -26,6 +27,7 @@ export type EngineParts = {
   readonly counts: EngineCounts;
   readonly room: LogRoom;
   readonly runs: RunTable;
+  readonly parked: ParkedRuns;
   readonly appends: LogAppends<Deciding>;
   readonly coalescer: Coalescer;
   readonly endWaiters: EndWaiters;

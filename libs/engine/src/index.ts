@@ -6,6 +6,7 @@ export type { PlanSource } from './load-run.js';
 export { engineMetrics } from './engine-counts.js';
 export { RunEngine, type EngineOptions } from './run-engine.js';
 export type { SharedLog } from './several-writers.js';
+export { RunParked } from './parked-runs.js';
 export { isPassing } from './log-trouble.js';
 export { LogFollower } from './log-follower.js';
 export { Catalogue } from './catalogue/catalogue.js';

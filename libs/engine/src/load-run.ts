@@ -82,7 +82,23 @@ export const foldEvent = (
   if (state !== null) folded.bytes += bytesAdded(state, event);
 };
 
+/** The run's stream holds what makes no run of this version: it is the same at each read. */
+export class StreamBroken extends Error {
+  readonly code = 'stream-broken';
+}
+
 const fold = (folded: FoldedRun, event: FoldedEvent): void => {
+  try {
+    foldStored(folded, event);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new StreamBroken(`revision ${(folded.state?.revision ?? -1) + 1}, ${event.type}, cannot be read: ${why}`, {
+      cause,
+    });
+  }
+};
+
+const foldStored = (folded: FoldedRun, event: FoldedEvent): void => {
   if (folded.state === null) {
     folded.traceparent = event.traceparent;
     folded.startedAt = LOG_START;

@@ -6,7 +6,7 @@ import { instantOf } from '#runtime';
 import { answer, appendOf, commandsOf, decideBatch, refundAttempts, type DecisionBatch } from './decision-batch.js';
 import { CONFLICTS_MAX, conflictPauseMs } from './conflict-pause.js';
 import type { Deciding, EngineParts } from './engine-parts.js';
-import { firstPlanOf, foldCommit, loadedOf, loadRun, type KnownRun } from './load-run.js';
+import { firstPlanOf, foldCommit, loadedOf, loadRun, StreamBroken, type KnownRun } from './load-run.js';
 import { wasLeftUnknown } from './log-appends.js';
 import { isPassing } from './log-trouble.js';
 import { LEFT, STOPPED, TRANSITIONS, type Phase, type Signal } from './mailbox-phase.js';
@@ -14,7 +14,6 @@ import { attemptsToInherit, loseAttempts } from './owner.js';
 import { refuseAll, type QueuedCommand } from './queued-command.js';
 import { answeredNext, answerReaders, type Reader, type Readers } from './readers.js';
 import type { LoadedRun, RunId } from './runs.js';
-import { RunParked } from './run-table.js';
 
 const isAtRest = ({ phase }: Mailbox): boolean => phase === 'resting' || phase === 'coalescing';
 
@@ -73,8 +72,8 @@ export class Mailbox implements KnownRun, Readers {
 
   /** Has a command decided as soon as nothing else is under way. */
   send(queued: QueuedCommand): void {
-    const { log, runs } = this.engine;
-    const refusal = this.phase === 'closed' ? this.closedBy : runs.parkedBy(this.runId);
+    const { log, parked } = this.engine;
+    const refusal = this.phase === 'closed' ? this.closedBy : parked.get(this.runId);
     if (refusal !== null) {
       refuseAll(log, this.runId, [queued], refusal);
       return this.lookAtEnd();
@@ -113,7 +112,7 @@ export class Mailbox implements KnownRun, Readers {
       foldCommit(this, commit);
       this.plan = plan;
     } catch (cause) {
-      return this.fail(cause);
+      return this.unreadable(cause);
     }
     this.publish(commit.firstRevision === 0);
   }
@@ -199,7 +198,7 @@ export class Mailbox implements KnownRun, Readers {
         this.publish(false);
       }
     } catch (cause) {
-      this.fail(cause);
+      this.unreadable(cause);
     }
     underWay.end();
   }
@@ -315,9 +314,9 @@ export class Mailbox implements KnownRun, Readers {
 
   /** The state is what the log says of the run: tells the owner, who takes over what another boot has left, and the readers. */
   private publish(fresh: boolean): void {
-    const { owner, counts, isShared, runs } = this.engine;
+    const { owner, counts, isShared, parked } = this.engine;
     const { runId, state, plan, traceparent, position } = this;
-    if (owner !== null && state !== null && plan !== null && runs.parkedBy(runId) === null) {
+    if (owner !== null && state !== null && plan !== null && parked.get(runId) === null) {
       if (isShared) owner.observed({ runId, run: state, plan, traceparent, position, fresh });
       const lost = attemptsToInherit(this, owner);
       counts.unknown += lost;
@@ -369,6 +368,12 @@ export class Mailbox implements KnownRun, Readers {
     this.close(cause instanceof Error ? cause : new Error(String(cause)));
   }
 
+  /** What is the same at each read is not read for each command again. */
+  private unreadable(cause: unknown): void {
+    if (cause instanceof StreamBroken) this.park(cause);
+    else this.fail(cause);
+  }
+
   /** Nothing that goes wrong with one run ends the process, or is seen by another run. */
   private guarded(work: () => void): void {
     try {
@@ -381,14 +386,7 @@ export class Mailbox implements KnownRun, Readers {
   /** A bug. What may be wrong in memory is dropped, and nothing is decided on it, nor is the same tried again and again. */
   private park(cause: unknown, commands: readonly QueuedCommand[] = []): void {
     if (this.phase === 'closed') return;
-    const { clock, log, runs } = this.engine;
-    log.error('a run is parked: nothing is done for it until this process starts again', {
-      runId: this.runId,
-      err: cause,
-    });
-    const parked = new RunParked(this.runId, clock.now(), cause);
-    runs.park(this.runId, parked);
-    this.fail(parked, commands, true);
+    this.fail(this.engine.parked.park(this.runId, cause), commands, true);
   }
 
   private leave(cause = LEFT): void {

@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { JsonText } from '#domain';
 import { silentLog, systemClock, type Log, type LogFields } from '#runtime';
+import { parallel, planOf, step } from '../../domain/src/testing/tree-plans.js';
 import type { StartReply } from './index.js';
 import { NOBODY, newEngine, Recorder, runIdOf, start, stopEngines } from './testing/engine-world.js';
+import { appendBroken, appendRun } from './testing/finished-runs.js';
 import { TWO_STEPS, TwistedStore, typesOf } from './testing/engine-world.js';
 
 const NOW = '2026-01-01T00:00:00.000Z';
@@ -46,5 +48,40 @@ describe('a bug', () => {
     expect(await begin('b')).toMatchObject({ status: 'started' });
     expect(engine.counts.runsParked()).toBe(1);
     await engine.stop();
+  });
+
+  it('gives back the slots that a decision had taken before a bug stopped it', async () => {
+    const owner = new Recorder();
+    const plan = planOf(parallel({ name: 'p' }, step('a'), step('b'), step('c')));
+    const { engine } = await newEngine(owner, new TwistedStore(), { plan });
+    let granted = 0;
+    const grant = owner.grant.bind(owner);
+    owner.grant = () => {
+      if (++granted === 3) throw new Error('cannot be');
+      return grant();
+    };
+    await new Promise<StartReply>((settle) => engine.start(runIdOf('a'), start('a'), plan, NOBODY, settle));
+    expect([granted, owner.refunds, engine.counts.runsParked()]).toEqual([3, 2, 1]);
+  });
+});
+
+describe('a run whose stream holds what makes no run', () => {
+  it.each([false, true])('is parked, and that is said once; shared: %s', async (sharedLog) => {
+    const store = new TwistedStore();
+    await store.start();
+    await appendRun(store, 'a', { events: 2, ended: false });
+    await appendBroken(store, 'a', 0);
+    const lines: string[] = [];
+    const log: Log = { ...silentLog, error: (text) => void lines.push(text) };
+    const { engine } = await newEngine(new Recorder(), store, { log, sharedLog });
+    for (let again = 0; again < 3; again++) {
+      expect(await engine.cancel(runIdOf('a'), null, NOBODY)).toMatchObject({ cause: { code: 'run-parked' } });
+      await expect(engine.load(runIdOf('a'))).rejects.toMatchObject({ code: 'run-parked' });
+    }
+    expect(lines).toEqual([expect.stringContaining('a run is parked')]);
+    expect(engine.parked(runIdOf('a'))?.reason).toContain('revision 1, StepEntered');
+    // Its shard is lost, and comes back.
+    engine.shared?.disown(() => true);
+    expect(engine.parked(runIdOf('a')) === null).toBe(sharedLog);
   });
 });

@@ -11,6 +11,7 @@ import { LogAppends } from './log-appends.js';
 import { LogRoom } from './log-room.js';
 import { Mailbox } from './mailbox.js';
 import type { Owner } from './owner.js';
+import { ParkedRuns } from './parked-runs.js';
 import { ANSWER_WITHIN_MS, isWanted, Patience, STOP_WITHIN_MS } from './patience.js';
 import { startReplyOf, type CommandResult, type QueuedCommand } from './queued-command.js';
 import {
@@ -65,10 +66,11 @@ export class RunEngine extends Runs {
       left: (count) => this.shared?.waitNoMore(count),
     });
     this.runs = runs;
-    counts.runsParked = () => runs.parkedCount;
+    const parked = new ParkedRuns(clock, log);
+    counts.runsParked = () => parked.size;
     this.room = new LogRoom(clock, log);
     this.parts = {
-      ...{ store, plans, clock, entropy, log, limits, counts, room: this.room, runs, endWaiters },
+      ...{ store, plans, clock, entropy, log, limits, counts, room: this.room, runs, parked, endWaiters },
       isShared: sharedLog,
       appends: new LogAppends(store, clock, entropy, log, counts, {
         isWanted: (deciding) => isWanted(deciding, clock.monotonicMs()),
@@ -79,7 +81,7 @@ export class RunEngine extends Runs {
       owner: null,
       isAbandoned: false,
     };
-    this.shared = sharedLog ? new SharedLog(this, runs, store, clock, log) : null;
+    this.shared = sharedLog ? new SharedLog(this, runs, parked, store, clock, log) : null;
     this.patience = new Patience(clock, log, runs, () => this.parts.appends.sift());
     this.duplicates = new DuplicateStarts(clock, counts, {
       write: (runId, command, done) => this.submit(runId, command, this.origin, done),
@@ -142,7 +144,7 @@ export class RunEngine extends Runs {
   }
 
   parked(runId: RunId): ParkedRun | null {
-    return this.runs.parkedBy(runId);
+    return this.parts.parked.get(runId);
   }
 
   whenEnded(runId: RunId, call: (loaded: LoadedRun | null) => void): () => void {

@@ -1,28 +1,9 @@
 import { ChurnMap } from '#runtime';
 import type { Mailbox } from './mailbox.js';
-import type { ParkedRun, RunId } from './runs.js';
+import type { RunId } from './runs.js';
 
 /** Runs that wait for something far away, or were only looked at, take so much memory at most; others are folded again. */
 const IDLE_BYTES_MAX = 64 * 1024 * 1024;
-
-/** So many parked runs are remembered: of one more the one parked longest is tried again. */
-const PARKED_MAX = 10_000;
-
-/** A bug has stopped the run: nothing is decided for it here until the process starts again. What the log has of it can be read. */
-export class RunParked extends Error implements ParkedRun {
-  readonly code = 'run-parked';
-  readonly reason: string;
-
-  constructor(
-    runId: RunId,
-    readonly since: string,
-    cause: unknown,
-  ) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    super(`run ${runId} is parked: ${reason}`, { cause });
-    this.reason = reason;
-  }
-}
 
 /** The runs in memory. Those that have nothing to do there are bounded by bytes: the one left longest goes first. */
 export class RunTable {
@@ -30,7 +11,6 @@ export class RunTable {
   /** What each idle run takes. By id, since a table that was outgrown would hold mailboxes. */
   private readonly idleBytes = new Map<RunId, number>();
   private idleTotal = 0;
-  private readonly parked = new Map<RunId, RunParked>();
 
   constructor(private readonly make: (runId: RunId) => Mailbox) {}
 
@@ -53,21 +33,6 @@ export class RunTable {
 
   values(): readonly Mailbox[] {
     return this.mailboxes.values();
-  }
-
-  /** Why nothing is decided for the run; `null`: it is not parked. */
-  parkedBy(runId: RunId): RunParked | null {
-    return this.parked.size === 0 ? null : (this.parked.get(runId) ?? null);
-  }
-
-  get parkedCount(): number {
-    return this.parked.size;
-  }
-
-  park(runId: RunId, cause: RunParked): void {
-    const [oldest] = this.parked.keys();
-    if (this.parked.size >= PARKED_MAX && oldest !== undefined) this.parked.delete(oldest);
-    this.parked.set(runId, cause);
   }
 
   /** It has nothing to do: others may take its place. */

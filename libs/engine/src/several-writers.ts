@@ -4,6 +4,7 @@ import { EndWatch } from './end-watch.js';
 import type { EngineCounts } from './engine-counts.js';
 import type { Mailbox } from './mailbox.js';
 import { DISOWNED } from './mailbox-phase.js';
+import type { ParkedRuns } from './parked-runs.js';
 import type { QueuedCommand } from './queued-command.js';
 import { callBack } from './readers.js';
 import type { Origin, RunId } from './runs.js';
@@ -25,6 +26,7 @@ export class SharedLog {
   constructor(
     private readonly engine: Engine,
     private readonly runs: RunTable,
+    private readonly parked: ParkedRuns,
     store: EventStore,
     clock: Clock,
     private readonly log: Log,
@@ -54,6 +56,7 @@ export class SharedLog {
   /** Closes the mailboxes of runs at once: what waits is dropped, and what is under way has no say any more. */
   disown(isLost: (runId: RunId) => boolean): void {
     for (const mailbox of this.runs.values()) if (isLost(mailbox.runId)) mailbox.close(DISOWNED);
+    this.parked.forget(isLost);
   }
 
   /** The runs for which something is under way to or from the log, or waits for that. */

@@ -18,7 +18,7 @@ import {
   type SubscribeOptions,
   type SubscriptionMessage,
 } from '#event-store';
-import { silentLog, systemClock, systemEntropy, type Clock } from '#runtime';
+import { silentLog, systemClock, systemEntropy, type Clock, type Log } from '#runtime';
 import { Dispatcher, type DispatcherOptions } from '../dispatcher.js';
 import { MemoryOpenRuns, type OpenRuns } from '../open-runs/open-runs.js';
 import { noneTaken, type OwnershipStatus, type ShardHolder, type ShardOwnership } from '../shards/shard-ownership.js';
@@ -190,6 +190,7 @@ export class Api {
 export type ProcessOptions = Partial<DispatcherOptions> & {
   readonly plans?: PlanSource;
   readonly clock?: Clock;
+  readonly log?: Log;
   /** In the place of one that the test moves shards with. */
   readonly shared?: ShardOwnership;
 };
@@ -202,10 +203,10 @@ export class DispatcherProcess {
   readonly dispatcher: Dispatcher;
 
   constructor(world: SplitWorld, name: string, shards: readonly Shard[], options: ProcessOptions = {}) {
-    const { plans = plansOf(world.plan), clock = hastyClock, shared, ...change } = options;
+    const { plans = plansOf(world.plan), clock = hastyClock, log = silentLog, shared, ...change } = options;
     this.client = new LogClient(world.log);
     this.ownership = new TestOwnership(shards);
-    this.engine = new RunEngine(this.client, plans, clock, systemEntropy, silentLog, ENGINE);
+    this.engine = new RunEngine(this.client, plans, clock, systemEntropy, log, ENGINE);
     this.dispatcher = new Dispatcher(
       this.client,
       this.engine,
@@ -213,7 +214,7 @@ export class DispatcherProcess {
       shared ?? this.ownership,
       clock,
       systemEntropy,
-      silentLog,
+      log,
       {
         attemptsMax: 1_024,
         limits: [],

@@ -1,5 +1,5 @@
 import type { JsonText, RunEvent } from '#domain';
-import { encodeRunEvent, NO_STREAM, runStream, type EventStore, type Revision } from '#event-store';
+import { encodeRunEvent, NO_STREAM, runStream, type EventStore, type NewEvent, type Revision } from '#event-store';
 import { runIdOf, start } from './engine-world.js';
 
 const startedEvent = (key: string): RunEvent => {
@@ -27,17 +27,21 @@ export const appendRun = async (
   const all = [startedEvent(key), ...Array.from({ length: events - 2 }, (_, index) => answer(index + 1)), END];
   const wanted = ended ? all : all.slice(0, -1);
   for (let from = 0; from < wanted.length; from += 200)
-    await append(store, key, wanted.slice(from, from + 200), from - 1, at);
+    await append(store, key, wanted.slice(from, from + 200).map(encodeRunEvent), from - 1, at);
 };
 
 /** What a repeated start leaves, also after the end. */
 export const appendDuplicate = (store: EventStore, key: string, expected: number, at: string): Promise<void> =>
-  append(store, key, [note()], expected, at);
+  append(store, key, [note()].map(encodeRunEvent), expected, at);
+
+/** An event that no version has written. */
+export const appendBroken = (store: EventStore, key: string, expected: number): Promise<void> =>
+  append(store, key, [{ type: 'StepEntered', v: 1, data: '{' }], expected, '2026-01-01T00:00:00.000Z');
 
 const append = async (
   store: EventStore,
   key: string,
-  events: readonly RunEvent[],
+  events: readonly NewEvent[],
   expected: number,
   at: string,
 ): Promise<void> => {
@@ -46,7 +50,7 @@ const append = async (
       {
         stream: runStream(runIdOf(key)),
         expected: (expected < 0 ? NO_STREAM : expected) as Revision,
-        events: events.map(encodeRunEvent),
+        events,
         envelope: { commandId: `${key} ${expected}`, recordedAt: at, actor: null, traceparent: null },
       },
       settle,
