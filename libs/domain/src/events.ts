@@ -53,7 +53,7 @@ export type RunStarted = {
   readonly workflow: string | null;
   /** A version, the draft, or `null` for an inline definition. */
   readonly version: number | 'draft' | null;
-  /** SHA-256 (hex) of the plan's canonical form; the plan is in stream `plan-<hash>`. */
+  /** SHA-256 (hex) of the plan as it is stored; the plan is in stream `plan-<hash>`. */
   readonly plan: string;
   readonly namespace: string;
   readonly queue: string;

@@ -13,7 +13,7 @@ export type ScopeId = number;
 /**
  * The executable form that every definition format compiles to: nested scopes of nodes. A scope has one entry and,
  * while a run is in it, exactly one token; a node with `next: null` ends its scope. Containers own scopes. A plan is
- * plain JSON (its hash is SHA-256 of its canonical form), stored once and never changed.
+ * plain JSON, stored once (under the hash of what is stored) and never changed.
  */
 export type Plan = {
   readonly v: 1;

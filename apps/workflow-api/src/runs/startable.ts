@@ -4,7 +4,7 @@ import type { Start } from './start-run.js';
 /** What a run is started with, out of the catalogue. */
 export type Startable = {
   readonly plan: Plan;
-  /** SHA-256 (hex) of the plan's canonical form. */
+  /** SHA-256 (hex) of the plan as it is stored. */
   readonly hash: string;
   readonly version: number | 'draft' | null;
   /** The definition's default tags. */

@@ -257,3 +257,11 @@ describe('a definition in JSON', () => {
     );
   });
 });
+
+it.each(['json', 'yaml'] as const)('a definition of 10,000 nodes passes every limit, in %s', (format) => {
+  const steps = Array.from({ length: 9_999 }, (_, n) => ({ type: 'step', name: `c${n}x`, url: '/charge' }));
+  const document = { target: 'http://app:4000', root: { type: 'sequence', steps } };
+  const flow = { collectionStyle: 'flow', lineWidth: 0 } as const;
+  const text = format === 'json' ? JSON.stringify(document) : stringify(document, flow);
+  expect(compileDefinition(parsed(text, format).body, DEFAULT_COMPILE_LIMITS)).toMatchObject({ status: 'compiled' });
+});

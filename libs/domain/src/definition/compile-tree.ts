@@ -1,4 +1,3 @@
-import { isLongerThan } from '../payload.js';
 import type { Plan } from '../plan.js';
 import { DEFAULT_RETRY } from '../retry-policy.js';
 import { DEFAULT_TIMEOUTS, readRetry, readTimeouts } from './attempt-rules.js';
@@ -67,15 +66,7 @@ export const compileTree = (
     );
   }
   if (findings.hasErrors()) return failed(findings);
-  const plan = planTree(root, names, run);
-  if (isLongerThan(JSON.stringify(plan), limits.definitionMaxBytes)) {
-    findings.error(
-      '',
-      `The plan of this definition, with all defaults put in, takes more than ${limits.definitionMaxBytes} bytes`,
-    );
-    return failed(findings);
-  }
-  return { plan, tags, description, findings: findings.all() };
+  return { plan: planTree(root, names, run), tags, description, findings: findings.all() };
 };
 
 const failed = (findings: Findings): Compilation => ({

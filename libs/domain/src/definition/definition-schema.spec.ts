@@ -48,10 +48,6 @@ const BEYOND_A_SCHEMA: Readonly<Record<string, readonly [says: RegExp, example: 
     /can be open at one time/,
     { root: nested(12, { type: 'parallel', branches: list(850, pass) }, 'n'.repeat(64)) },
   ],
-  'a plan by its size': [
-    /The plan of this definition/,
-    { target, root: { type: 'sequence', steps: list(2_000, { type: 'step', url: '/' }) } },
-  ],
 };
 
 const verdict = (document: unknown) => {

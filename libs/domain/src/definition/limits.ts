@@ -2,7 +2,7 @@
 export type CompileLimits = {
   /** Of a constant, as JSON. */
   readonly payloadMaxBytes: number;
-  /** Of the plan as JSON; the caller holds the document to it before it is parsed. */
+  /** Of the document as it came, and of the plan as it is stored: the caller sees to both. */
   readonly definitionMaxBytes: number;
   readonly planNodesMax: number;
   readonly nestingMax: number;

@@ -1,5 +1,7 @@
 import type { CatalogueEvent, Plan } from '#domain';
 import { UnknownEvent, type NewEvent, type RecordedEvent } from '#event-store';
+import { canonicalJson } from '#runtime';
+import { fromStoredPlan, toStoredPlan, type StoredPlan } from './stored-plan.js';
 
 const VERSION = 1;
 const TYPES: readonly string[] = [
@@ -34,15 +36,14 @@ export const decodeText = ({ type, v, data }: RecordedEvent): string => {
   return (JSON.parse(data) as { text: string }).text;
 };
 
-/** The one event of a plan's stream; the plan goes in as the text that its hash is of. */
-export const encodePlan = (canonicalPlan: string): NewEvent => ({
-  type: 'PlanStored',
-  v: VERSION,
-  data: `{"plan":${canonicalPlan}}`,
-});
+/** What the hash of a plan is of, and what is stored. */
+export const planText = (plan: Plan): string => canonicalJson(toStoredPlan(plan));
+
+/** The one event of a plan's stream, of the plan's text. */
+export const encodePlan = (text: string): NewEvent => ({ type: 'PlanStored', v: VERSION, data: `{"plan":${text}}` });
 
 export const decodePlan = ({ type, v, data }: RecordedEvent): Plan => {
   if (v !== VERSION || type !== 'PlanStored') throw new UnknownEvent(type, v);
   // What `encodePlan` made.
-  return (JSON.parse(data) as { plan: Plan }).plan;
+  return fromStoredPlan((JSON.parse(data) as { plan: StoredPlan }).plan);
 };

@@ -8,6 +8,7 @@ import {
 } from '#domain';
 import { APPEND_BYTES_MAX } from '#event-store';
 import { canonicalJson, sha256Hex } from '#runtime';
+import { toStoredPlan } from './stored-plan.js';
 
 /** For the envelope and the members beside the document. */
 const EVENT_SLACK_BYTES = 64 * 1024;
@@ -38,6 +39,11 @@ export const compileDefinition = (body: DefinitionBody, limits: CompileLimits): 
   if (tooLarge !== null) return { status: 'invalid', findings: [tooLarge] };
   const { plan, tags, description, findings } = compileTree(document, limits, written);
   if (plan === null) return { status: 'invalid', findings };
+  const planBytes = Buffer.byteLength(JSON.stringify(toStoredPlan(plan)));
+  if (planBytes > limits.definitionMaxBytes) {
+    const detail = `The plan of this definition takes ${planBytes} bytes in the log, at most ${limits.definitionMaxBytes} are allowed`;
+    return { status: 'invalid', findings: [...findings, largeDocument(detail)] };
+  }
   const contentHash = sha256Hex(canonicalJson(written));
   return { status: 'compiled', plan, source: { contentHash, format, document: text, description, tags }, findings };
 };

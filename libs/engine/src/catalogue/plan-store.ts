@@ -1,10 +1,10 @@
 import type { Plan } from '#domain';
 import { NO_STREAM, planStream, type EventStore } from '#event-store';
-import { canonicalJson, sha256Hex, type Clock, type Entropy } from '#runtime';
+import { sha256Hex, type Clock, type Entropy } from '#runtime';
 import type { PlanSource } from '../load-run.js';
 import type { Origin } from '../runs.js';
 import { appendSurely } from './append-surely.js';
-import { decodePlan, encodePlan } from './catalogue-event-codec.js';
+import { decodePlan, encodePlan, planText } from './catalogue-event-codec.js';
 import { PlanCache } from './plan-cache.js';
 
 const CACHED_NODES_MAX = 50_000;
@@ -52,13 +52,13 @@ export class PlanStore implements PlanSource {
 
   /** Stores a plan, unless the log holds it already, and gives its hash. */
   async storePlan(plan: Plan, origin: Origin): Promise<string> {
-    const canonical = canonicalJson(plan);
-    const hash = sha256Hex(canonical);
+    const text = planText(plan);
+    const hash = sha256Hex(text);
     if (this.cache.get(hash) !== null) return hash;
     const append = {
       stream: planStream(hash),
       expected: NO_STREAM,
-      events: [encodePlan(canonical)],
+      events: [encodePlan(text)],
       envelope: { commandId: this.entropy.hex(16), recordedAt: this.clock.now(), ...origin },
     };
     // A conflict says that it is there: the stream's name is its content.
