@@ -37,6 +37,13 @@ export class TopicTally {
     else seen.push({ ...told, partition });
   }
 
+  /** Messages of events that had come before. */
+  get repeats(): number {
+    let repeats = 0;
+    for (const events of this.byRun.values()) repeats += events.length - new Set(events.map(({ id }) => id)).size;
+    return repeats;
+  }
+
   /** Whether all these events of a run have come. */
   holds(runId: string, events: readonly { readonly id: string }[]): boolean {
     const ids = new Set(this.byRun.get(runId)?.map(({ id }) => id));
