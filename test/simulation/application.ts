@@ -20,6 +20,8 @@ export type Doing =
 export class SimulatedApplication {
   /** While true it does more than answer. */
   troubled = true;
+  /** While more than 0 no connection to it is made. */
+  unreachable = 0;
 
   constructor(
     private readonly seed: number,
@@ -39,7 +41,7 @@ export class SimulatedApplication {
     const chance = chanceOf(this.seed, 'application', runId, step, attempt);
     const well = (afterMs: number): Doing => answer(200, { done: step, by: `${runId} ${attempt}` }, { afterMs });
     if (!this.troubled || chance.yes(0.6)) return well(0);
-    switch (chance.oneOf(['slow', 'late', 'fails', 'busy', 'hangs', 'resets'] as const)) {
+    switch (chance.oneOf(['slow', 'late', 'fails', 'busy', 'refuses', 'hangs', 'resets'] as const)) {
       case 'slow':
         return well(chance.between(10, 900));
       case 'late':
@@ -48,6 +50,8 @@ export class SimulatedApplication {
         return answer(500, { error: 'Simulated' });
       case 'busy':
         return answer(503, {}, { retryAfter: '1' });
+      case 'refuses':
+        return chance.yes(0.3) ? answer(422, { error: 'Refused' }) : well(0);
       case 'hangs':
         return { does: 'hangs' };
       case 'resets':

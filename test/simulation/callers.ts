@@ -1,106 +1,117 @@
-import type { RunId, StartReply } from '#engine';
+import type { RunId } from '#engine';
 import type { Clock } from '#runtime';
 import { runIdOf } from '../../libs/dispatch/src/testing/dispatch-world.js';
-import type { Api } from '../../libs/dispatch/src/testing/split-world.js';
+import type { Chance } from '../support/chance.js';
+import type { ApiProcess } from './processes.js';
 import { chanceOf } from './seeded.js';
-import type { Witness } from './witness.js';
 
-const AGAIN_MS = 200;
+/** Runs are started within this time. */
+const STARTS_MS = 22_000;
 /** How long after its start a run is read, or cancelled, at the most. */
 const LATER_MS = 4_000;
+/** A caller that hears nothing for so long asks again. */
+const PATIENCE_MS = 8_000;
+const AGAIN_MS = 200;
 
 export type CallersParts = {
-  readonly clock: Clock;
+  readonly time: Clock;
   readonly seed: number;
-  readonly apis: readonly [Api, Api];
-  readonly witness: Witness;
+  readonly apis: () => readonly ApiProcess[];
   readonly note: (line: string) => void;
 };
 
-const pass = (clock: Clock, ms: number): Promise<void> => new Promise((resolve) => clock.after(ms, resolve));
-
-/** Those who start a run, wait for it, read it and cancel it; each reply is held against the log. */
+/** Those who start one run, wait for it, read it and cancel it. An API that does not answer is left for another. */
 export class Caller {
   readonly runId: RunId;
-  /** How many wait for the end and were not told. */
-  waiting = 0;
+  readonly waits: { readonly api: ApiProcess; isOver: boolean }[] = [];
+  private readonly chance: Chance;
 
   constructor(
     readonly key: string,
     private readonly parts: CallersParts,
   ) {
     this.runId = runIdOf(key);
+    this.chance = chanceOf(parts.seed, 'caller', key);
   }
 
   /** Starts the run until it is known to be started; some are started twice, with this or another input, some cancelled. */
   async call(): Promise<void> {
-    const { clock, seed, apis, note } = this.parts;
-    const chance = chanceOf(seed, 'caller', this.key);
-    const startAt = chance.between(0, 8_000);
-    const api = chance.oneOf(apis);
-    const other = apis[0] === api ? apis[1] : apis[0];
-    const isTwice = chance.yes(0.3);
-    const secondInput = chance.yes(0.3) ? 2 : 1;
-    const cancelMs = chance.yes(0.2) ? chance.between(0, LATER_MS) : null;
-    const reads = [chance.between(0, LATER_MS), chance.between(0, LATER_MS)] as const;
-    await pass(clock, startAt);
-    const starts = [this.start(api, 1), ...(isTwice ? [this.start(other, secondInput)] : [])];
-    note(`${this.key} is started: ${(await Promise.all(starts)).join(', ')}`);
-    // They may be told long after this.
-    this.awaitEnd(api);
-    this.awaitEnd(other);
-    await Promise.all([
-      this.read(api, reads[0]),
-      this.read(other, reads[1]),
-      ...(cancelMs === null ? [] : [this.cancel(other, cancelMs)]),
-    ]);
+    const { chance } = this;
+    await this.pass(chance.between(0, STARTS_MS));
+    const starts = [this.start(1)];
+    if (chance.yes(0.3)) starts.push(this.start(chance.yes(0.3) ? 2 : 1));
+    // Before it is known to be there.
+    if (chance.yes(0.05)) starts.push(this.cancel());
+    this.parts.note(`${this.key} (${this.runId}): ${(await Promise.all(starts)).join(', ')}`);
+    const later: Promise<unknown>[] = [this.read(), this.read(), this.wait(), this.wait()];
+    if (chance.yes(0.2)) later.push(this.cancel(), ...(chance.yes(0.5) ? [this.cancel()] : []));
+    await Promise.all(later);
   }
 
-  /** Reads it once more when all is well again: then there is an answer. */
-  async lookAtEnd(api: Api): Promise<string> {
-    const asked = this.parts.witness.ask(this.runId);
-    const loaded = await api.engine.load(this.runId);
-    this.parts.witness.loaded(asked, loaded);
-    return loaded?.run.status ?? 'unknown';
+  /** Reads it and waits for it once more, when all is well again. */
+  async lookAtEnd(): Promise<void> {
+    await Promise.all(
+      this.parts.apis().map(async (api) => {
+        const wait = { api, isOver: false };
+        this.waits.push(wait);
+        api.awaitEnd(this.runId, () => (wait.isOver = true));
+        await this.answered((answer) => api.load(this.runId, answer));
+      }),
+    );
   }
 
-  private async start(api: Api, input: unknown): Promise<StartReply['status']> {
-    const { clock, witness } = this.parts;
+  private async start(input: unknown): Promise<string> {
+    return this.until((api, answer) => api.start(this.runId, this.key, input, answer));
+  }
+
+  private async wait(): Promise<void> {
+    await this.pass(this.chance.between(0, LATER_MS));
+    const api = this.api();
+    if (api === null) return;
+    const wait = { api, isOver: false };
+    this.waits.push(wait);
+    api.awaitEnd(this.runId, () => (wait.isOver = true));
+  }
+
+  private async read(): Promise<void> {
+    await this.pass(this.chance.between(0, LATER_MS));
+    const api = this.api();
+    if (api !== null) await this.answered((answer) => api.load(this.runId, answer));
+  }
+
+  private async cancel(): Promise<string> {
+    await this.pass(this.chance.between(0, LATER_MS));
+    const status = await this.until((api, answer) => api.cancel(this.runId, answer));
+    this.parts.note(`${this.key} (${this.runId}): a cancel is ${status}`);
+    return status;
+  }
+
+  /** Asks again, there or elsewhere, until there is an answer. */
+  private async until(ask: (api: ApiProcess, answer: (status: string) => void) => void): Promise<string> {
     for (;;) {
-      const asked = witness.ask(this.runId);
-      const reply = await api.startRun(this.key, input);
-      witness.started(asked, JSON.stringify(input), reply);
-      if (reply.status !== 'unavailable') return reply.status;
-      await pass(clock, AGAIN_MS);
+      const api = this.api();
+      const status = api === null ? 'no api' : await this.answered((answer) => ask(api, answer));
+      if (status !== 'unavailable' && status !== 'no api' && status !== 'silence') return status;
+      await this.pass(AGAIN_MS);
     }
   }
 
-  private awaitEnd(api: Api): void {
-    const asked = this.parts.witness.ask(this.runId);
-    this.waiting += 1;
-    void api.engine.whenEnded(this.runId, (loaded) => {
-      this.waiting -= 1;
-      this.parts.witness.ended(asked, loaded);
+  private answered(ask: (answer: (status: string) => void) => void): Promise<string> {
+    return new Promise((resolve) => {
+      const cancel = this.parts.time.after(PATIENCE_MS, () => resolve('silence'));
+      ask((status) => {
+        cancel();
+        resolve(status);
+      });
     });
   }
 
-  private async read(api: Api, afterMs: number): Promise<void> {
-    await pass(this.parts.clock, afterMs);
-    const asked = this.parts.witness.ask(this.runId);
-    // A read that fails says nothing.
-    const answer = await api.engine.load(this.runId).then(
-      (loaded) => ({ loaded }),
-      () => null,
-    );
-    if (answer !== null) this.parts.witness.loaded(asked, answer.loaded);
+  private api(): ApiProcess | null {
+    const apis = this.parts.apis();
+    return apis.length === 0 ? null : this.chance.oneOf(apis);
   }
 
-  private async cancel(api: Api, afterMs: number): Promise<void> {
-    const { clock, witness, note } = this.parts;
-    await pass(clock, afterMs);
-    const asked = witness.ask(this.runId);
-    const reply = await api.cancel(this.key);
-    witness.cancelled(asked, reply);
-    note(`${this.key} is cancelled: ${reply.status}`);
+  private pass(ms: number): Promise<void> {
+    return new Promise((resolve) => this.parts.time.after(ms, resolve));
   }
 }

@@ -1,11 +1,16 @@
-import { DEFAULT_RUN_LIMITS, toMs, type Plan } from '#domain';
+import { DEFAULT_RUN_LIMITS, toMs } from '#domain';
 import type { RunId } from '#engine';
+import { shardOf } from '#event-store';
 import { HistoryChecker } from '../../libs/domain/src/testing/history-checker.js';
-import type { Entry, Ledger } from './ledger.js';
+import type { Entry } from './ledger.js';
+import type { World } from './processes.js';
 import type { Witness } from './witness.js';
 
-/** What is wrong with a run when all is over: with its history, and with what it says of the application and of dispatchers. */
-export const judged = (runId: RunId, ledger: Ledger, witness: Witness, plan: Plan): string[] => {
+/**
+ * What is wrong with a run when all is over: with its history, and with what it says of the application and of dispatchers.
+ * `areClocksTrue`: all processes had the time of the world, which can be held against what they did.
+ */
+export const judged = (runId: RunId, { ledger, witness, plan, table }: World, areClocksTrue: boolean): string[] => {
   const entries = ledger.of(runId);
   const wrong: string[] = [];
   const checker = new HistoryChecker(plan, DEFAULT_RUN_LIMITS);
@@ -14,7 +19,16 @@ export const judged = (runId: RunId, ledger: Ledger, witness: Witness, plan: Pla
   } catch (fault) {
     wrong.push(fault instanceof Error ? fault.message : String(fault));
   }
-  for (const entry of entries) wrong.push(...faultsOf(entry, runId, witness));
+  for (const entry of entries) {
+    wrong.push(...faultsOf(entry, runId, witness));
+    const { event, recordedAt } = entry;
+    if (!areClocksTrue || event.type !== 'AttemptStarted') continue;
+    const owner = table.ownerAt(shardOf(runId), toMs(recordedAt));
+    if (owner !== event.dispatcher)
+      wrong.push(
+        `${event.dispatcher} has decided on attempt ${event.step} ${event.attempt} while ${owner} owned the shard`,
+      );
+  }
   return wrong.map((what) => `${runId}: ${what}`);
 };
 

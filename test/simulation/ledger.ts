@@ -19,7 +19,10 @@ export class Ledger {
   private readonly runs = new Map<RunId, Entry[]>();
   private readonly started = new Set<string>();
 
-  constructor(private readonly nowMs: () => number) {}
+  constructor(
+    private readonly nowMs: () => number,
+    private readonly told: (line: string) => void,
+  ) {}
 
   /** The log has it now; a repetition of what it has already is none. */
   note({ stream, expected, events, envelope: { recordedAt, actor } }: Append): void {
@@ -28,6 +31,9 @@ export class Ledger {
     const entries = this.runs.get(runId) ?? [];
     this.runs.set(runId, entries);
     if (expected + 1 !== entries.length) return;
+    this.told(
+      `${runId} ${expected + 1}: ${events.map(({ type }) => type).join(' ')}${actor === null ? '' : `, by ${actor}`}`,
+    );
     for (const { type, v, data } of events) {
       const event = decodeRunEvent(type, v, data);
       entries.push({ event, recordedAt, actor, atMs: this.nowMs() });

@@ -1,24 +1,26 @@
 import { parseArgs } from 'node:util';
 import { commandLine, systemClock } from '#runtime';
 import { wholeNumber } from '../support/whole-number.js';
-import { BROKEN, simulate, type Simulated } from './simulation.js';
+import { BROKEN, simulate, simulateOverSockets, type Simulated } from './simulation.js';
 
 const USAGE = `usage: npm run test:simulation -- [options]
   --seeds <n>    how many worlds are simulated, from the first seed on (20)
   --seed <n>     the first seed (1); without --seeds this one alone
   --seconds <n>  no further world begins after so long
+  --sockets      requests go over sockets, on a fast clock: the order of things is then the machine's
   --trace        prints what happened in each`;
 /** So many lines before and after the first that is wrong. */
 const SHOWN_BEFORE = 30;
 const SHOWN_AFTER = 10;
 
-const { seeds, seed, seconds, trace } = commandLine(USAGE, (args) => {
+const { seeds, seed, seconds, sockets, trace } = commandLine(USAGE, (args) => {
   const { values } = parseArgs({
     args,
     options: {
       seeds: { type: 'string' },
       seed: { type: 'string' },
       seconds: { type: 'string' },
+      sockets: { type: 'boolean', default: false },
       trace: { type: 'boolean', default: false },
     },
   });
@@ -27,6 +29,7 @@ const { seeds, seed, seconds, trace } = commandLine(USAGE, (args) => {
     seeds: values.seconds !== undefined && values.seeds === undefined ? Infinity : wholeNumber('seeds', seeds, 1),
     seed: wholeNumber('seed', seed),
     seconds: values.seconds === undefined ? Infinity : wholeNumber('seconds', values.seconds, 1),
+    sockets: values.sockets,
     trace: values.trace,
   };
 });
@@ -43,7 +46,7 @@ const simulated = async (of: number): Promise<Simulated> => {
     );
   });
   try {
-    return await Promise.race([simulate(of), hung]);
+    return await Promise.race([sockets ? simulateOverSockets(of) : simulate(of), hung]);
   } catch (fault) {
     const violation = fault instanceof Error ? (fault.stack ?? fault.message) : String(fault);
     return { violations: [violation], trace: [], runs: 0, requests: 0, simulatedMs: 0 };
@@ -75,7 +78,7 @@ for (let each = seed; each < seed + seeds && systemClock.monotonicMs() < untilMs
   }
   failed += 1;
   for (const violation of violations) say(`  ${BROKEN} ${violation}`);
-  say(`  repeat with: npm run test:simulation -- --seed ${each}`);
+  say(`  repeat with: npm run test:simulation -- --seed ${each}${sockets ? ' --sockets' : ''}`);
 }
 say(`${passed} passed, ${failed} failed`);
 // What hangs would keep the process.

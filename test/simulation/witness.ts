@@ -31,8 +31,11 @@ export class Witness {
 
   constructor(
     private readonly ledger: Ledger,
-    /** Something is wrong. */
-    private readonly broken: (what: string) => void,
+    private readonly say: {
+      /** Something is wrong. */
+      readonly broken: (what: string) => void;
+      readonly note: (line: string) => void;
+    },
   ) {}
 
   ask(runId: RunId): Asked {
@@ -43,14 +46,15 @@ export class Witness {
   receive({ runId, step, attempt, key }: Received): void {
     this.requests += 1;
     const name = nameOf(runId, step, attempt);
+    this.say.note(`request ${name}`);
     if (!this.ledger.isStarted(runId, step, attempt))
-      this.broken(`${name} was sent, and its start was not in the log when it came`);
-    if (this.received.has(name)) this.broken(`${name} was sent twice`);
+      this.say.broken(`${name} was sent, and its start was not in the log when it came`);
+    if (this.received.has(name)) this.say.broken(`${name} was sent twice`);
     this.received.add(name);
     const place = `${runId} ${step}`;
-    if ((this.keyOf.get(place) ?? key) !== key) this.broken(`${place} was sent with two idempotency keys`);
+    if ((this.keyOf.get(place) ?? key) !== key) this.say.broken(`${place} was sent with two idempotency keys`);
     if ((this.keys.get(key) ?? place) !== place)
-      this.broken(`${place} has the idempotency key of ${this.keys.get(key)}`);
+      this.say.broken(`${place} has the idempotency key of ${this.keys.get(key)}`);
     this.keyOf.set(place, key);
     this.keys.set(key, place);
   }
@@ -78,19 +82,19 @@ export class Witness {
       case 'unavailable':
         return;
       case 'rejected':
-        if (reply.rejection.code !== 'key-reused') this.broken(`${told}, for ${reply.rejection.code}`);
+        if (reply.rejection.code !== 'key-reused') this.say.broken(`${told}, for ${reply.rejection.code}`);
         else if (logged === null || logged.fingerprint === fingerprint)
-          this.broken(`${told}, and the log has no other start under its key`);
+          this.say.broken(`${told}, and the log has no other start under its key`);
         return;
       case 'started':
       case 'replayed':
-        if (reply.status === 'started' && this.startedOnce.has(runId)) this.broken(`${told} for the second time`);
+        if (reply.status === 'started' && this.startedOnce.has(runId)) this.say.broken(`${told} for the second time`);
         if (reply.status === 'started') this.startedOnce.add(runId);
-        if (logged === null) return this.broken(`${told}, and the log does not have it`);
+        if (logged === null) return this.say.broken(`${told}, and the log does not have it`);
         if (logged.fingerprint !== fingerprint || reply.started.fingerprint !== fingerprint)
-          this.broken(`${told}, and another request has started it`);
+          this.say.broken(`${told}, and another request has started it`);
         if (reply.startedAt !== first?.recordedAt)
-          this.broken(`${told} as of ${reply.startedAt}, and it was ${first?.recordedAt}`);
+          this.say.broken(`${told} as of ${reply.startedAt}, and it was ${first?.recordedAt}`);
     }
   }
 
@@ -101,14 +105,14 @@ export class Witness {
       case 'unavailable':
         return;
       case 'cancelled':
-        if (end !== 'cancelled') this.broken(`${told}, and by the log it is ${end ?? 'open'}`);
+        if (end !== 'cancelled') this.say.broken(`${told}, and by the log it is ${end ?? 'open'}`);
         return this.isTrue(told, shownOf(reply.loaded), events, runId);
       case 'rejected': {
         const { rejection } = reply;
         if (rejection.code === 'run-ended') {
           if (end === null || end === 'cancelled' || end !== rejection.status)
-            this.broken(`${told}: it is ${rejection.status}; by the log it is ${end ?? 'open'}`);
-        } else if (rejection.code !== 'run-not-found' || events > 0) this.broken(`${told}, for ${rejection.code}`);
+            this.say.broken(`${told}: it is ${rejection.status}; by the log it is ${end ?? 'open'}`);
+        } else if (rejection.code !== 'run-not-found' || events > 0) this.say.broken(`${told}, for ${rejection.code}`);
       }
     }
   }
@@ -116,14 +120,14 @@ export class Witness {
   /** A run was read; `loaded` is `null` when there was none. */
   loaded({ runId, events }: Asked, loaded: LoadedRun | null): void {
     if (loaded !== null) this.isTrue(`${runId}: a read`, shownOf(loaded), events, runId);
-    else if (events > 0) this.broken(`${runId}: a read found no run, and the log had ${events} events of it`);
+    else if (events > 0) this.say.broken(`${runId}: a read found no run, and the log had ${events} events of it`);
   }
 
   /** Somebody who waited for the end was told. */
   ended({ runId, events }: Asked, loaded: LoadedRun | null): void {
     if (loaded === null) return this.loaded({ runId, events }, null);
     const shown = shownOf(loaded);
-    if (shown.status === 'running') this.broken(`${runId}: who waits for the end was told that it runs`);
+    if (shown.status === 'running') this.say.broken(`${runId}: who waits for the end was told that it runs`);
     this.isTrue(`${runId}: the end`, shown, events, runId);
   }
 
@@ -131,11 +135,11 @@ export class Witness {
   private isTrue(told: string, { revision, status }: Shown, askedAt: number, runId: RunId): void {
     const entries = this.ledger.of(runId);
     if (revision + 1 < askedAt)
-      this.broken(`${told} showed revision ${revision}, and ${askedAt - 1} was known when it was asked`);
+      this.say.broken(`${told} showed revision ${revision}, and ${askedAt - 1} was known when it was asked`);
     if (revision + 1 > entries.length)
-      this.broken(`${told} showed revision ${revision}, and the log has ${entries.length}`);
+      this.say.broken(`${told} showed revision ${revision}, and the log has ${entries.length}`);
     const end = this.ledger.endOf(runId, revision);
     if (status !== (end ?? 'running'))
-      this.broken(`${told} showed ${status} at ${revision}, and by the log it is ${end ?? 'running'}`);
+      this.say.broken(`${told} showed ${status} at ${revision}, and by the log it is ${end ?? 'running'}`);
   }
 }

@@ -17,7 +17,7 @@ import { StalledRuns } from './stalled-runs.js';
 import { targetOf } from './step-request.js';
 import { TimerWheel } from './timer-wheel.js';
 import { wakeRun } from './wake-run.js';
-import { HttpExchanges } from './undici/undici-exchange.js';
+import { HttpExchanges, type Exchanges } from './undici/undici-exchange.js';
 
 export type DispatcherOptions = DispatchConfig & {
   readonly name: string;
@@ -26,6 +26,8 @@ export type DispatcherOptions = DispatchConfig & {
   /** `null` or absent: attempts are not traced. */
   readonly tracer?: Tracer | null;
   readonly releaseTimes?: ReleaseTimes;
+  /** In the place of HTTP over sockets. */
+  readonly exchanges?: Exchanges;
 };
 
 /** A stop gives what came of the attempts so long at least to be recorded, though they have taken the whole grace. */
@@ -42,7 +44,7 @@ export class Dispatcher implements Owner, ShardTraffic {
   readonly counts = new AttemptCounts();
   private readonly flow: FlowControl;
   private readonly wheel: TimerWheel;
-  private readonly exchanges: HttpExchanges;
+  private readonly exchanges: Exchanges;
   private readonly dues: RunDues;
   private readonly shards: OwnedShards;
   private readonly stalledRuns: StalledRuns;
@@ -71,16 +73,14 @@ export class Dispatcher implements Owner, ShardTraffic {
     const flow = { ...options, perOriginMax: options.attemptsPerOriginMax };
     const onRoom = (gates: readonly Gate[]): void => this.wakeNext(gates);
     this.flow = new FlowControl(clock, this.wheel, entropy, log, flow, { onRoom }, shares);
-    this.exchanges = new HttpExchanges(clock, {
-      answerMaxBytes: options.payloadMaxBytes,
-      connectionsPerOriginMax: options.connectionsPerOriginMax,
-    });
+    const { payloadMaxBytes, connectionsPerOriginMax, tracer = null } = options;
+    this.exchanges =
+      options.exchanges ?? new HttpExchanges(clock, { answerMaxBytes: payloadMaxBytes, connectionsPerOriginMax });
     this.dues = new RunDues(openRuns, this.wheel, clock, log, {
       wake: (runId, waking) => wakeRun(engine, this.shards, runId, waking),
       isInHand: (runId) => engine.isActive(runId) || this.flow.isWaiting(runId) || engine.parked(runId) !== null,
     });
     const { dues, flow: flowControl, exchanges, wheel, counts } = this;
-    const { tracer = null, payloadMaxBytes } = options;
     this.flights = new Flights(
       { flow: flowControl, exchanges, wheel, clock, entropy, counts, log, tracer, payloadMaxBytes },
       {

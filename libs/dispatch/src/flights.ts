@@ -11,7 +11,7 @@ import { FlightIndex } from './flight-index.js';
 import { commandOf, type OutcomeCommand } from './outcome-command.js';
 import { parentOf, stepRequest, targetOf } from './step-request.js';
 import type { Timer, TimerWheel } from './timer-wheel.js';
-import type { Exchange, ExchangeOutcome, HttpExchanges } from './undici/undici-exchange.js';
+import type { Exchange, ExchangeOutcome, Exchanges } from './undici/undici-exchange.js';
 
 /** An attempt whose start is in the log, until it is over. */
 export type Flight = {
@@ -34,7 +34,7 @@ export type Flight = {
 
 export type FlightParts = {
   readonly flow: FlowControl;
-  readonly exchanges: HttpExchanges;
+  readonly exchanges: Exchanges;
   readonly wheel: TimerWheel;
   readonly clock: Clock;
   readonly entropy: Entropy;

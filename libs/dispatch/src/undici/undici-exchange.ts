@@ -27,6 +27,9 @@ export interface Exchange {
   readonly sent: boolean;
 }
 
+/** Makes exchanges; how is its own affair. */
+export type Exchanges = Pick<HttpExchanges, 'begin' | 'stop'>;
+
 /** Pools that are kept open; past it the one that was opened first is closed, once its exchanges have ended. */
 const POOLS_MAX = 2_000;
 // Below the 5 s after which most servers drop an idle connection, so that we let go first.

@@ -3,25 +3,7 @@ import type { RunEvent, StepCompleted, StepEntered, StepFailed, StepKey } from '
 import { toMs } from '../instant.js';
 import type { PayloadRef } from '../payload.js';
 import type { NodeId, Plan, PlanNode, StepNode } from '../plan.js';
-
-type Track = {
-  readonly key: StepKey;
-  readonly node: PlanNode;
-  readonly parent: StepKey | null;
-  readonly slot: number | null;
-  readonly input: string;
-  readonly deadlineMs: number | null;
-  readonly enteredMs: number;
-  status: 'open' | 'completed' | 'failed' | 'cancelled' | 'skipped';
-  output: string;
-  /** Ended by `succeed`: what follows in its branch is not entered. */
-  succeeds: boolean;
-  error: string | null;
-  attempts: number;
-  attemptOpen: boolean;
-  spent: number;
-  retryAtMs: number;
-};
+import type { Track } from './history-track.js';
 
 /**
  * Says what a well-formed history is, without `decide` and `evolve`: it reads events and the plan only, and throws a
@@ -109,6 +91,12 @@ export class HistoryChecker {
         return this.require(false, event, 'no decision archives a run');
       case 'RunTimedOut':
         return this.endRun(event, atMs >= this.timeoutAtMs);
+      case 'DuesMoved':
+        // The clock was set back: what is due is due by that one from now on.
+        for (const { step, retryAt } of event.retries) this.open(event, step).retryAtMs = toMs(retryAt);
+        for (const { step, deadlineAt } of event.deadlines) this.open(event, step).deadlineMs = toMs(deadlineAt);
+        if (event.timeoutAt !== null) this.timeoutAtMs = toMs(event.timeoutAt);
+        return;
       case 'StepEntered':
         return this.enter(event);
       case 'StepSkipped': {
@@ -149,6 +137,8 @@ export class HistoryChecker {
         this.require(atMs < track.enteredMs + (total ?? Infinity), event, 'no further attempt past totalTimeoutMs');
         track.attempts += 1;
         track.attemptOpen = true;
+        // It was waited for: were the clock set back now, that is over.
+        track.retryAtMs = -Infinity;
         return;
       }
       case 'AttemptSucceeded':

@@ -32,6 +32,19 @@ export type ClaimedShard = { readonly shard: Shard; readonly claim: string; read
 const CONNECT_TIMEOUT_MS = 5_000;
 const MOVES_KEPT = 10_000;
 
+export type OwnershipNews = {
+  /** The connection is gone, unless `destroy` was called. */
+  readonly ended: (cause: Error) => void;
+  /** A peer came, went, or freed shards. */
+  readonly changed: () => void;
+};
+
+/** What is asked of the tables. */
+export type MemberOfTables = Pick<
+  OwnershipTables,
+  'id' | 'join' | 'beat' | 'membership' | 'remove' | 'claim' | 'free' | 'leave' | 'destroy'
+>;
+
 /**
  * The tables of who owns which shard, by one connection, as one member. Nothing hangs on the connection: a shard is whose its row
  * says, until its owner frees it or has not beaten for `silentMs` by the server's clock. So any pooler may stand between; through
@@ -43,10 +56,9 @@ export class OwnershipTables {
   private readonly statements: ReturnType<typeof memberStatements> & ReturnType<typeof shardStatements>;
   readonly id: string;
 
-  /** `ended`: the connection is gone, unless `destroy` was called. `changed`: a peer came, went, or freed shards. */
   constructor(
     private readonly options: OwnershipTablesOptions,
-    on: { ended: (cause: Error) => void; changed: () => void },
+    on: OwnershipNews,
   ) {
     const { connectionString, schema, name, silentMs } = options;
     this.id = options.id;

@@ -4,7 +4,13 @@ import type { Clock, Entropy, Log } from '#runtime';
 import { fairShare } from '../fair-share.js';
 import { noneTaken, type OwnershipStatus, type ShardHolder, type ShardOwnership } from '../shard-ownership.js';
 import { checkedSchema, DISPATCH_SCHEMA } from './dispatch-schema.js';
-import { OwnershipTables, type Membership } from './ownership-tables.js';
+import {
+  OwnershipTables,
+  type MemberOfTables,
+  type Membership,
+  type OwnershipNews,
+  type OwnershipTablesOptions,
+} from './ownership-tables.js';
 
 export type PostgresShardOwnershipOptions = {
   readonly connectionString: string;
@@ -12,7 +18,12 @@ export type PostgresShardOwnershipOptions = {
   readonly schema?: string;
   /** All dispatchers of a schema must agree upon these. */
   readonly times?: OwnershipTimes;
+  /** In the place of those in Postgres. */
+  readonly tablesOf?: (options: OwnershipTablesOptions, on: OwnershipNews) => MemberOfTables;
 };
+
+const inPostgres = (options: OwnershipTablesOptions, on: OwnershipNews): MemberOfTables =>
+  new OwnershipTables(options, on);
 
 /**
  * How often a holder beats, after what time without one it starts nothing by its own clock, and when a peer may take its shards
@@ -35,7 +46,7 @@ export class PostgresShardOwnership implements ShardOwnership {
   private readonly options: Required<PostgresShardOwnershipOptions>;
   private readonly boot: string;
   private holder: ShardHolder | null = null;
-  private tables: OwnershipTables | null = null;
+  private tables: MemberOfTables | null = null;
   private readonly held = new Map<Shard, Held>();
   private readonly taken = noneTaken();
   private dispatchers = 0;
@@ -56,7 +67,7 @@ export class PostgresShardOwnership implements ShardOwnership {
     private readonly log: Log,
     options: PostgresShardOwnershipOptions,
   ) {
-    this.options = { schema: DISPATCH_SCHEMA, times: TIMES, ...options };
+    this.options = { schema: DISPATCH_SCHEMA, times: TIMES, tablesOf: inPostgres, ...options };
     const { beatMs, lateMs, silentMs } = this.options.times;
     assert(beatMs < lateMs && lateMs < silentMs, 'a holder starts nothing for a while before it may be ended');
     checkedSchema(this.options.schema);
@@ -90,10 +101,10 @@ export class PostgresShardOwnership implements ShardOwnership {
     return this.held.get(shard)?.claim ?? null;
   }
 
-  private async join(): Promise<OwnershipTables> {
-    const { connectionString, schema, name, times } = this.options;
+  private async join(): Promise<MemberOfTables> {
+    const { connectionString, schema, name, times, tablesOf } = this.options;
     const id = this.entropy.hex(8);
-    const tables: OwnershipTables = new OwnershipTables(
+    const tables: MemberOfTables = tablesOf(
       { connectionString, schema, name, boot: this.boot, id, silentMs: times.silentMs },
       {
         ended: (cause) => this.drop(tables, cause),
@@ -115,19 +126,19 @@ export class PostgresShardOwnership implements ShardOwnership {
     return tables;
   }
 
-  private async keep(tables: OwnershipTables): Promise<void> {
+  private async keep(tables: MemberOfTables): Promise<void> {
     while (this.tables === tables) {
       await this.pause(this.options.times.beatMs);
       await this.turn(tables);
     }
   }
 
-  private turn(tables: OwnershipTables): Promise<void> {
+  private turn(tables: MemberOfTables): Promise<void> {
     return (this.turning = this.round(tables).catch((error: unknown) => this.drop(tables, error)));
   }
 
   /** Beats, looks after the others, comes to its share. */
-  private async round(tables: OwnershipTables): Promise<void> {
+  private async round(tables: MemberOfTables): Promise<void> {
     if (this.tables !== tables) return;
     const shown = this.moment();
     if (this.sinceShownMs() >= this.options.times.silentMs)
@@ -143,7 +154,7 @@ export class PostgresShardOwnership implements ShardOwnership {
    * Silent at two looks, a beat apart: when Postgres stood still, or its clock was set forward, all others look silent until they
    * have beaten again.
    */
-  private async removeSilent(tables: OwnershipTables, { members }: Membership): Promise<void> {
+  private async removeSilent(tables: MemberOfTables, { members }: Membership): Promise<void> {
     const nowMs = this.clock.monotonicMs();
     const before = this.silentSinceMs;
     this.silentSinceMs = new Map();
@@ -155,7 +166,7 @@ export class PostgresShardOwnership implements ShardOwnership {
     if (dispatchers.length > 0) this.log.warn('silent dispatchers removed', { dispatchers });
   }
 
-  private async balance(tables: OwnershipTables, { members, free }: Membership): Promise<void> {
+  private async balance(tables: MemberOfTables, { members, free }: Membership): Promise<void> {
     const alive = members.filter(({ silent }) => !silent);
     this.dispatchers = alive.length;
     const kept = this.kept();
@@ -183,7 +194,7 @@ export class PostgresShardOwnership implements ShardOwnership {
   }
 
   /** Beats go on meanwhile: letting go in good order takes its time. */
-  private releaseSome(tables: OwnershipTables, shards: readonly Shard[], reason: 'joined' | 'left'): void {
+  private releaseSome(tables: MemberOfTables, shards: readonly Shard[], reason: 'joined' | 'left'): void {
     if (shards.length === 0) return;
     for (const shard of shards) this.held.get(shard)!.releasing = true;
     const release = this.release(tables, shards, reason)
@@ -192,7 +203,7 @@ export class PostgresShardOwnership implements ShardOwnership {
     this.releases.add(release);
   }
 
-  private async release(tables: OwnershipTables, shards: readonly Shard[], reason: 'joined' | 'left'): Promise<void> {
+  private async release(tables: MemberOfTables, shards: readonly Shard[], reason: 'joined' | 'left'): Promise<void> {
     const left = new Set(shards);
     const freeing: Promise<void>[] = [];
     const free = (gone: readonly Shard[]): void => {
@@ -218,7 +229,7 @@ export class PostgresShardOwnership implements ShardOwnership {
     await Promise.all(freeing);
   }
 
-  private drop(tables: OwnershipTables, cause: unknown): void {
+  private drop(tables: MemberOfTables, cause: unknown): void {
     tables.destroy();
     if (this.tables !== tables) return;
     this.tables = null;
