@@ -43,7 +43,8 @@ export type RunEvent =
   | AttemptSucceeded
   | AttemptFailed
   | { readonly type: 'AttemptOutcomeUnknown'; readonly step: StepKey; readonly attempt: number }
-  | RunArchived;
+  | RunArchived
+  | Foreign;
 
 export type RunStarted = {
   readonly type: 'RunStarted';
@@ -178,6 +179,20 @@ export type RunArchived = Pick<
   readonly events: number;
   /** Name of the file, in the folder of archives. */
   readonly file: string;
+};
+
+/**
+ * What somebody else has put into the stream, by a page of the server for one: it takes its revision and means nothing. No
+ * decision makes it, and nothing like it is ever appended.
+ */
+export type Foreign = {
+  readonly type: 'Foreign';
+  /** As the log has it. */
+  readonly eventType: string;
+  /** Of its data. */
+  readonly bytes: number;
+  /** Its data, if they are JSON and not too large to show; else `null`. */
+  readonly content: unknown;
 };
 
 /** How a run may end. */

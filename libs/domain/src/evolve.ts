@@ -164,6 +164,8 @@ const apply = (run: RunState, event: Exclude<RunEvent, RunArchived>, at: string)
     case 'AttemptOutcomeUnknown':
       endAttempt(run, event.step, 'unknown', {}, at);
       return oweAttempt(run, event.step);
+    case 'Foreign':
+      return;
     default:
       return unreachable(event);
   }

@@ -78,6 +78,7 @@ const archived = (stub: RunArchived): HistoryState => {
 const apply = (history: HistoryState, event: Exclude<RunEvent, RunArchived>, at: string): void => {
   switch (event.type) {
     case 'RunStarted':
+    case 'Foreign':
       return;
     case 'RunCompleted':
       history.output = sourceOf(history, event.output);

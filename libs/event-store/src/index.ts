@@ -52,6 +52,7 @@ export {
   type Shard,
 } from './stream-names.js';
 export { decodeRunEvent, encodeRunEvent, RUN_EVENT_TYPES, UnknownEvent } from './run-event-codec.js';
+export { FOREIGN } from './foreign-event.js';
 export { MemoryEventStore } from './memory/memory-event-store.js';
 export {
   LogFailed,

@@ -107,6 +107,11 @@ const EVENTS: Arbitraries = {
     events: count,
     file: name,
   }),
+  Foreign: record({
+    eventType: name,
+    bytes: count,
+    content: fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as unknown),
+  }),
 };
 const anyEvent: fc.Arbitrary<RunEvent> = fc.oneof(
   ...Object.entries(EVENTS).map(([type, members]) =>

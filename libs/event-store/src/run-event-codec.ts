@@ -187,6 +187,8 @@ const FORMS: Forms = {
   AttemptFailed: plain('AttemptFailed'),
   AttemptOutcomeUnknown: plain('AttemptOutcomeUnknown'),
   RunArchived: plain('RunArchived'),
+  // Never written: so an adapter shows what somebody else has.
+  Foreign: plain('Foreign'),
 };
 const READERS: ReadonlyMap<string, Form<RunEvent>['read']> = new Map(
   Object.entries(FORMS).map(([type, { read }]) => [type, read]),

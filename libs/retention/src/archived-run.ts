@@ -2,6 +2,7 @@ import type { EndStatus, RunArchived, RunStarted } from '#domain';
 import {
   decodeRunEvent,
   eventText,
+  FOREIGN,
   type EventStore,
   type RecordedEvent,
   type Revision,
@@ -15,7 +16,7 @@ const ENDS: ReadonlyMap<string, EndStatus> = new Map([
   ['RunTimedOut', 'timed-out'],
 ]);
 /** What may follow the end of a run without opening it again. */
-const AFTERWARDS: ReadonlySet<string> = new Set(['DuplicateStartsSeen']);
+const AFTERWARDS: ReadonlySet<string> = new Set(['DuplicateStartsSeen', FOREIGN]);
 
 /** What a type of event says of the end of its run, `null` for most. */
 export const endOf = (type: string): EndStatus | null => ENDS.get(type) ?? null;
@@ -39,18 +40,20 @@ export const inspectRun = async (store: EventStore, stream: StreamName, signal: 
   let end: { readonly status: EndStatus; readonly at: string } | null = null;
   let only: readonly RecordedEvent[] | null = null;
   let last: RecordedEvent | null = null;
+  let lastOfOurs: RecordedEvent | null = null;
   for await (const page of pagesOf(store, stream, signal)) {
     only = first === null ? page : null;
     for (const event of page) {
       first ??= event;
       last = event;
+      if (event.type !== FOREIGN) lastOfOurs = event;
       const status = endOf(event.type);
       if (status !== null) end = { status, at: event.recordedAt };
       else if (!AFTERWARDS.has(event.type)) end = null;
     }
   }
   if (first === null || last === null) return { status: 'not a run', reason: 'it has no events' };
-  if (last.type === 'RunArchived') return { status: 'archived', stub: first === last ? null : last };
+  if (lastOfOurs?.type === 'RunArchived') return { status: 'archived', stub: first === lastOfOurs ? null : lastOfOurs };
   if (end === null) return { status: 'open' };
   const started = decodeRunEvent(first.type, first.v, first.data);
   if (started.type !== 'RunStarted') return { status: 'not a run', reason: `it begins with ${started.type}` };

@@ -1,6 +1,6 @@
 import type { ErrorInfo, Instant, RunEvent, RunStarted, RunStatus, StepKey } from '#domain';
 import type { Commit, Position, Revision, StoredEvent, StreamName } from '#event-store';
-import { decodeRunEvent, firstTypeOf, positionAt, recordedAtOf, runIdOf, storedEvents } from '#event-store';
+import { decodeRunEvent, FOREIGN, firstTypeOf, positionAt, recordedAtOf, runIdOf, storedEvents } from '#event-store';
 import { checkedError, checkedText, checkedTextOrNull } from './checked-values.js';
 import type { ParkedStream } from './view-store.js';
 
@@ -114,6 +114,8 @@ export const foldRunList = (before: RunListBefore, commits: readonly Commit[]): 
         const event = events[ordinal]!;
         type = event.type;
         const place = { commit, ordinal };
+        // Without a run it is of none.
+        if (row === null && type === FOREIGN) continue;
         if (row !== null && revisionOf(place) <= row.revision) continue;
         const step = attemptedStep(event);
         if (row === null) row = startedRow(event, place, lastSeq + 1);
@@ -201,6 +203,7 @@ const USES: Readonly<Record<RunEvent['type'], Use>> = {
   AttemptOutcomeUnknown: 'passed over',
   // The fold takes it before it comes here: it is no event of a row, but the end of one.
   RunArchived: 'passed over',
+  Foreign: 'passed over',
 };
 const USES_BY_TYPE: ReadonlyMap<string, Use> = new Map(Object.entries(USES));
 

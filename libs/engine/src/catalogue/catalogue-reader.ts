@@ -1,6 +1,7 @@
 import { evolveCatalogue, newCatalogue, type CatalogueState, type Workflow } from '#domain';
 import {
   CATALOGUE,
+  FOREIGN,
   LOG_START,
   unpack,
   type EventStore,
@@ -110,7 +111,9 @@ export class CatalogueReader {
   private apply(event: RecordedEvent): void {
     if (event.revision <= this.folded.revision) return;
     const known = this.folded.workflows.size;
-    evolveCatalogue(this.folded, decodeCatalogueEvent(event), event);
+    // What somebody else has put there takes its revision, and means nothing.
+    if (event.type === FOREIGN) this.folded.revision = event.revision;
+    else evolveCatalogue(this.folded, decodeCatalogueEvent(event), event);
     this.lastPosition = event.position;
     if (this.folded.workflows.size > known) this.names = [];
   }

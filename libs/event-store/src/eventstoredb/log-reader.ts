@@ -72,11 +72,11 @@ export class LogReader {
     if (this.#told.has(place)) return;
     if (this.#told.size >= TOLD_MAX) this.#told.clear();
     this.#told.add(place);
-    const { type } = JSON.parse(data) as { readonly type: string }; // what `foreignData` made
+    const { eventType } = JSON.parse(data) as { readonly eventType: string }; // what `foreignData` made
     this.log.warn('an event that is not of Stepwell stands in one of its streams: it is passed over', {
       stream,
       revision,
-      type,
+      eventType,
     });
   }
 

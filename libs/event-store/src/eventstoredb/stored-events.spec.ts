@@ -228,7 +228,7 @@ describe('an event that is not ours in a stream of ours', () => {
       type: 'Foreign',
       v: 1,
       revision: at * 2,
-      data: '{"type":"A \\"remark\\"","bytes":20,"content":{"n":1.0,"by":"x"}}',
+      data: '{"eventType":"A \\"remark\\"","bytes":20,"content":{"n":1.0,"by":"x"}}',
       actor: null,
       causation: id,
     };
@@ -242,7 +242,7 @@ describe('an event that is not ours in a stream of ours', () => {
     const given = follower.messages.flatMap((message) => (message.type === 'commits' ? message.commits : []));
     expect(given).toEqual(commits);
     expect(warned).toHaveLength(1);
-    expect(warned[0]).toContain(`"revision":${at * 2},"type":"A \\"remark\\""`);
+    expect(warned[0]).toContain(`"revision":${at * 2},"eventType":"A \\"remark\\""`);
     // Who did not know of it conflicts once, and goes on.
     const next = { ...appendOf('a', 3, 'next'), stream: RUN };
     expect(await settled(other, next)).toEqual({ status: 'conflict', actual: 4 });
