@@ -20,6 +20,7 @@ import java.lang.reflect.Proxy;
 public class Step {
   static int charged = 0;
   static int commits = 0;
+  static int rollbacks = 0;
   static final java.util.Map<String, String> DONE = new java.util.HashMap<>();
 
   static int charge(java.sql.Connection db) {
@@ -51,16 +52,20 @@ public class Step {
         commits++;
         yield null;
       }
+      case "rollback" -> {
+        rollbacks++;
+        yield null;
+      }
       default -> throw new IllegalStateException(method.getName());
     });
     for (var key : new String[] {"a", "b", "a"}) System.out.println(pay(db, key));
-    System.out.println(commits);
+    System.out.println(commits + " " + rollbacks);
   }
 }
 `;
 
 describe('docs/steps.md', () => {
-  it('has a step in Java that does its work once', () => {
+  it('has a step in Java that does its work once, and leaves no transaction open', () => {
     expect(missingJava()).toBeNull();
     const page = readFileSync('docs/steps.md', 'utf8');
     const example = /^```java\n([\s\S]*?)^```$/m.exec(page)?.[1] ?? '';
@@ -72,7 +77,7 @@ describe('docs/steps.md', () => {
       '{"payment":1}',
       '{"payment":2}',
       '{"payment":1}',
-      '2',
+      '2 1',
     ]);
   });
 });

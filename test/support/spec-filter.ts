@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
+import { missingGo } from './go.js';
 import { missingJava } from './java.js';
 import { missingKafka } from './kafka.js';
+import { missingPhp } from './php.js';
 import { built } from './processes.js';
 import { missingSmallDisk } from './small-disk-mount.js';
 
@@ -12,8 +14,10 @@ type Need = { readonly module: string; readonly missing: () => Promise<string | 
 
 /** A spec file says what it needs by what it imports, so that none can forget to. */
 const NEEDS: readonly Need[] = [
+  { module: '/support/go.js', missing: missingGo },
   { module: '/support/java.js', missing: missingJava },
   { module: '/support/kafka.js', missing: missingKafka },
+  { module: '/support/php.js', missing: missingPhp },
   { module: '/support/small-disk.js', missing: missingSmallDisk },
 ];
 
