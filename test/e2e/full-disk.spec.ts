@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { join } from 'node:path';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { startSampleApp, startStandalone, type StartedApp } from '../support/apps.js';
 import { closeConnections, httpCall } from '../support/http-client.js';
 import { eventually } from '../support/pause.js';
@@ -86,5 +86,42 @@ describe('standalone on a full disk', () => {
       30_000,
     );
     expect((await start(second.url, 'late', 'x')).status).toBe(201);
+  }, 60_000);
+
+  it('starts on it without its lists and its table of open runs, which it makes when there is room', async () => {
+    const first = await stepwell();
+    const root = { type: 'step', name: 'work', url: '/steps/create-user' };
+    const put = await httpCall('PUT', `${first.url}/v1/workflows/w`, { body: { target: sample.url, root } });
+    expect(put.status).toBe(201);
+    const ids: string[] = [];
+    for (let run = 0; run < 5; run++) {
+      const { text } = await start(first.url, `run-${run}`);
+      ids.push((JSON.parse(text) as RunShape).id);
+    }
+    await first.child.stop();
+    const dataDir = join(disk(), 'data');
+    for (const name of readdirSync(dataDir))
+      if (!name.startsWith('events')) rmSync(join(dataDir, name), { recursive: true });
+    const free = fillDisk(disk(), 0);
+
+    const second = await stepwell();
+    for (const id of ids) expect((await httpCall('GET', `${second.url}/v1/runs/${id}`)).status).toBe(200);
+    const list = await httpCall('GET', `${second.url}/v1/runs`);
+    expect([list.status, list.text]).toEqual([503, expect.stringContaining('storage-unavailable')]);
+    expect((await httpCall('GET', `${second.url}/readyz`)).text).toContain('The lists cannot be read');
+    free();
+    await eventually(
+      'the list',
+      async () => {
+        const { status, text } = await httpCall('GET', `${second.url}/v1/runs`);
+        return status === 200 && (JSON.parse(text) as ListShape<RunShape>).items.length === ids.length ? true : null;
+      },
+      30_000,
+    );
+    expect((await start(second.url, 'late')).status).toBe(201);
+    await eventually('all runs to end', async () => {
+      const statuses = await statusesOf(second.url);
+      return statuses.length > ids.length && statuses.every((status) => status === 'completed') ? true : null;
+    });
   }, 60_000);
 });

@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { EventStore } from '#event-store';
 import { Clock, Log, type Config, type Readiness } from '#runtime';
-import { openViews, PostgresViewStore, sharedViewsReadiness, ViewProjector, type Views } from '#views';
+import { openViews, PostgresViewStore, sharedViewsReadiness, ViewProjector, ViewsFull, type Views } from '#views';
 import { ProcessReport, READY } from './process-report.js';
 import { RunLists } from './run-lists.js';
 import { CONFIG, PROCESS, type ProcessDescription } from './tokens.js';
@@ -26,7 +26,10 @@ const LATE_SECONDS = 10;
           onFault: (err, delayMs) =>
             log.warn('the views could not be written; starting again from their checkpoint', { err, delayMs }),
         });
-        await views.store.start();
+        await views.store.start().catch((err: unknown) => {
+          if (!(err instanceof ViewsFull)) throw err;
+          log.error('there is no room for the views: lists are refused until there is', { err });
+        });
         return views;
       },
     },

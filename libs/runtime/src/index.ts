@@ -50,4 +50,5 @@ export {
 export { readinessOf, type PartStatus, type Readiness } from './readiness.js';
 export { openTracer, type Span, type SpanAttributes, type SpanStart, type Tracer } from './tracing/tracer.js';
 export { refuseEmbeddedStore } from './embedded-store.js';
+export { isNoRoom } from './no-room.js';
 export { whyNotWritable } from './writable.js';

@@ -2,6 +2,7 @@ export {
   PARKED_LIST_MAX,
   ViewStore,
   ViewsAheadOfLog,
+  ViewsFull,
   ViewsTooNew,
   ViewsUnavailable,
   type Applied,

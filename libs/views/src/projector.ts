@@ -2,7 +2,7 @@ import type { Commit, EventStore, Position } from '#event-store';
 import { LOG_START, OUR_STREAMS } from '#event-store';
 import { pause, type Clock } from '#runtime';
 import { ViewProjector, type Lag } from './view-projector.js';
-import { ViewsAheadOfLog, type ViewStore } from './view-store.js';
+import { ViewsAheadOfLog, ViewsFull, type ViewStore } from './view-store.js';
 
 /** How long commits gather before they are written, unless somebody waits: the last state of a row is written, not each. */
 export const GATHER_MS = 200;
@@ -74,11 +74,18 @@ export class Projector extends ViewProjector {
     this.#busyGatherMs = options.busyGatherMs ?? BUSY_GATHER_MS;
   }
 
-  /** Opens the views and follows the log from their checkpoint. Rejects when the views cannot be opened at all. */
+  /**
+   * Opens the views and follows the log from their checkpoint. Rejects when the views cannot be opened at all; those that there is no
+   * room for are tried again.
+   */
   async start(): Promise<void> {
     if (this.#running !== null) return;
-    await this.#views.start();
-    this.#checkpoint = await this.#views.checkpoint();
+    try {
+      await this.#views.start();
+      this.#checkpoint = await this.#views.checkpoint();
+    } catch (error) {
+      if (!(error instanceof ViewsFull)) throw error;
+    }
     const abort = new AbortController();
     this.#running = { abort, ended: this.#run(abort.signal) };
   }

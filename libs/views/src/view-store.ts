@@ -146,6 +146,9 @@ export class ViewsUnavailable extends Error {
   readonly retryable = true;
 }
 
+/** There is no room to make or open them. They are tried again, and what needs none of them goes on meanwhile. */
+export class ViewsFull extends ViewsUnavailable {}
+
 /** The database of the views was written by a newer release. */
 export class ViewsTooNew extends Error {
   readonly code = 'views-too-new';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AppendOutcome, Revision, StreamName } from '../event-store.js';
@@ -11,6 +11,23 @@ import { SqliteEventStore } from './sqlite-event-store.js';
 
 const A = 'a' as StreamName;
 const DISK_BYTES = 4 * 1024 * 1024;
+
+/** One append to `A`, after so many. */
+const batchOf = (index: number, text: string): Batch => {
+  const packed = `{"envelope":{"commandId":"c${index}"},"events":[{"type":"Noted","v":1,"data":"${text}"}]}`;
+  return { streams: [A], expected: [index - 1], counts: [1], packed: [packed], archives: [] };
+};
+
+const thrownBy = (call: () => unknown): unknown => {
+  try {
+    call();
+    return null;
+  } catch (error) {
+    return error;
+  }
+};
+// Whatever is thrown may be asked for its code.
+const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code;
 
 /** The log on a disk of a few megabytes, which is really full: every write that needs a page gets ENOSPC. */
 describe('the SQLite log on a full disk', () => {
@@ -97,10 +114,7 @@ describe('the SQLite log on a full disk', () => {
 
   it('holds nothing of what was refused, whatever a crash finds in its WAL', async () => {
     const copy = mkdtempSync(join(tmpdir(), 'stepwell-full-'));
-    const batch = (index: number): Batch => {
-      const packed = `{"envelope":{"commandId":"c${index}"},"events":[{"type":"Noted","v":1,"data":"${LARGE}"}]}`;
-      return { streams: [A], expected: [index - 1], counts: [1], packed: [packed], archives: [] };
-    };
+    const batch = (index: number): Batch => batchOf(index, LARGE);
     try {
       const writer = new LogWriter({ folder: folder(), lockWaitMs: 0, walPages: 8192 });
       let refused = 0;
@@ -108,7 +122,9 @@ describe('the SQLite log on a full disk', () => {
       for (let index = 0; index < 12; index++) {
         writer.commit(batch(index));
         const free = fillDisk(disk(), index * 8192);
-        expect(() => writer.commit(batch(index + 1))).toThrow(LogFull);
+        const thrown = thrownBy(() => writer.commit(batch(index + 1)));
+        // First what SQLite says, since it is not always the same that is out of room.
+        expect([index, codeOf(thrown), thrown]).toEqual([index, 'storage-full', expect.any(LogFull)]);
         refused += 1;
         const found = join(copy, String(index));
         cpSync(folder(), found, { recursive: true });
@@ -122,5 +138,49 @@ describe('the SQLite log on a full disk', () => {
     } finally {
       rmSync(copy, { recursive: true });
     }
+  });
+});
+
+/** SQLite's index of the WAL has room for so many pages before it must grow. */
+const FRAMES_OF_AN_INDEX_PAGE = 4_062;
+const FRAME_BYTES = 4_120;
+
+describe('the SQLite log whose WAL passes 16 MB as the disk gets full', () => {
+  const disk = smallDisk(24 * 1024 * 1024);
+
+  it('is in doubt of the last batch, and starts on the full disk with all that was acknowledged', async () => {
+    const folder = join(disk(), 'data');
+    const text = 'x'.repeat(10_000);
+    const writer = new LogWriter({ folder, lockWaitMs: 0, walPages: 8192 });
+    let acknowledged = 0;
+    const framesLeft = (): number =>
+      FRAMES_OF_AN_INDEX_PAGE - Math.floor(statSync(join(folder, 'events.db-wal')).size / FRAME_BYTES);
+    do writer.commit(batchOf(acknowledged++, text));
+    while (framesLeft() > 3);
+    // Enough for the frames of one batch, and not for 32 KB of the index behind it.
+    const free = fillDisk(disk(), 28 * 1024);
+    expect(codeOf(thrownBy(() => writer.commit(batchOf(acknowledged, text))))).toBe('SQLITE_IOERR_SHMSIZE');
+    // As the process does that ends with it: the locks are gone, and nothing is put in order.
+    writer.abandon();
+    fillDisk(disk(), 0);
+
+    const fatal: unknown[] = [];
+    const store = new SqliteEventStore({ folder, onFatal: (error) => fatal.push(error) });
+    await store.start();
+    try {
+      const { length } = await store.readStream(A);
+      expect([acknowledged, acknowledged + 1]).toContain(length);
+      free();
+      const envelope = { commandId: 'after', recordedAt: '', actor: null, traceparent: null };
+      const events = [{ type: 'Noted', v: 1, data: '1' }];
+      const append = { stream: A, expected: (length - 1) as Revision, events, envelope };
+      expect(await new Promise((resolve) => store.append(append, resolve))).toMatchObject({ status: 'appended' });
+    } finally {
+      await store.stop();
+    }
+    expect(fatal).toEqual([]);
+    // What was spent is kept anew.
+    new LogWriter({ folder, lockWaitMs: 0, walPages: 8192 }).close();
+    expect(statSync(join(folder, 'events.spare')).size).toBeGreaterThan(0);
   });
 });

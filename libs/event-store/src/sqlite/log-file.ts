@@ -7,6 +7,8 @@ import type { StreamName } from '../event-store.js';
 /** The log itself, and the file whose lock says who writes it. */
 export const logPath = (folder: string): string => join(folder, 'events.db');
 export const lockPath = (folder: string): string => join(folder, 'events.lock');
+/** Room that is kept for a start on a full disk. */
+export const sparePath = (folder: string): string => join(folder, 'events.spare');
 
 /** The event store's files cannot be used as they are; the message says what to do. */
 export class LogUnusable extends Error {
@@ -60,7 +62,7 @@ const SCHEMA = `
 /** Before anything is opened: SQLite would open a file that cannot be written for reading alone, its lock too, in silence. */
 export const refuseUnwritable = (folder: string): void => {
   const log = logPath(folder);
-  for (const path of [folder, lockPath(folder), log, `${log}-wal`, `${log}-shm`]) {
+  for (const path of [folder, lockPath(folder), log, `${log}-wal`, `${log}-shm`, sparePath(folder)]) {
     const why = whyNotWritable(path);
     if (why !== null) throw new LogUnusable(`the event log cannot be opened: ${why}`);
   }

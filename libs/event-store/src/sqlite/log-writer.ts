@@ -6,6 +6,7 @@ import { envelopeOf } from '../packed.js';
 import { FileLocked, holdFileLock } from './file-lock.js';
 import { RowBuffer } from './row-buffer.js';
 import { lockPath, logPath, nameHash, openForWriting, refuseUnwritable } from './log-file.js';
+import { keepSpare, spendSpare, walHasRoom } from './room.js';
 
 /** Appends of one transaction, member by member: one message across the thread, and cheap to copy. */
 export type Batch = {
@@ -49,13 +50,16 @@ export type WriterOptions = {
 type Head = { readonly id: number; revision: number };
 
 const HEADS_MAX = 32_768;
+/** What a batch takes of the WAL beside its texts, and more. */
+const OVERHEAD_BYTES = 64 * 1024;
 
 /**
  * The one writer of a log, synchronous, for a thread of its own. A conflict refuses one append, a full disk the whole batch
- * (`LogFull`), of which nothing is in the log then. Whatever else is thrown leaves the whole batch unknown, and the process
+ * (`LogFull`; a spent quota as well), of which nothing is in the log then. Whatever else is thrown leaves the whole batch unknown, and the process
  * must end: SQLite happily commits again after a failed fsync.
  */
 export class LogWriter {
+  readonly #folder: string;
   readonly #lock: { close(): void };
   readonly #db: Sqlite.Database;
   readonly #sql: Statements;
@@ -70,9 +74,11 @@ export class LogWriter {
   constructor({ folder, lockWaitMs, walPages }: WriterOptions) {
     mkdirSync(folder, { recursive: true });
     refuseUnwritable(folder);
+    this.#folder = folder;
     this.#lock = holdLock(folder, lockWaitMs);
     try {
-      this.#db = openForWriting(logPath(folder), walPages);
+      this.#db = open(folder, walPages);
+      keepSpare(folder);
       this.#sql = prepare(this.#db);
       this.#streams = new RowBuffer(this.#db, 'streams', ['id', 'name_hash', 'name']);
       this.#appends = new RowBuffer(this.#db, 'appends', ['id', 'stream', 'first_revision', 'count', 'packed']);
@@ -92,7 +98,7 @@ export class LogWriter {
     } catch (error) {
       // Lets go of the file, no more: whether the batch is durable is known only after a restart.
       if (this.#db.inTransaction) this.#sql.rollback.run();
-      if (isFull(error)) throw this.#full(error);
+      if (isFull(error) || this.#isOutOfRoom(error, batch)) throw this.#full(error);
       throw error;
     }
   }
@@ -125,6 +131,16 @@ export class LogWriter {
     this.#olderHeads.clear();
     this.#readLast();
     return new LogFull('the disk of the event log is full', { cause });
+  }
+
+  /**
+   * A spent quota is a failed write to SQLite, of which it does not say why. Only the WAL is written to in a commit: what fails
+   * in the checkpoint behind it is passed over, and a failed fsync has a name of its own.
+   */
+  #isOutOfRoom(error: unknown, { packed }: Batch): boolean {
+    if (codeOf(error) !== 'SQLITE_IOERR_WRITE') return false;
+    const bytes = packed.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+    return !walHasRoom(this.#folder, bytes + OVERHEAD_BYTES);
   }
 
   #readLast(): void {
@@ -205,7 +221,17 @@ export class LogWriter {
 }
 
 // Whatever is thrown may be asked for its code.
-const isFull = (error: unknown): boolean => (error as { code?: unknown } | null)?.code === 'SQLITE_FULL';
+const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code;
+const isFull = (error: unknown): boolean => codeOf(error) === 'SQLITE_FULL';
+
+const open = (folder: string, walPages: number): Sqlite.Database => {
+  try {
+    return openForWriting(logPath(folder), walPages);
+  } catch (error) {
+    if (codeOf(error) !== 'SQLITE_IOERR_SHMSIZE' || !spendSpare(folder)) throw error;
+    return openForWriting(logPath(folder), walPages);
+  }
+};
 
 const holdLock = (folder: string, waitMs: number): { close(): void } => {
   try {

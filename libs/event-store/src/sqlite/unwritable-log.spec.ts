@@ -9,6 +9,8 @@ import { SqliteEventStore } from './sqlite-event-store.js';
 const NOBODY = 65_534;
 const isRoot = process.getuid?.() === 0;
 
+const FILES = ['events.lock', 'events.db', 'events.db-wal', 'events.db-shm', 'events.spare'];
+
 describe('a log that the user of the service cannot write', () => {
   let folder: string;
   beforeEach(async () => {
@@ -45,21 +47,16 @@ describe('a log that the user of the service cannot write', () => {
     expect(start()).toBe('started\n');
   });
 
-  it.each(['events.lock', 'events.db', 'events.db-wal', 'events.db-shm', ''])(
-    'is refused by the name of what cannot be written and of the user: %j',
-    (file) => {
-      const path = join(folder, file);
-      if (isRoot) chownSync(path, 0, 0);
-      chmodSync(path, file === '' ? 0o555 : 0o444);
-      const said = start();
-      expect(said).toContain(`log-unusable the event log cannot be opened: ${path} cannot be written by the user`);
-      expect(said).toContain(`uid ${isRoot ? NOBODY : process.getuid?.()})`);
-      expect(said).toContain('mode 0');
-    },
-  );
+  it.each([...FILES, ''])('is refused by the name of what cannot be written and of the user: %j', (file) => {
+    const path = join(folder, file);
+    if (isRoot) chownSync(path, 0, 0);
+    chmodSync(path, file === '' ? 0o555 : 0o444);
+    const said = start();
+    expect(said).toContain(`log-unusable the event log cannot be opened: ${path} cannot be written by the user`);
+    expect(said).toContain(`uid ${isRoot ? NOBODY : process.getuid?.()})`);
+    expect(said).toContain('mode 0');
+  });
 });
-
-const FILES = ['events.lock', 'events.db', 'events.db-wal', 'events.db-shm'];
 
 const fatal = (error: unknown): void => {
   throw error;

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Position } from '#event-store';
+import { isNoRoom } from '#runtime';
 import type {
   Applied,
   Batch,
@@ -9,7 +10,7 @@ import type {
   StepListAnswer,
   StepListQuery,
 } from '../view-store.js';
-import { ViewStore, ViewsTooNew, ViewsUnavailable } from '../view-store.js';
+import { ViewStore, ViewsFull, ViewsTooNew, ViewsUnavailable } from '../view-store.js';
 import type { Question, Reply, ThreadOptions } from './thread-messages.js';
 
 type Pending = { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void };
@@ -110,5 +111,6 @@ const unavailable = (cause: unknown): Error => {
   const said = typeof cause === 'object' && cause !== null ? cause : {};
   const message = 'message' in said ? String(said.message) : 'their thread has ended';
   if ('code' in said && said.code === 'views-too-new') return new ViewsTooNew(message, { cause });
-  return new ViewsUnavailable(`the views cannot be reached: ${message}`, { cause });
+  const Fault = isNoRoom(cause) ? ViewsFull : ViewsUnavailable;
+  return new Fault(`the views cannot be reached: ${message}`, { cause });
 };

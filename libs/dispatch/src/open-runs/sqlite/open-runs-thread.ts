@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3';
 import { rmSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import { whyNotWritable } from '#runtime';
+import { isNoRoom, whyNotWritable } from '#runtime';
 import type { OpenRun, OpenRunsBatch } from '../open-runs.js';
 
 /** What the main thread asks, each under a number that the answer bears. */
@@ -44,11 +44,15 @@ const open = (file: string) => {
   }
 };
 
-/** A file that is damaged is as good as lost: the log tells all that it told. */
+/**
+ * A file that is damaged is as good as lost: the log tells all that it told. One that a full disk has no room for is kept in memory
+ * until the next start.
+ */
 const openOrBeginAnew = (file: string) => {
   try {
     return open(file);
   } catch (error) {
+    if (isNoRoom(error)) return open(':memory:');
     if (!(error instanceof Database.SqliteError && DAMAGED.has(error.code))) throw error;
     for (const part of ['', '-wal', '-shm']) rmSync(file + part, { force: true });
     return open(file);
@@ -101,8 +105,7 @@ const serve = (file: string, answer: (message: OpenRunsAnswer) => void) => {
     try {
       answer({ id: question.id, result: ask(question) ?? null });
     } catch (error) {
-      const full = error instanceof Database.SqliteError && error.code === 'SQLITE_FULL';
-      answer({ id: question.id, error: error instanceof Error ? error.message : String(error), full });
+      answer({ id: question.id, error: error instanceof Error ? error.message : String(error), full: isNoRoom(error) });
     }
     if (question.ask === 'close') parentPort?.close();
   };
