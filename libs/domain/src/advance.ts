@@ -1,4 +1,4 @@
-import { cancelOpenSteps, failStep } from './closing.js';
+import { cancelOpenSteps, failRun, failStep } from './closing.js';
 import type { Context } from './commands.js';
 import type { RunEvent, StepCompleted, StepEntered, StepKey } from './events.js';
 import { toInstant } from './instant.js';
@@ -6,6 +6,7 @@ import { nodeKindOf } from './nodes/node-kinds.js';
 import type { PayloadRef } from './payload.js';
 import type { NodeId, Plan, PlanNode } from './plan.js';
 import { isStepEnded, slotKey, type PayloadSource, type Run, type ScopeKey, type Step } from './run.js';
+import { entryRefused } from './run-bounds.js';
 import { isBelow, makeStepKey } from './step-key.js';
 import { findStepPath } from './step-path.js';
 import { missing } from './unreachable.js';
@@ -37,27 +38,34 @@ const enterScope = (run: Run, scope: ScopeKey, context: Context): RunEvent[] => 
   const entry = plan.scopes[scopeId]?.entry ?? missing(`scope ${scopeId}`);
   const { fromStep } = run.started;
   if (fromStep === null || !isBelow(fromStep, container?.key ?? null))
-    return [enter(run, entry, place, flowing, context)];
+    return enter(run, entry, place, flowing, context);
   // On the way to the step where the run begins: what lies before it is not entered, and the slots beside it are skipped.
   // When they are entered again, the run is past that.
   const onPath = findStepPath(plan, fromStep)?.get(scopeId) ?? null;
   const isPast = run.steps.has(keyOf(place.parent, nodeOf(plan, onPath ?? entry).name, 1));
-  if (isPast) return [enter(run, entry, place, flowing, context)];
-  return [onPath === null ? skip(plan, entry, place) : enter(run, onPath, place, flowing, context)];
+  if (isPast) return enter(run, entry, place, flowing, context);
+  return onPath === null ? [skip(plan, entry, place)] : enter(run, onPath, place, flowing, context);
 };
 
 const runInput = (run: Run): PayloadSource => ({ revision: 0, pointer: '/input', text: run.started.input });
 
 type Place = { readonly parent: StepKey | null; readonly slot: number | null };
 
-const enter = (run: Run, id: NodeId, place: Place, flowing: PayloadSource, { plan, atMs }: Context): StepEntered => {
-  const node = nodeOf(plan, id);
+/** The entry of a step, or the end of a run that may have no more of them. */
+const enter = (run: Run, id: NodeId, place: Place, flowing: PayloadSource, context: Context): RunEvent[] => {
+  const node = nodeOf(context.plan, id);
+  const step = nextKey(run, place.parent, node.name);
+  const refused = entryRefused(run, context.limits);
+  return refused === null ? [entryOf(node, step, place, flowing, context.atMs)] : failRun(run, step, refused, context);
+};
+
+const entryOf = (node: PlanNode, step: StepKey, place: Place, flowing: PayloadSource, atMs: number): StepEntered => {
   const kind = nodeKindOf(node);
   const limitMs = kind.limitMs(node);
   return {
     type: 'StepEntered',
-    step: nextKey(run, place.parent, node.name),
-    node: id,
+    step,
+    node: node.id,
     name: node.name,
     kind: node.type,
     parent: place.parent,
@@ -105,7 +113,7 @@ const leave = (run: Run, step: Step, context: Context): RunEvent[] => {
   const node = nodeOf(plan, step.node);
   const output = step.outputRef ?? step.inputRef;
   if (node.next === null || endsBySucceed(run, step, plan)) return [{ type: 'RunCompleted', output: refOf(output) }];
-  return [enter(run, node.next, { parent: step.parent, slot: step.slot }, output, context)];
+  return enter(run, node.next, { parent: step.parent, slot: step.slot }, output, context);
 };
 
 /** A failure looks outward: every token below the container it ends is cancelled in the same append. */

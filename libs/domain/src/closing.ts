@@ -1,4 +1,4 @@
-import type { IsUnsent } from './commands.js';
+import type { Context, IsUnsent } from './commands.js';
 import type { ErrorInfo, FailureClass, RunEvent, StepFailed, StepKey } from './events.js';
 import { nodeKindOf } from './nodes/node-kinds.js';
 import type { Plan } from './plan.js';
@@ -31,6 +31,19 @@ export const cancelOpenSteps = (run: Run, { below, spared, reason }: Ended, isUn
     steps.push({ step: step.key, attempt, class: attempt === null ? null : classOf(step.key, attempt, isUnsent) });
   }
   return steps.length === 0 ? [] : [{ type: 'StepCancelled', reason, steps }];
+};
+
+/**
+ * Ends the run at a step, open or not entered yet, past every `onError: continue`: what goes on after this error would go on
+ * past the limit.
+ */
+export const failRun = (run: Run, at: Step | StepKey, error: ErrorInfo, { plan, isUnsent }: Context): RunEvent[] => {
+  const reason = error.cause ?? error.name;
+  if (typeof at === 'string') {
+    return [...cancelOpenSteps(run, { below: null, reason }, isUnsent), { type: 'RunFailed', step: at, error }];
+  }
+  const others = cancelOpenSteps(run, { below: null, spared: at.key, reason }, isUnsent);
+  return [failStep(at, error, plan), ...others, { type: 'RunFailed', step: at.key, error }];
 };
 
 /** Of an attempt that is ended by something else than what came of it. */

@@ -97,13 +97,20 @@ export type Context = {
 
 export type RunLimits = {
   readonly payloadMaxBytes: number;
+  /** Of all payloads of a run together. */
+  readonly payloadsMaxBytes: number;
   readonly eventsMax: number;
+  /** Entered in a run. */
+  readonly stepsMax: number;
+  /** Of one step. */
   readonly attemptsMax: number;
 };
 
 export const DEFAULT_RUN_LIMITS: RunLimits = {
   payloadMaxBytes: 256 * 1024,
+  payloadsMaxBytes: 64 * 1024 * 1024,
   eventsMax: 500_000,
+  stepsMax: 100_000,
   attemptsMax: 1_000,
 };
 

@@ -1,5 +1,5 @@
 import { advance } from './advance.js';
-import { cancelOpenSteps, classOf, failStep } from './closing.js';
+import { cancelOpenSteps, classOf, failRun, failStep } from './closing.js';
 import type {
   Context,
   FailAttempt,
@@ -18,6 +18,7 @@ import { movedDues } from './moved-dues.js';
 import { holds } from './precondition.js';
 import { nextAttemptAtMs } from './retry-policy.js';
 import { isEnded, type Run, type Step } from './run.js';
+import { answerRefused, boundReached } from './run-bounds.js';
 import { missing, unreachable } from './unreachable.js';
 
 export type Decision =
@@ -146,22 +147,12 @@ const startAttempt = (command: RunCommand & { type: 'StartAttempt' }, run: Run, 
   // Who hears late of a run starts nothing that the next waking would end: its answer might come before that.
   const late = [step.deadlineAt, run.obligations.timeoutAt].some((until) => until !== null && toMs(until) <= atMs);
   if (!due || late) return reject({ code: 'not-owed', step: command.step });
-  if (run.revision + 1 >= context.limits.eventsMax) return tooManyEvents(step, run, context);
+  const bound = boundReached(run, context.limits);
+  if (bound !== null) return accept(...failRun(run, step, bound, context));
   const spent = spentBy(step, run, context);
   if (spent !== null) return accept(failStep(step, spent, context.plan));
   const { dispatcher, boot } = command.grant;
   return accept({ type: 'AttemptStarted', step: step.key, attempt: step.attempts.length + 1, dispatcher, boot });
-};
-
-/**
- * Ends the run, past every `onError: continue`: what goes on after this error would go on past the limit. Every way to ever
- * more events leads through a new attempt; all else is bounded by the nodes of the plan.
- */
-const tooManyEvents = (step: Step, run: Run, { plan, limits, isUnsent }: Context): Decision => {
-  const cause = `the run has ${run.revision + 1} events, the limit is ${limits.eventsMax}`;
-  const error = { name: 'Stepwell.TooManyEvents', cause };
-  const others = cancelOpenSteps(run, { below: null, spared: step.key, reason: cause }, isUnsent);
-  return accept(failStep(step, error, plan), ...others, { type: 'RunFailed', step: step.key, error });
 };
 
 /** Why an owed attempt is not made but fails its step, or `null`. Only now is it known how long it waited for a grant. */
@@ -193,10 +184,12 @@ const inFlight = (run: Run, key: StepKey, attempt: number): Step | null => {
   return step !== undefined && last?.number === attempt && last.outcome === 'running' ? step : null;
 };
 
-const completeAttempt = (command: RunCommand & { type: 'CompleteAttempt' }, run: Run, { plan }: Context): Decision => {
+const completeAttempt = (command: CompleteAttempt, run: Run, context: Context): Decision => {
   const step = inFlight(run, command.step, command.attempt);
   if (step === null) return reject({ code: 'stale-attempt', step: command.step, attempt: command.attempt });
-  const node = plan.nodes[step.node];
+  const refused = answerRefused(run, command.output, context.limits);
+  if (refused !== null) return refuseAnswer(command, step, refused, run, context);
+  const node = context.plan.nodes[step.node];
   const output = node?.output ?? null;
   return accept(
     {
@@ -214,6 +207,31 @@ const completeAttempt = (command: RunCommand & { type: 'CompleteAttempt' }, run:
     },
   );
 };
+
+type CompleteAttempt = RunCommand & { readonly type: 'CompleteAttempt' };
+
+/** The step was done, and the run ends all the same: it has no room for what came of it. */
+const refuseAnswer = (
+  { attempt, status }: CompleteAttempt,
+  step: Step,
+  error: ErrorInfo,
+  run: Run,
+  context: Context,
+): Decision =>
+  accept(
+    {
+      type: 'AttemptFailed',
+      step: step.key,
+      attempt,
+      class: 'may-have-executed',
+      status,
+      error,
+      body: null,
+      retryAt: null,
+      interrupted: false,
+    },
+    ...failRun(run, step, error, context),
+  );
 
 const failAttempt = (command: FailAttempt, run: Run, { plan, atMs }: Context): Decision => {
   const step = inFlight(run, command.step, command.attempt);

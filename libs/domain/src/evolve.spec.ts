@@ -95,6 +95,8 @@ describe('evolve', () => {
       outputRef: null,
       finishedAt: null,
       revision: 0,
+      enteredSteps: 0,
+      payloadBytes: 13,
       steps: new Map(),
       tokens: new Map([['', null]]),
       payloads: new Map([[0, json({ order: 7 })]]),

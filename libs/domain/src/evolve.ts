@@ -8,7 +8,7 @@ import type {
   StepEntered,
   StepKey,
 } from './events.js';
-import { arrayText, NULL_TEXT, type JsonText, type PayloadRef } from './payload.js';
+import { arrayText, byteLength, NULL_TEXT, type JsonText, type PayloadRef } from './payload.js';
 import { NODE_KINDS } from './nodes/node-kinds.js';
 import {
   isStepEnded,
@@ -66,6 +66,8 @@ const started = (event: RunStarted, at: string): RunState => ({
   timeoutAt: event.timeoutAt,
   duesMovedAt: null,
   revision: 0,
+  enteredSteps: 0,
+  payloadBytes: byteLength(event.variables) + byteLength(event.input),
   steps: new NotedMap(),
   entries: null,
   tokens: new NotedMap([['', null]]),
@@ -98,7 +100,7 @@ const archived = (stub: RunArchived): RunState => {
     variables: NULL_TEXT,
     input: NULL_TEXT,
   };
-  const run: RunState = { ...started(start, startedAt), revision: events, archived: stub };
+  const run: RunState = { ...started(start, startedAt), revision: events, payloadBytes: 0, archived: stub };
   endRun(run, status, finishedAt);
   return run;
 };
@@ -156,7 +158,7 @@ const apply = (run: RunState, event: Exclude<RunEvent, RunArchived>, at: string)
         run.obligations.inFlight.set(event.step, event.boot);
       });
     case 'AttemptSucceeded':
-      run.payloads.set(run.revision, event.output);
+      store(run, event.output);
       return endAttempt(run, event.step, 'succeeded', { status: event.status }, at);
     case 'AttemptFailed':
       endAttempt(run, event.step, event.class, event, at);
@@ -190,6 +192,12 @@ const moveDues = (run: RunState, { retries, deadlines, timeoutAt }: DuesMoved, a
   run.obligations.timeoutAt = timeoutAt;
 };
 
+/** Keeps a payload that this event stores. */
+const store = (run: RunState, text: JsonText): void => {
+  run.payloads.set(run.revision, text);
+  run.payloadBytes += byteLength(text);
+};
+
 const textOf = (run: RunState, ref: PayloadRef): JsonText => run.payloads.get(ref.revision) ?? NULL_TEXT;
 
 const sourceOf = (run: RunState, output: StepCompleted['output']): PayloadSource => {
@@ -201,7 +209,8 @@ const sourceOf = (run: RunState, output: StepCompleted['output']): PayloadSource
 
 const enterStep = (run: RunState, event: StepEntered, at: string): void => {
   const constant = 'constant' in event.input;
-  if (constant) run.payloads.set(run.revision, event.input.constant);
+  run.enteredSteps += 1;
+  if (constant) store(run, event.input.constant);
   const input: PayloadSource = constant
     ? { revision: run.revision, pointer: '/input', text: event.input.constant }
     : { revision: event.input.revision, pointer: event.input.pointer, text: textOf(run, event.input) };
@@ -261,7 +270,9 @@ const skippedStep = (run: RunState, event: RunEvent & { type: 'StepSkipped' }, a
 
 const completeStep = (run: RunState, event: StepCompleted, at: string): void => {
   const output = sourceOf(run, event.output);
-  if (!('pointer' in event.output)) run.payloads.set(run.revision, output.text);
+  if ('value' in event.output) store(run, output.text);
+  // Stored by its parts already.
+  else if ('all' in event.output) run.payloads.set(run.revision, output.text);
   updateStep(run, event.step, (step) => {
     step.output = output.text;
     step.outputRef = output;

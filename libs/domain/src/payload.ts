@@ -25,8 +25,8 @@ export const isLongerThan = (text: string, maxBytes: number): boolean => {
   return text.length * 3 > maxBytes && byteLength(text) > maxBytes;
 };
 
-/** By code units: half a surrogate pair takes two of the pair's four bytes; a payload holds no lone one. */
-const byteLength = (text: string): number => {
+/** How many bytes of UTF-8 a payload takes. By code units: half a surrogate pair takes two of the pair's four bytes; a payload holds no lone one. */
+export const byteLength = (text: string): number => {
   let bytes = text.length;
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);

@@ -51,6 +51,8 @@ const limitsArbitrary = fc.oneof(
         payloadMaxBytes: fc.integer({ min: 2, max: 100 }),
         attemptsMax: fc.integer({ min: 1, max: 4 }),
         eventsMax: fc.integer({ min: 2, max: 60 }),
+        stepsMax: fc.integer({ min: 0, max: 12 }),
+        payloadsMaxBytes: fc.integer({ min: 8, max: 200 }),
       },
       { requiredKeys: [] },
     ),
@@ -133,6 +135,8 @@ const OFTEN_ENOUGH = {
   'an outcome lost for good': 25,
   'too many attempts': 10,
   'too many events': 10,
+  'too many steps': 10,
+  'a run too large': 10,
   'a payload too large': 10,
   'a branch counted as failed': 40,
   'outputs gathered': 150,
@@ -171,6 +175,8 @@ const ERROR_VARIANTS: Readonly<Record<string, string>> = {
   'Stepwell.OutcomeUnknown': 'an outcome lost for good',
   'Stepwell.TooManyAttempts': 'too many attempts',
   'Stepwell.TooManyEvents': 'too many events',
+  'Stepwell.TooManySteps': 'too many steps',
+  'Stepwell.RunTooLarge': 'a run too large',
   'Stepwell.PayloadTooLarge': 'a payload too large',
 };
 
@@ -180,10 +186,11 @@ const variantsOf = (event: RunEvent): readonly string[] => {
       return event.steps.some(({ attempt }) => attempt !== null) ? ['an attempt abandoned'] : [];
     case 'AttemptFailed':
       return event.interrupted ? ['an attempt interrupted'] : event.retryAt === null ? [] : ['a retry waited for'];
+    case 'RunFailed':
     case 'StepFailed':
       return [
         ERROR_VARIANTS[event.error.name] ?? 'another error',
-        ...(event.endsSlot ? ['a branch counted as failed'] : []),
+        ...('endsSlot' in event && event.endsSlot ? ['a branch counted as failed'] : []),
       ];
     case 'StepCompleted':
       return 'all' in event.output ? ['outputs gathered'] : 'value' in event.output ? ['a constant handed on'] : [];

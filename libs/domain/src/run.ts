@@ -29,6 +29,10 @@ export type Run = {
   readonly duesMovedAt: ReadonlyMap<StepKey, Instant> | null;
   /** Of the last event folded. */
   readonly revision: number;
+  /** How many steps were entered, each entry counted. */
+  readonly enteredSteps: number;
+  /** What all payloads stored by its events take together, as UTF-8. */
+  readonly payloadBytes: number;
   /** In the order they were entered. */
   readonly steps: ReadonlyMap<StepKey, Step>;
   /** How often steps were entered, by the key of the first entry; only of those that were entered again, `null`: none was. */

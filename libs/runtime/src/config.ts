@@ -39,11 +39,15 @@ export type LogConfig = {
 /** What is refused at the door, or fails a step by name. */
 export type Limits = {
   readonly payloadMaxBytes: number;
+  /** Of all payloads of a run together. */
+  readonly payloadsMaxBytes: number;
   readonly definitionMaxBytes: number;
   readonly planNodesMax: number;
   readonly nestingMax: number;
   readonly branchesMax: number;
   readonly eventsMax: number;
+  /** Entered in a run. */
+  readonly stepsMax: number;
   /** Of one step. */
   readonly attemptsMax: number;
   readonly tagsMax: number;
@@ -131,11 +135,13 @@ const together = (values: SettingValues): Config => ({
   log: { level: values.STEPWELL_LOG_LEVEL, format: values.STEPWELL_LOG_FORMAT },
   limits: {
     payloadMaxBytes: values.STEPWELL_PAYLOAD_MAX_BYTES,
+    payloadsMaxBytes: values.STEPWELL_RUN_PAYLOADS_MAX_BYTES,
     definitionMaxBytes: values.STEPWELL_DEFINITION_MAX_BYTES,
     planNodesMax: values.STEPWELL_PLAN_NODES_MAX,
     nestingMax: values.STEPWELL_NESTING_MAX,
     branchesMax: values.STEPWELL_BRANCHES_MAX,
     eventsMax: values.STEPWELL_EVENTS_MAX,
+    stepsMax: values.STEPWELL_STEPS_MAX,
     attemptsMax: values.STEPWELL_STEP_ATTEMPTS_MAX,
     tagsMax: values.STEPWELL_TAGS_MAX,
   },

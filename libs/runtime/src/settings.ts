@@ -219,6 +219,13 @@ export const SETTINGS = {
     '262144',
     'Largest payload, as encoded JSON: input, output or answer. At most 376 KiB, so that two fit into one append.',
   ),
+  STEPWELL_RUN_PAYLOADS_MAX_BYTES: setting(
+    'Limits',
+    'bytes',
+    integer(1_024, 1_073_741_824),
+    '67108864',
+    'Most bytes of all payloads of one run together; past them it fails with `Stepwell.RunTooLarge`.',
+  ),
   STEPWELL_DEFINITION_MAX_BYTES: setting(
     'Limits',
     'bytes',
@@ -235,6 +242,13 @@ export const SETTINGS = {
     integer(100, 1_000_000),
     '500000',
     'Most events of one run; past them it fails with `Stepwell.TooManyEvents`.',
+  ),
+  STEPWELL_STEPS_MAX: setting(
+    'Limits',
+    'steps',
+    integer(1, 1_000_000),
+    '100000',
+    'Most steps that one run enters; past them it fails with `Stepwell.TooManySteps`.',
   ),
   STEPWELL_STEP_ATTEMPTS_MAX: setting(
     'Limits',

@@ -198,8 +198,14 @@ const node = {
   ...{ lag: null, leads: null, relay: null, trigger: null },
   shards: { owned: 0, acting: 0, of: 64 },
   limits: {
-    ...{ payloadMaxBytes: 262_144, definitionMaxBytes: 524_288, planNodesMax: 10_000, nestingMax: 32 },
-    ...{ branchesMax: 1_000, eventsMax: 500_000, attemptsMax: 1_000, tagsMax: 50 },
+    ...{
+      payloadMaxBytes: 262_144,
+      payloadsMaxBytes: 67_108_864,
+      definitionMaxBytes: 524_288,
+      planNodesMax: 10_000,
+      nestingMax: 32,
+    },
+    ...{ branchesMax: 1_000, eventsMax: 500_000, stepsMax: 100_000, attemptsMax: 1_000, tagsMax: 50 },
   },
 };
 

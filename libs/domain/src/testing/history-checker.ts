@@ -3,6 +3,7 @@ import type { RunEvent, StepCompleted, StepEntered, StepFailed, StepKey } from '
 import { toMs } from '../instant.js';
 import type { PayloadRef } from '../payload.js';
 import type { NodeId, Plan, PlanNode, StepNode } from '../plan.js';
+import { BoundsOfRun } from './bounds-of-run.js';
 import type { Track } from './history-track.js';
 
 /**
@@ -27,6 +28,7 @@ export class HistoryChecker {
   constructor(
     private readonly plan: Plan,
     private readonly limits: RunLimits,
+    private readonly bounds = new BoundsOfRun(limits),
   ) {}
 
   get isEnded(): boolean {
@@ -42,6 +44,7 @@ export class HistoryChecker {
     this.require(!this.ended || event.type === 'DuplicateStartsSeen', event, 'the run has ended');
     if (previous !== null) this.follows(previous, event);
     this.apply(event, atMs);
+    this.bounds.record(event);
     this.previous = event;
   }
 
@@ -79,10 +82,11 @@ export class HistoryChecker {
       }
       case 'RunFailed': {
         const root = this.last.get('');
-        const full = event.error.name === 'Stepwell.TooManyEvents' && this.revision >= this.limits.eventsMax;
+        const { name } = event.error;
+        const full = this.bounds.isReached(name) || this.steps.get(event.step)?.error === 'Stepwell.RunTooLarge';
         return this.endRun(
           event,
-          full || (root?.status === 'failed' && root.key === event.step && root.error === event.error.name),
+          full || (root?.status === 'failed' && root.key === event.step && root.error === name),
         );
       }
       case 'RunCancelled':
@@ -128,8 +132,8 @@ export class HistoryChecker {
         const track = this.open(event, event.step);
         const { retry } = this.stepNode(event, track);
         this.require(!track.attemptOpen && event.attempt === track.attempts + 1, event, 'one at a time, from 1 up');
-        const within = track.attempts < this.limits.attemptsMax && this.revision < this.limits.eventsMax;
-        this.require(within, event, 'within the limits of a run');
+        this.require(track.attempts < this.limits.attemptsMax, event, 'within the limit of attempts');
+        this.require(!this.bounds.isFull(), event, 'within the limits of a run');
         this.require(atMs >= track.retryAtMs, event, 'not before it is due');
         this.require(atMs < (track.deadlineMs ?? Infinity), event, 'not past the deadline');
         this.require(track.spent < retry.maxAttempts, event, 'within its budget');
@@ -164,6 +168,7 @@ export class HistoryChecker {
   }
 
   private enter(event: StepEntered): void {
+    this.require(!this.bounds.isFull('a step'), event, 'within the limits of a run');
     const container = this.container(event, event.parent);
     const node = this.plan.nodes[event.node];
     const scope = node?.scope ?? -1;
@@ -284,14 +289,9 @@ export class HistoryChecker {
         const about = previous !== null && 'step' in previous && previous.step === track.key;
         const late = track.deadlineMs !== null && atMs >= track.deadlineMs;
         const tooLate = node.retry.totalTimeoutMs !== null && track.attempts > 0;
-        const spent =
-          (name === 'Stepwell.TooManyAttempts' && track.attempts >= this.limits.attemptsMax) ||
-          (name === 'Stepwell.TooManyEvents' && this.revision >= this.limits.eventsMax);
-        this.require(
-          (justEnded && about) || late || tooLate || spent,
-          event,
-          'a step fails by its attempts or a limit',
-        );
+        const spent = name === 'Stepwell.TooManyAttempts' && track.attempts >= this.limits.attemptsMax;
+        const limited = spent || this.bounds.isReached(name);
+        this.require((justEnded && about) || late || tooLate || limited, event, 'by its attempts or a limit');
         break;
       }
       case 'fail':
