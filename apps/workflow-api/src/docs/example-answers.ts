@@ -23,7 +23,7 @@ const stored = {
   name: 'welcome',
   version: 1,
   hash: 'ce7fa74291dc4154175b45c2c247d9e04aeb0c31eab20507992aee451a82911f',
-  plan: 'f786bb74e1851da59731ace51a706a0a6afc99311e3ff5aeae8e16be92f91bdd',
+  plan: '0ae85ef3122ca9db62e226aa9d7140f075d73d68dc699ecb53ee8289181229ab',
   format: 'json',
   description: WELCOME_DEFINITION.description,
   tags: TAGS,
