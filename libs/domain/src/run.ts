@@ -127,5 +127,5 @@ export type Attempt = {
   readonly boot: string;
 };
 
-export const isEnded = (run: Run): boolean => run.status !== 'running';
+export const isEnded = ({ status }: { readonly status: RunStatus }): boolean => status !== 'running';
 export const isStepEnded = ({ status }: { readonly status: string }): boolean => !OPEN_STEPS.has(status);

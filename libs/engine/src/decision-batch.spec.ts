@@ -27,6 +27,7 @@ const inFlight = (unsent: readonly StepKey[], eventsMax = 1_000) => {
   for (const key of unsent) owner.unsent.add(key);
   const mailbox: KnownRun = {
     ...{ runId, plan: null, state: null, position: LOG_START, startedAt: LOG_START, traceparent: null, bytes: 0 },
+    facts: null,
   };
   const limits = { ...DEFAULT_RUN_LIMITS, eventsMax };
   const context = { atMs, at: new Date(atMs).toISOString(), limits, owner, undo: null };

@@ -4,12 +4,12 @@ import { APPEND_BYTES_MAX, APPEND_EVENTS_MAX, encodeRunEvent } from '#event-stor
 import type { Append, NewEvent, Revision, StreamName } from '#event-store';
 import type { Rejection, RunCommand } from '#domain';
 import type { Log } from '#runtime';
-import { foldEvent, loadedOf, type KnownRun } from './load-run.js';
+import { foldEvent, keepFacts, loadedOf, type KnownRun } from './load-run.js';
 import { audienceOf, type Owner, type StartedAttempt } from './owner.js';
 import { resultOf, type QueuedCommand } from './queued-command.js';
 import { writeRunLines } from './run-lines.js';
 import { callBack } from './readers.js';
-import { NOBODY, type Origin } from './runs.js';
+import { NOBODY, type Fact, type Origin } from './runs.js';
 
 // Room for the envelope and for the commas between events.
 const ENVELOPE_BYTES = 2048;
@@ -21,6 +21,8 @@ type Answer = { readonly queued: QueuedCommand; readonly rejection: Rejection | 
 /** All that one append holds: the events of every command that was waiting, and of what became owed by them. */
 export type DecisionBatch = {
   readonly events: NewEvent[];
+  /** The same, where they are kept for whoever waits. */
+  readonly facts: Fact[];
   /** Who asked for what is in it: of one append the events have one actor. */
   origin: Origin;
   readonly answers: Answer[];
@@ -52,6 +54,7 @@ type Deciding = BatchContext & { readonly isUnsent: IsUnsent };
 export const decideBatch = (known: KnownRun, queue: readonly QueuedCommand[], given: BatchContext): DecisionBatch => {
   const batch: DecisionBatch = {
     events: [],
+    facts: [],
     origin: given.owner?.origin ?? NOBODY,
     answers: [],
     attempts: [],
@@ -180,7 +183,10 @@ const take = (
   if (full && !fitsAlone(encoded)) return 'too-large';
   batch.bytes += bytes;
   for (const event of encoded) batch.events.push(event);
-  for (const event of events) foldEvent(known, event, at, undo);
+  for (const event of events) {
+    if (known.facts !== null) batch.facts.push({ event, at });
+    foldEvent(known, event, at, undo);
+  }
   return 'taken';
 };
 
@@ -271,6 +277,7 @@ const startAttempt = (
 
 /** Tells the senders of a batch, and the log of the process, what came of it, once it is committed. */
 export const answer = (log: Log, known: KnownRun, batch: DecisionBatch): void => {
+  keepFacts(known, batch.facts);
   const loaded = loadedOf(known);
   if (loaded !== null && batch.events.length > 0) writeRunLines(log, known.runId, loaded.run, batch.events);
   for (const { queued, rejection, changed } of batch.answers) {

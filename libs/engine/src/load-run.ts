@@ -12,7 +12,7 @@ import {
   type StreamName,
 } from '#event-store';
 import { bytesAdded } from './run-bytes.js';
-import type { LoadedRun, RunId } from './runs.js';
+import type { Fact, LoadedRun, RunId } from './runs.js';
 
 /** Where plans come from; a plan never changes. */
 export interface PlanSource {
@@ -30,15 +30,17 @@ export type FoldedRun = {
   traceparent: string | null;
   /** What it takes in memory, about. */
   bytes: number;
+  /** All that the log has of it, as long as somebody here waits to be shown it; `null`: it is not kept. */
+  facts: Fact[] | null;
 };
 
 /** A run with its name, and with its plan once that is known. */
 export type KnownRun = FoldedRun & { readonly runId: RunId; plan: Plan | null };
 
 /** What a reader of the run gets: as live as the state, and no less. */
-export const loadedOf = ({ state, plan, position }: KnownRun): LoadedRun | null =>
+export const loadedOf = ({ state, plan, position, facts }: KnownRun): LoadedRun | null =>
   // The domain counts revisions as plain numbers; the store brands them.
-  state === null || plan === null ? null : { run: state, plan, revision: state.revision as Revision, position };
+  state === null || plan === null ? null : { run: state, plan, revision: state.revision as Revision, position, facts };
 
 /** Folds what a run's stream holds past what is known, and gives the plan; `null` when there is no such run. */
 export const loadRun = async (
@@ -59,6 +61,16 @@ export const loadRun = async (
 /** Folds an append that follows what is known. */
 export const foldCommit = (folded: FoldedRun, commit: Commit): void => {
   for (const event of unpackForFold(commit)) fold(folded, event);
+};
+
+/** So many are kept: who waits for a longer run is shown it out of the log. */
+const FACTS_MAX = 1_000;
+
+/** Adds what the log has of the run by now to what is kept, if it is. */
+export const keepFacts = (folded: Pick<FoldedRun, 'facts'>, facts: readonly Fact[]): void => {
+  if (folded.facts === null) return;
+  if (folded.facts.length + facts.length > FACTS_MAX) folded.facts = null;
+  else for (const fact of facts) folded.facts.push(fact);
 };
 
 /** The plan of the run that a commit begins, when it is in memory. */
@@ -102,8 +114,11 @@ const foldStored = (folded: FoldedRun, event: FoldedEvent): void => {
   if (folded.state === null) {
     folded.traceparent = event.traceparent;
     folded.startedAt = LOG_START;
+    if (folded.facts !== null) folded.facts = [];
   }
   if (event.type === 'AttemptStarted') folded.startedAt = event.position;
-  foldEvent(folded, decodeRunEvent(event.type, event.v, event.data), event.recordedAt);
+  const fact = { event: decodeRunEvent(event.type, event.v, event.data), at: event.recordedAt };
+  foldEvent(folded, fact.event, fact.at);
+  keepFacts(folded, [fact]);
   folded.position = event.position;
 };

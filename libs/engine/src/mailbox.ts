@@ -13,7 +13,7 @@ import { LEFT, STOPPED, TRANSITIONS, type Phase, type Signal } from './mailbox-p
 import { attemptsToInherit, loseAttempts } from './owner.js';
 import { refuseAll, type QueuedCommand } from './queued-command.js';
 import { answeredNext, answerReaders, type Reader, type Readers } from './readers.js';
-import type { LoadedRun, RunId } from './runs.js';
+import type { Fact, LoadedRun, RunId } from './runs.js';
 
 const isAtRest = ({ phase }: Mailbox): boolean => phase === 'resting' || phase === 'coalescing';
 
@@ -31,6 +31,7 @@ export class Mailbox implements KnownRun, Readers {
   startedAt: Position = LOG_START;
   traceparent: string | null = null;
   bytes = 0;
+  facts: Fact[] | null = null;
   queue: QueuedCommand[] = [];
   deciding: Deciding | null = null;
   asked: Reader[] | null = null;
@@ -351,10 +352,10 @@ export class Mailbox implements KnownRun, Readers {
       engine.endWaiters.tell(this, loadedOf(this));
       return this.leave();
     }
+    if (this.awaitingEnd.size === 0) this.facts = null;
     // Without an owner nobody here hears of the attempts in flight.
     const isAwaited = this.awaitingEnd.size > 0 || (engine.owner !== null && state.obligations.inFlight.size > 0);
-    if (isAwaited) engine.runs.busy(this);
-    else engine.runs.idle(this);
+    engine.runs[isAwaited ? 'busy' : 'idle'](this);
   }
 
   /** Tells everyone that it failed and forgets the run: the next to ask has it read again. Who waits for its end waits on. */

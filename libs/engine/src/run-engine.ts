@@ -99,10 +99,18 @@ export class RunEngine extends Runs {
     return this.parts.owner?.origin ?? NOBODY;
   }
 
-  start(runId: RunId, command: StartRun, plan: Plan, origin: Origin, settle: (reply: StartReply) => void): void {
+  start(
+    runId: RunId,
+    command: StartRun,
+    plan: Plan,
+    origin: Origin,
+    settle: (reply: StartReply) => void,
+    isAwaited = false,
+  ): void {
     const mailbox = this.runs.of(runId);
     // Nobody here knows this run: it is decided as if it were new, without a read. Not so a start from a step, which may be
     // unknown to the plan of today though the run once began there.
+    if (mailbox.phase === 'unread' && isAwaited) mailbox.facts = [];
     if (mailbox.phase === 'unread' && command.fromStep === null) mailbox.presumeNew(origin.traceparent);
     mailbox.send({
       command,

@@ -1,4 +1,4 @@
-import type { Plan, Precondition, Rejection, Run, RunStarted, StartRun } from '#domain';
+import type { Plan, Precondition, Rejection, Run, RunEvent, RunStarted, StartRun } from '#domain';
 import type { Position, Revision } from '#event-store';
 import type { Wait } from './waits.js';
 
@@ -9,11 +9,16 @@ export type RunId = string & { readonly __run: true };
 export type Origin = { readonly actor: string | null; readonly traceparent: string | null };
 export const NOBODY: Origin = { actor: null, traceparent: null };
 
+/** An event of a run that is in the log. */
+export type Fact = { readonly event: RunEvent; readonly at: string };
+
 export type LoadedRun = {
   readonly run: Run;
   readonly plan: Plan;
   readonly revision: Revision;
   readonly position: Position;
+  /** All of them, from the first on, where they were kept for whoever waits; `null`: the log has them. */
+  readonly facts: readonly Fact[] | null;
 };
 
 export type StartReply =
@@ -40,13 +45,17 @@ export type ParkedRun = { readonly since: string; readonly reason: string };
  * not answer for 5 s whoever asked is told `unavailable`; what may be in the log already is settled behind it all the same.
  */
 export abstract class Runs {
-  /** The plan must be stored already. Calls `settle` once, after the commit. A callback: this is the hottest path. */
+  /**
+   * The plan must be stored already. Calls `settle` once, after the commit. A callback: this is the hottest path. `isAwaited`: its
+   * caller will wait for the end, and what is needed to show the run then is kept from now on.
+   */
   abstract start(
     runId: RunId,
     command: StartRun,
     plan: Plan,
     origin: Origin,
     settle: (reply: StartReply) => void,
+    isAwaited?: boolean,
   ): void;
   /** `precondition`: on the revision of the run; refused when that is another. */
   abstract cancel(

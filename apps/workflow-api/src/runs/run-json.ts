@@ -2,11 +2,10 @@ import {
   isContainer,
   isEnded,
   isStepEnded,
-  type Attempt,
   type ErrorInfo,
+  type HistoryAttempt,
+  type HistoryStep,
   type Plan,
-  type Run,
-  type Step,
   type StepKey,
 } from '#domain';
 import type { RunId, Wait } from '#engine';
@@ -14,6 +13,7 @@ import { sha256Hex, stepIdempotencyKey } from '#runtime';
 import { PayloadTexts, requireShowable, type RunView, type ShownPayload } from './payload-json.js';
 import { pendingText, planChildren, requestText } from './pending-json.js';
 import { hashOf } from './run-id.js';
+import type { ShownRun } from './shown-runs.js';
 import { errorText, instantText, textOrNull, waitingText } from './waiting-json.js';
 
 /**
@@ -21,18 +21,12 @@ import { errorText, instantText, textOrNull, waitingText } from './waiting-json.
  * run of three steps takes some microseconds. `slim` shows the steps that were entered, `full` those that may still come too.
  * `output`: whether the run's own is whole, however long. Throws the problem when the run does not fit into one document.
  */
-export const runText = (
-  run: Run,
-  plan: Plan,
-  waits: readonly Wait[],
-  view: RunView = 'full',
-  output: 'cut' | 'whole' = 'cut',
-): string => {
-  const { started, outputRef } = run;
+export const runText = (shown: ShownRun, view: RunView = 'full', output: 'cut' | 'whole' = 'cut'): string => {
+  const { history } = shown;
+  const { started } = history;
   const payloads = new PayloadTexts(view, started.id);
   const input = { revision: 0, pointer: '/input', text: started.input };
   const variables = { revision: 0, pointer: '/variables', text: started.variables };
-  const result = run.output === null || outputRef === null ? null : { ...outputRef, text: run.output };
   return (
     `{"id":"${started.id}` +
     `","key":${textOrNull(started.key)}` +
@@ -45,18 +39,18 @@ export const runText = (
     `,"variables":${payloads.ofRun(variables, 'variables')}` +
     `,"correlationId":${textOrNull(started.correlationId)}` +
     `,"requestor":${textOrNull(started.requestor)}` +
-    `,"duplicateStarts":{"count":${run.duplicates.count},"refused":${run.duplicates.refused}}` +
-    `,"status":"${run.status}` +
-    `","reason":${textOrNull(run.reason)}` +
+    `,"duplicateStarts":{"count":${history.duplicates.count},"refused":${history.duplicates.refused}}` +
+    `,"status":"${history.status}` +
+    `","reason":${textOrNull(history.reason)}` +
     `,"input":${payloads.ofRun(input, 'input')}` +
-    `,"output":${result === null ? 'null' : outputText(result, payloads, output)}` +
-    `,"error":${errorText(run.error)}` +
-    `,"createdAt":"${run.startedAt}` +
-    `","finishedAt":${instantText(run.finishedAt)}` +
-    `,"resolved":${run.status === 'completed' || run.status === 'cancelled'}` +
-    `,"parent":null,"revision":${run.revision}` +
-    `,"waiting":${waitingText(waits)}` +
-    `,"steps":${stepsText(run, plan, payloads)}` +
+    `,"output":${history.output === null ? 'null' : outputText(history.output, payloads, output)}` +
+    `,"error":${errorText(history.error)}` +
+    `,"createdAt":"${history.startedAt}` +
+    `","finishedAt":${instantText(history.finishedAt)}` +
+    `,"resolved":${history.status === 'completed' || history.status === 'cancelled'}` +
+    `,"parent":null,"revision":${history.revision}` +
+    `,"waiting":${waitingText(shown.waits)}` +
+    `,"steps":${stepsText(shown, payloads)}` +
     '}'
   );
 };
@@ -65,10 +59,11 @@ const outputText = (output: ShownPayload, payloads: PayloadTexts, shown: 'cut' |
   shown === 'whole' ? payloads.whole(output, null, 'output') : payloads.ofRun(output, 'output');
 
 /** One step with its attempts and the steps below it; `null` when the run has not entered it. */
-export const stepText = (run: Run, plan: Plan, key: StepKey): string | null => {
-  const step = run.steps.get(key);
+export const stepText = (shown: ShownRun, key: StepKey): string | null => {
+  const step = shown.history.steps.get(key);
   if (step === undefined) return null;
-  return requireShowable(entered(step, treeOf(run, plan, 'full', new PayloadTexts('full', run.started.id)), true));
+  const payloads = new PayloadTexts('full', shown.history.started.id);
+  return requireShowable(entered(step, treeOf(shown, 'full', payloads), true));
 };
 
 type Tree = {
@@ -77,40 +72,28 @@ type Tree = {
   readonly plan: Plan;
   readonly view: RunView;
   readonly payloads: PayloadTexts;
-  readonly children: ReadonlyMap<StepKey | null, readonly Step[]>;
 };
 
-const treeOf = (run: Run, plan: Plan, view: RunView, payloads: PayloadTexts): Tree => ({
-  runId: hashOf(run.started.id),
-  runEnded: isEnded(run),
+const treeOf = ({ history, plan }: ShownRun, view: RunView, payloads: PayloadTexts): Tree => ({
+  runId: hashOf(history.started.id),
+  runEnded: isEnded(history),
   plan,
   view,
   payloads,
-  children: childrenByParent(run),
 });
 
-const stepsText = (run: Run, plan: Plan, payloads: PayloadTexts): string => {
+const stepsText = (shown: ShownRun, payloads: PayloadTexts): string => {
+  const { history, plan } = shown;
   // A run that has entered every node has none to come: both views are then the same, and the cheap one is made.
-  const reached = payloads.view === 'slim' || run.steps.size >= plan.nodes.length ? 'slim' : 'full';
-  return below(null, 0, treeOf(run, plan, reached, payloads), isEnded(run));
+  const reached = payloads.view === 'slim' || history.steps.size >= plan.nodes.length ? 'slim' : 'full';
+  return below(null, history.children, treeOf(shown, reached, payloads), isEnded(history));
 };
 
-const childrenByParent = (run: Run): ReadonlyMap<StepKey | null, readonly Step[]> => {
-  const children = new Map<StepKey | null, Step[]>();
-  for (const step of run.steps.values()) {
-    const siblings = children.get(step.parent);
-    if (siblings === undefined) children.set(step.parent, [step]);
-    else siblings.push(step);
-  }
-  return children;
-};
-
-/** The steps of a container (`null`: the root), `node` being its own; in plan order in the full view, else as entered. */
-const below = (parent: StepKey | null, node: number, tree: Tree, ended: boolean): string => {
-  const steps = tree.children.get(parent) ?? [];
+/** The steps of a container (`null`: the root); in plan order in the full view, else as entered. */
+const below = (parent: HistoryStep | null, steps: readonly HistoryStep[], tree: Tree, ended: boolean): string => {
   let text = '[';
   if (tree.view === 'full') {
-    for (const item of belowInPlanOrder(parent, { node, ended }, tree, steps)) text = withItem(text, item);
+    for (const item of belowInPlanOrder(parent, steps, tree, ended)) text = withItem(text, item);
   } else {
     for (const step of steps) text = withItem(text, entered(step, tree));
   }
@@ -122,23 +105,23 @@ const withItem = (list: string, item: string): string =>
   requireShowable(list === '[' ? list + item : `${list},${item}`);
 
 function* belowInPlanOrder(
-  parent: StepKey | null,
-  { node, ended }: { readonly node: number; readonly ended: boolean },
+  parent: HistoryStep | null,
+  steps: readonly HistoryStep[],
   tree: Tree,
-  steps: readonly Step[],
+  ended: boolean,
 ): Generator<string> {
   const status = ended ? 'not-reached' : 'pending';
   const byNode = Map.groupBy(steps, (step) => step.node);
-  for (const child of planChildren(tree.plan, parent === null ? null : node)) {
+  for (const child of planChildren(tree.plan, parent?.node ?? null)) {
     const reached = byNode.get(child.id);
-    if (reached === undefined) yield pendingText(child, parent, tree.plan, status);
+    if (reached === undefined) yield pendingText(child, parent?.key ?? null, tree.plan, status);
     else for (const step of reached) yield entered(step, tree);
   }
 }
 
 /** `alone`: it is what was asked for, and its own payloads are shown whole. */
-const entered = (step: Step, tree: Tree, alone = false): string => {
-  const { key, request, attempts, inputRef, outputRef } = step;
+const entered = (step: HistoryStep, tree: Tree, alone = false): string => {
+  const { key, request, attempts, input, output } = step;
   const { payloads } = tree;
   const shown = alone ? 'whole' : 'ofStep';
   const startedAt =
@@ -156,8 +139,8 @@ const entered = (step: Step, tree: Tree, alone = false): string => {
     `,"name":"${step.name}"` +
     `,"type":"${step.kind}` +
     `","status":"${step.status}` +
-    `","input":${payloads[shown](inputRef, key, 'input')}` +
-    `,"output":${outputRef === null ? 'null' : payloads[shown](outputRef, key, 'output')}` +
+    `","input":${payloads[shown](input, key, 'input')}` +
+    `,"output":${output === null ? 'null' : payloads[shown](output, key, 'output')}` +
     `,"error":${errorText(shownError(step))}` +
     `,"enteredAt":"${step.enteredAt}` +
     `","startedAt":${instantText(startedAt)}` +
@@ -165,13 +148,13 @@ const entered = (step: Step, tree: Tree, alone = false): string => {
     `,"idempotencyKey":${step.kind === 'step' ? `"${stepIdempotencyKey(tree.runId, step.key)}"` : 'null'}` +
     `,"request":${texts.request}` +
     `,"attempts":${attempts.length === 0 ? '[]' : attemptsText(attempts, texts.url)}` +
-    `,"steps":${isContainer(step.kind) ? below(step.key, step.node, tree, tree.runEnded || isStepEnded(step)) : '[]'}` +
+    `,"steps":${isContainer(step.kind) ? below(step, step.children, tree, tree.runEnded || isStepEnded(step)) : '[]'}` +
     '}'
   );
 };
 
 /** Of a step that waits for its retry, or was cancelled while it did, the error that it met last. */
-const shownError = ({ status, error, attempts }: Step): ErrorInfo | null =>
+const shownError = ({ status, error, attempts }: HistoryStep): ErrorInfo | null =>
   error === null && (status === 'waiting-retry' || status === 'cancelled') ? (attempts.at(-1)?.error ?? null) : error;
 
 type RequestTexts = { readonly url: string; readonly request: string };
@@ -180,7 +163,7 @@ const NO_REQUEST: RequestTexts = { url: 'null', request: 'null' };
 /** Requests are of the plan's nodes, so their texts repeat with every run: kept as long as the plan is. */
 const knownRequests = new WeakMap<object, RequestTexts>();
 
-const requestTexts = (request: NonNullable<Step['request']>): RequestTexts => {
+const requestTexts = (request: NonNullable<HistoryStep['request']>): RequestTexts => {
   const known = knownRequests.get(request);
   if (known !== undefined) return known;
   const url = JSON.stringify(request.url);
@@ -201,7 +184,7 @@ const dispatcherText = (dispatcher: string): string => {
   return lastDispatcherText;
 };
 
-const attemptsText = (attempts: readonly Attempt[], url: string): string => {
+const attemptsText = (attempts: readonly HistoryAttempt[], url: string): string => {
   let text = '[';
   for (const attempt of attempts) {
     text +=
@@ -224,7 +207,7 @@ const attemptsText = (attempts: readonly Attempt[], url: string): string => {
 /**
  * The entity tag of a run's document. The revision says all of it but what its steps wait for, which may change without an event.
  */
-export const runTag = ({ revision }: Run, waits: readonly Wait[], view: RunView): string => {
+export const runTag = ({ revision }: { readonly revision: number }, waits: readonly Wait[], view: RunView): string => {
   const waiting = waits.length === 0 ? '' : `-${sha256Hex(waitingText(waits)).slice(0, 16)}`;
   return `"${revision}-${view}${waiting}"`;
 };

@@ -13,6 +13,7 @@ import { originOf } from '../http/origin.js';
 import { pageAt } from './list-page.js';
 import type { RunView } from './payload-json.js';
 import { RUN_TAG, runTag, runText, stepText } from './run-json.js';
+import { ShownRuns } from './shown-runs.js';
 import { readPayload } from './run-payload.js';
 import { loadVisible, payloadNotFound, readEvents, runIdOf, stepNotFound } from './run-reads.js';
 import type { EventsQuery } from './endpoints/list-run-events.js';
@@ -23,30 +24,32 @@ import type { RunsQuery } from './endpoints/list-runs.js';
 export class RunReader {
   constructor(
     private readonly runs: Runs,
+    private readonly shown: ShownRuns,
     private readonly lists: RunLists,
     private readonly store: EventStore,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   /** A client that has the run as it is is answered without its document being made. */
-  async run(id: string, view: RunView, ifNoneMatch: string | undefined): Promise<Answer> {
-    const { run, plan, position } = await this.load(id);
-    const waits = this.runs.waitsOf(runIdOf(run), run);
-    const etag = runTag(run, waits, view);
-    const becomes = readPrecondition({ 'if-none-match': ifNoneMatch }, etag);
-    const text = becomes === 'not-modified' ? null : runText(run, plan, waits, view);
-    return { text, position, etag };
+  run(id: string, view: RunView, ifNoneMatch: string | undefined): Promise<Answer> {
+    return this.shown.byId(id, (shown) => {
+      const etag = runTag(shown.history, shown.waits, view);
+      const becomes = readPrecondition({ 'if-none-match': ifNoneMatch }, etag);
+      const text = becomes === 'not-modified' ? null : runText(shown, view);
+      return { text, position: shown.position, etag };
+    });
   }
 
   load(id: string): Promise<LoadedRun> {
     return loadVisible(this.runs, id);
   }
 
-  async step(id: string, key: string): Promise<Answer> {
-    const loaded = await this.load(id);
-    const text = stepText(loaded.run, loaded.plan, key);
-    if (text === null) throw stepNotFound(loaded, key);
-    return { text, position: loaded.position };
+  step(id: string, key: string): Promise<Answer> {
+    return this.shown.byId(id, (shown) => {
+      const text = stepText(shown, key);
+      if (text === null) throw stepNotFound(shown, key);
+      return { text, position: shown.position };
+    });
   }
 
   async payload(id: string, revisionText: string, pointer: string): Promise<Answer> {
@@ -64,7 +67,7 @@ export class RunReader {
     if (reply.status === 'rejected' && reply.rejection.code === 'not-as-seen') throw await this.movedOn(id);
     if (reply.status === 'rejected') throw new HttpProblem(rejectionProblem(reply.rejection, plan));
     if (reply.status === 'unavailable') throw new HttpProblem(unavailableProblem(reply.cause), { cause: reply.cause });
-    return this.answerOf(reply.loaded);
+    return this.shown.of(reply.loaded, (shown) => ({ text: runText(shown), position: shown.position }));
   }
 
   /** With the tag that a read gives, so that the caller may go on from there. */
@@ -84,11 +87,6 @@ export class RunReader {
     const next = read.length > limit ? JSON.stringify(String(read[limit]!.revision)) : 'null';
     const text = `{"items":[${events.map(shownEventText).join(',')}],"nextCursor":${next}}`;
     return { text, position: loaded.position };
-  }
-
-  /** At once, since what was loaded is good for this turn of the event loop alone. */
-  private answerOf({ run, plan, position }: LoadedRun): Answer {
-    return { text: runText(run, plan, this.runs.waitsOf(runIdOf(run), run)), position };
   }
 
   list({ status, tag, ...query }: RunsQuery, headers: IncomingHttpHeaders): Promise<Answer> {

@@ -6,6 +6,7 @@ import { runArchived } from '../http/failures.js';
 import { HttpProblem } from '../http/problems.js';
 import { didYouMean } from '../http/validation.js';
 import { hashOf, parseRunId } from './run-id.js';
+import type { ShownRun } from './shown-runs.js';
 
 /** The run of an id as people see it, always current. Throws the problem when there is none, it is archived, or its suffix is another. */
 export const loadVisible = async (runs: Runs, id: string): Promise<LoadedRun> => {
@@ -14,17 +15,23 @@ export const loadVisible = async (runs: Runs, id: string): Promise<LoadedRun> =>
   if (loaded === null || loaded.run.started.id !== id) {
     throw new HttpProblem({ code: 'run-not-found', detail: `There is no run ${JSON.stringify(id.slice(0, 80))}.` });
   }
+  return requireWhole(loaded);
+};
+
+/** The same, when the log still has its events; the problem is thrown otherwise. */
+export const requireWhole = (loaded: LoadedRun): LoadedRun => {
   const { archived } = loaded.run;
-  if (archived !== null) throw new HttpProblem(runArchived(archived.file, positionHeader(loaded.position)));
-  return loaded;
+  if (archived === null) return loaded;
+  throw new HttpProblem(runArchived(archived.file, positionHeader(loaded.position)));
 };
 
 /** A step that the run has not entered: one that is in its plan, or a name that nothing has. */
-export const stepNotFound = ({ run, plan }: LoadedRun, key: string): HttpProblem => {
-  const known = new Set([...run.steps.keys(), ...stepKeys(plan)]);
+export const stepNotFound = ({ history, plan }: Pick<ShownRun, 'history' | 'plan'>, key: string): HttpProblem => {
+  const known = new Set([...history.steps.keys(), ...stepKeys(plan)]);
   const named = JSON.stringify(key.slice(0, 200));
   if (known.has(key)) {
-    const yet = run.status === 'running' ? 'has not reached it yet' : `has ended as ${run.status} without it`;
+    const { status } = history;
+    const yet = status === 'running' ? 'has not reached it yet' : `has ended as ${status} without it`;
     return new HttpProblem({
       code: 'step-not-reached',
       detail: `The step ${named} is in the plan, and the run ${yet}.`,

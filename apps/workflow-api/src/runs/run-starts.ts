@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Plan, StartRun } from '#domain';
+import { isEnded, type Plan, type StartRun } from '#domain';
 import { Runs, type LoadedRun, type StartReply } from '#engine';
 import { Bag, Clock, type Config } from '#runtime';
 import { CONFIG } from '../../../modules/src/tokens.js';
@@ -13,6 +13,7 @@ import { rejectionProblem, STORAGE_UNAVAILABLE, unavailableProblem } from '../ht
 import { HttpProblem, type Problem } from '../http/problems.js';
 import { CataloguePlans } from '../workflows/catalogue-plans.js';
 import { runText } from './run-json.js';
+import { ShownRuns } from './shown-runs.js';
 import { parseStart, replayable, toCommand, type Start } from './start-run.js';
 import { startedText } from './started-json.js';
 import { toStartable } from './startable.js';
@@ -33,6 +34,7 @@ const STOPPING: Problem = {
 @Injectable()
 export class RunStarts {
   readonly #runs: Runs;
+  readonly #shown: ShownRuns;
   readonly #plans: CataloguePlans;
   readonly #clock: Clock;
   readonly #limits: Config['limits'];
@@ -41,12 +43,14 @@ export class RunStarts {
 
   constructor(
     runs: Runs,
+    shown: ShownRuns,
     plans: CataloguePlans,
     clock: Clock,
     @Inject(CONFIG) { limits }: Config,
     { signal }: ServerClosing,
   ) {
     this.#runs = runs;
+    this.#shown = shown;
     this.#plans = plans;
     this.#clock = clock;
     this.#limits = limits;
@@ -115,9 +119,14 @@ export class RunStarts {
       const answer = (loaded: LoadedRun | null): void => {
         try {
           if (loaded === null || headers === null) throw new HttpProblem(STORAGE_UNAVAILABLE);
-          const { run, position } = loaded;
-          const text = runText(run, loaded.plan, this.#runs.waitsOf(runId, run), 'full', 'whole');
-          resolve({ text, position, headers, status: run.status === 'running' ? 202 : 200 });
+          const answered = headers;
+          const made = this.#shown.of(loaded, (shown) => ({
+            text: runText(shown, 'full', 'whole'),
+            position: shown.position,
+            headers: answered,
+            status: isEnded(shown.history) ? 200 : 202,
+          }));
+          resolve(made);
         } catch (error) {
           reject(error);
         }
@@ -132,7 +141,7 @@ export class RunStarts {
       });
       this.#waits.add(wait);
       response.on('close', settle);
-      this.#runs.start(runId, command, plan, origin, (reply) => {
+      const taken = (reply: StartReply): void => {
         if (settled) return;
         if (!isTaken(reply)) {
           settle();
@@ -147,7 +156,8 @@ export class RunStarts {
         });
         if (settled) stop();
         else stopWaiting = stop;
-      });
+      };
+      this.#runs.start(runId, command, plan, origin, taken, true);
     });
   }
 }

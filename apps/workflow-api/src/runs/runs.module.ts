@@ -7,15 +7,17 @@ import { HttpModule } from '../http/http.module.js';
 import { WorkflowsModule } from '../workflows/workflows.module.js';
 import { EventStreams } from './event-streams.js';
 import { RunReader } from './run-reader.js';
+import { RunHistories } from './run-histories.js';
 import { RunStarts } from './run-starts.js';
 import { RunsController } from './runs.controller.js';
+import { ShownRuns } from './shown-runs.js';
 import { traceStarts } from './start-span.js';
 
 /** Runs: started, listed, read, followed, cancelled. */
 @Module({
   imports: [HttpModule, WorkflowsModule],
   controllers: [RunsController],
-  providers: [RunStarts, RunReader, EventStreams],
+  providers: [RunStarts, RunReader, RunHistories, ShownRuns, EventStreams],
 })
 export class RunsModule {
   constructor({ httpAdapter }: HttpAdapterHost<ApiAdapter>, @Inject(TRACER) tracer: Tracer | null) {

@@ -1,0 +1,117 @@
+import { Injectable } from '@nestjs/common';
+import { foldHistory, isEnded, type HistoryState, type RunEvent, type RunHistory } from '#domain';
+import type { RunId } from '#engine';
+import { decodeRunEvent, EventStore, LOG_START, runStream, type Position, type Revision } from '#event-store';
+
+/** Histories that were shown take so much memory at most, about; others are folded again when they are asked for. */
+const KEPT_BYTES_MAX = 64 * 1024 * 1024;
+
+type Kept = {
+  history: HistoryState | null;
+  /** Of the last event folded. */
+  position: Position;
+  bytes: number;
+  /** Reads of one run follow one another. */
+  turn: Promise<unknown>;
+};
+
+/**
+ * The histories of runs, folded from their streams. What was shown of late is kept, so that who asks again has only what came
+ * since read: never is anything shown that the log does not say now.
+ */
+@Injectable()
+export class RunHistories {
+  /** The one shown last comes last. */
+  private readonly kept = new Map<RunId, Kept>();
+  private bytes = 0;
+
+  constructor(private readonly store: EventStore) {}
+
+  /** The history of a run that had ended when it was shown last; good for this turn. */
+  ended(runId: RunId): RunHistory | null {
+    const history = this.kept.get(runId)?.history ?? null;
+    return history !== null && isEnded(history) ? history : null;
+  }
+
+  /**
+   * Calls `show` with the history as of a revision, or as it is now (`null`); what it is given is good until it returns. Gives
+   * `null` without a call when there is no such run, or when the history is past that revision.
+   */
+  async show<Shown>(
+    runId: RunId,
+    revision: number | null,
+    show: (history: RunHistory, position: Position) => Shown,
+  ): Promise<Shown | null> {
+    const kept = this.kept.get(runId) ?? { history: null, position: LOG_START, bytes: 0, turn: Promise.resolve() };
+    // At once, so that who asks meanwhile waits for the same; and last, so that it is the last to go.
+    this.kept.delete(runId);
+    this.kept.set(runId, kept);
+    const shown = kept.turn.then(async () => {
+      await this.readUpTo(runId, kept, revision);
+      const { history, position } = kept;
+      return history === null || (revision !== null && history.revision > revision) ? null : show(history, position);
+    });
+    // A read that fails is its caller's: the next goes on from where it came to.
+    kept.turn = shown.then(nothing, nothing);
+    try {
+      return await shown;
+    } finally {
+      if (kept.history === null && this.kept.get(runId) === kept) this.kept.delete(runId);
+      this.makeRoom();
+    }
+  }
+
+  private async readUpTo(runId: RunId, kept: Kept, revision: number | null): Promise<void> {
+    const known = kept.history?.revision ?? -1;
+    if (revision !== null && known >= revision) return;
+    // The next revision of the same stream.
+    const from = known === -1 ? undefined : { from: (known + 1) as Revision };
+    for await (const page of this.store.readPages(runStream(runId), from)) {
+      for (const { type, v, data, revision: at, recordedAt, position } of page) {
+        if (revision !== null && at > revision) return;
+        const event = decodeRunEvent(type, v, data);
+        kept.history = foldHistory(kept.history, event, recordedAt);
+        kept.position = position;
+        this.take(runId, kept, bytesOf(kept.history, event));
+      }
+    }
+  }
+
+  /** Counts what it has grown by, while it is kept. */
+  private take(runId: RunId, kept: Kept, bytes: number): void {
+    kept.bytes += bytes;
+    if (this.kept.get(runId) === kept) this.bytes += bytes;
+  }
+
+  private makeRoom(): void {
+    for (const [runId, { bytes }] of this.kept) {
+      if (this.bytes <= KEPT_BYTES_MAX) return;
+      this.kept.delete(runId);
+      this.bytes -= bytes;
+    }
+  }
+}
+
+/** What is waited for, and not looked at. */
+const nothing = (): void => undefined;
+
+/** Measured: what the objects of a step and of an attempt take. Rather too much than too little. */
+const STEP_BYTES = 800;
+const EVENT_BYTES = 300;
+/** A character outside Latin-1 makes all of its text take two bytes each. */
+const CHARACTER_BYTES = 2;
+
+/** What the event that was folded last has added to a history, about. No text is looked at. */
+const bytesOf = (history: HistoryState | null, event: RunEvent): number => {
+  const texts = history?.payloads.get(history.revision)?.length ?? 0;
+  switch (event.type) {
+    case 'RunStarted':
+      return STEP_BYTES + (texts + event.variables.length) * CHARACTER_BYTES;
+    case 'StepEntered':
+      return STEP_BYTES + texts * CHARACTER_BYTES;
+    case 'AttemptFailed':
+      return EVENT_BYTES + ((event.error.cause?.length ?? 0) + (event.body?.length ?? 0)) * CHARACTER_BYTES;
+    default:
+      return EVENT_BYTES + texts * CHARACTER_BYTES;
+  }
+};
