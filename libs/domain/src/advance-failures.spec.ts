@@ -14,6 +14,7 @@ import {
   failed,
   HTTP_503,
   inputOf,
+  joinOf,
   outputOf,
   RUN_INPUT,
   runCompleted,
@@ -125,7 +126,7 @@ describe('a failure in a parallel with onError: continue', () => {
       attemptSucceeded('p.b', 1, 'B'),
       completed('p.b', outputOf(8), true),
       completed('p', { all: [null, outputOf(8)] }),
-      runCompleted(outputOf(10)),
+      runCompleted(joinOf(10)),
     );
     expect(outcome.run?.output).toBe(json([null, 'B']));
   });
@@ -251,8 +252,8 @@ describe('fromStep', () => {
       attemptSucceeded('group.p.f', 1, 'F'),
       completed('group.p.f', outputOf(7), true),
       completed('group.p', { all: [null, null, outputOf(7)] }, true),
-      completed('group', outputOf(9)),
-      entered('last', outputOf(9)),
+      completed('group', joinOf(9)),
+      entered('last', joinOf(9)),
     );
     expect(outcome.run?.steps.get('last')?.input).toBe(json([null, null, 'F']));
   });

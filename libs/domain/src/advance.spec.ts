@@ -10,6 +10,7 @@ import {
   entering,
   failed,
   inputOf,
+  joinOf,
   outputOf,
   RUN_INPUT,
   runCompleted,
@@ -144,7 +145,7 @@ describe('a parallel', () => {
       attemptSucceeded('p.x2', 1, 'X2'),
       completed('p.x2', outputOf(12), true),
       completed('p', { all: [outputOf(12), outputOf(5)] }),
-      entered('z', outputOf(14)),
+      entered('z', joinOf(14)),
     );
     expect(joined.run?.steps.get('z')?.input).toBe(json(['X2', 'Y']));
   });
@@ -176,7 +177,7 @@ describe('a parallel', () => {
 
   it('of no branches joins at once', () => {
     const { whenStarted, entered } = setUp(parallel({ name: 'p' }));
-    whenStarted().thenEvents(started(), entered('p'), completed('p', { all: [] }), runCompleted(outputOf(2)));
+    whenStarted().thenEvents(started(), entered('p'), completed('p', { all: [] }), runCompleted(joinOf(2)));
   });
 
   it('of a thousand branches is opened and joined by small decisions', () => {
@@ -250,7 +251,7 @@ describe('succeed', () => {
       completed('p.group.done', RUN_INPUT, true),
       completed('p.group', RUN_INPUT, true),
       completed('p', { all: [RUN_INPUT, RUN_INPUT] }),
-      entered('z', outputOf(8)),
+      entered('z', joinOf(8)),
     );
   });
 });

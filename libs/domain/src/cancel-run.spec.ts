@@ -10,6 +10,7 @@ import {
   entering,
   HTTP_503,
   outputOf,
+  RUN_INPUT,
   runCompleted,
   runFailed,
   started,
@@ -63,14 +64,14 @@ describe('CancelRun', () => {
       .when(cancelRun(null, { ...ANY, ifNoneMatch: [4] }))
       .thenEvents({ type: 'RunCancelled', reason: null });
     // It could not be cancelled whatever was seen.
-    given(started(), runCompleted(outputOf(0)))
+    given(started(), runCompleted(RUN_INPUT))
       .when(cancelRun(null, { ...ANY, ifMatch: [0] }))
       .thenRejected({ code: 'run-ended', status: 'completed' });
   });
 
   it('does nothing the second time, and is rejected by a run that ended otherwise', () => {
     given(started(), { type: 'RunCancelled', reason: null }).when(cancelRun('again')).thenNothing();
-    given(started(), runCompleted(outputOf(0)))
+    given(started(), runCompleted(RUN_INPUT))
       .when(cancelRun())
       .thenRejected({ code: 'run-ended', status: 'completed' });
     given(started(), runFailed('charge', HTTP_503))

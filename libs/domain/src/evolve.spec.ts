@@ -99,7 +99,15 @@ describe('evolve', () => {
       payloadBytes: 13,
       steps: new Map(),
       tokens: new Map([['', null]]),
-      payloads: new Map([[0, json({ order: 7 })]]),
+      payloads: new Map([
+        [
+          0,
+          [
+            { revision: 0, pointer: '/input', text: json({ order: 7 }) },
+            { revision: 0, pointer: '/variables', text: json({}) },
+          ],
+        ],
+      ]),
       archived: null,
       duplicates: { count: 0, refused: 0, notedAt: null },
       obligations: { ...NONE, moves: new Set(['']), timeoutAt: after(60_000) },
@@ -191,14 +199,13 @@ describe('evolve', () => {
       completed('a', { value: json(3) }),
       entered('p', outputOf(4)),
     );
-    expect(new Map(run.payloads)).toStrictEqual(
-      new Map([
-        [0, json({ order: 7 })],
-        [1, json(1)],
-        [3, json(2)],
-        [4, json(3)],
-      ]),
-    );
+    const texts = [...run.payloads].map(([revision, stored]) => [revision, ...stored.map(({ text }) => text)]);
+    expect(texts).toEqual([
+      [0, json({ order: 7 }), json({})],
+      [1, json(1)],
+      [3, json(2)],
+      [4, json(3)],
+    ]);
     expect(stepOf(run, 'a')).toMatchObject({ input: '1', inputRef: inputOf(1), output: '3', outputRef: outputOf(4) });
     expect(stepOf(run, 'p')).toMatchObject({ input: '3', inputRef: outputOf(4) });
   });
@@ -333,7 +340,7 @@ describe('evolve', () => {
       attemptFailed('z', 1, after(5)),
       attemptFailed('z', 1, null, { interrupted: true }),
       outcomeUnknown('z', 1),
-      completed('z', outputOf(99)),
+      completed('z', RUN_INPUT),
       failed('z', HTTP_503, true),
       cancelled('stop', ['z', 1]),
       started({ id: 'another' }),
@@ -343,6 +350,18 @@ describe('evolve', () => {
     expect(run.status).toBe('running');
     expect(run.started.id).toBe('run-1');
     expect(owedOf(run)).toStrictEqual({ ...NONE, ready: readyFor('a') });
+  });
+});
+
+describe('a payload that is not in the stream', () => {
+  it.each<RunEvent>([
+    entered('p', outputOf(99)),
+    completed('a', { revision: 0, pointer: '/input/nobody' }),
+    completed('a', { all: [RUN_INPUT, inputOf(0), outputOf(0)] }),
+    runCompleted(outputOf(1)),
+  ])('stops the fold by name: $type', (event) => {
+    const run = folded(started(), entered('a'));
+    expect(() => evolve(run, event, after(0))).toThrow(/the payload .* of revision \d+ is missing/);
   });
 });
 

@@ -8,18 +8,10 @@ import type {
   StepEntered,
   StepKey,
 } from './events.js';
-import { arrayText, byteLength, NULL_TEXT, type JsonText, type PayloadRef } from './payload.js';
+import { byteLength, NULL_TEXT, type JsonText } from './payload.js';
+import { inputOf, outputOf, RUN_INPUT, sourceOf, startPayloads } from './payloads.js';
 import { NODE_KINDS } from './nodes/node-kinds.js';
-import {
-  isStepEnded,
-  scopeOf,
-  slotKey,
-  type Attempt,
-  type AttemptOutcome,
-  type PayloadSource,
-  type Run,
-  type Step,
-} from './run.js';
+import { isStepEnded, scopeOf, slotKey, type Attempt, type AttemptOutcome, type Run, type Step } from './run.js';
 import { addTo } from './obligations.js';
 import { newAttempt, newStep, type RunState, type StepState } from './run-state.js';
 import { isEnteredAgain, makeStepKey, stepKeyParts } from './step-key.js';
@@ -28,7 +20,8 @@ import { unreachable } from './unreachable.js';
 
 /**
  * Folds one event into the run, which it owns and updates in place (a map over 10,000 items must not copy 10,000 times).
- * Total: it never refuses, never checks and never reads the plan. Before `RunStarted` there is no run: `null`. A stream
+ * Total: it never refuses, never checks and never reads the plan; it stops only where a payload is not there that an event refers to.
+ * Before `RunStarted` there is no run: `null`. A stream
  * that begins with `RunArchived` folds to what the whole history with it at its end folds to. `undo`: where it is noted how to
  * take it back, of a run that there is.
  */
@@ -71,7 +64,7 @@ const started = (event: RunStarted, at: string): RunState => ({
   steps: new NotedMap(),
   entries: null,
   tokens: new NotedMap([['', null]]),
-  payloads: new NotedMap([[0, event.input]]),
+  payloads: new NotedMap([[0, startPayloads(event)]]),
   archived: null,
   duplicates: { count: 0, refused: 0, notedAt: null },
   obligations: {
@@ -110,7 +103,7 @@ const apply = (run: RunState, event: Exclude<RunEvent, RunArchived>, at: string)
     case 'RunStarted':
       return;
     case 'RunCompleted':
-      run.output = textOf(run, event.output);
+      run.output = sourceOf(run.payloads, event.output).text;
       run.outputRef = event.output;
       return endRun(run, 'completed', at);
     case 'RunFailed':
@@ -158,7 +151,8 @@ const apply = (run: RunState, event: Exclude<RunEvent, RunArchived>, at: string)
         run.obligations.inFlight.set(event.step, event.boot);
       });
     case 'AttemptSucceeded':
-      store(run, event.output);
+      countPayload(run, event.output);
+      outputOf(run, { value: event.output });
       return endAttempt(run, event.step, 'succeeded', { status: event.status }, at);
     case 'AttemptFailed':
       endAttempt(run, event.step, event.class, event, at);
@@ -192,30 +186,16 @@ const moveDues = (run: RunState, { retries, deadlines, timeoutAt }: DuesMoved, a
   run.obligations.timeoutAt = timeoutAt;
 };
 
-/** Keeps a payload that this event stores. */
-const store = (run: RunState, text: JsonText): void => {
-  run.payloads.set(run.revision, text);
+/** Of what this event stores itself; what a join brings is stored by its parts. */
+const countPayload = (run: RunState, text: JsonText): void => {
   run.payloadBytes += byteLength(text);
 };
 
-const textOf = (run: RunState, ref: PayloadRef): JsonText => run.payloads.get(ref.revision) ?? NULL_TEXT;
-
-const sourceOf = (run: RunState, output: StepCompleted['output']): PayloadSource => {
-  if ('pointer' in output) return { revision: output.revision, pointer: output.pointer, text: textOf(run, output) };
-  if ('value' in output) return { revision: run.revision, pointer: '/output', text: output.value };
-  const texts = output.all.map((ref) => (ref === null ? NULL_TEXT : textOf(run, ref)));
-  return { revision: run.revision, pointer: '/output', text: arrayText(texts) };
-};
-
 const enterStep = (run: RunState, event: StepEntered, at: string): void => {
-  const constant = 'constant' in event.input;
   run.enteredSteps += 1;
-  if (constant) store(run, event.input.constant);
-  const input: PayloadSource = constant
-    ? { revision: run.revision, pointer: '/input', text: event.input.constant }
-    : { revision: event.input.revision, pointer: event.input.pointer, text: textOf(run, event.input) };
+  if ('constant' in event.input) countPayload(run, event.input.constant);
   const scope = scopeOf(event);
-  const step = newStep(event, input, at);
+  const step = newStep(event, inputOf(run, event.input), at);
   run.steps.set(event.step, step);
   if (isEnteredAgain(event.step)) countEntry(run, event.step);
   run.tokens.set(scope, event.step);
@@ -262,17 +242,15 @@ const skippedStep = (run: RunState, event: RunEvent & { type: 'StepSkipped' }, a
       slots: null,
       request: null,
       deadlineAt: null,
-      input: { revision: 0, pointer: '/input' },
+      input: RUN_INPUT,
     },
-    { revision: 0, pointer: '/input', text: run.started.input },
+    sourceOf(run.payloads, RUN_INPUT),
     at,
   );
 
 const completeStep = (run: RunState, event: StepCompleted, at: string): void => {
-  const output = sourceOf(run, event.output);
-  if ('value' in event.output) store(run, output.text);
-  // Stored by its parts already.
-  else if ('all' in event.output) run.payloads.set(run.revision, output.text);
+  const output = outputOf(run, event.output);
+  if ('value' in event.output) countPayload(run, event.output.value);
   updateStep(run, event.step, (step) => {
     step.output = output.text;
     step.outputRef = output;

@@ -20,6 +20,7 @@ import {
   GRANT,
   HTTP_503,
   inputOf,
+  joinOf,
   outcomeUnknown,
   outputOf,
   RUN_INPUT,
@@ -101,14 +102,14 @@ describe('the history of a run', () => {
       attemptSucceeded('p.x', 1, 'x'),
       completed('p.x', outputOf(6), true),
       completed('p', { all: [outputOf(6), inputOf(3), null] }),
-      runCompleted(outputOf(8)),
+      runCompleted(joinOf(8)),
     );
     expect(history.children.map(({ key }) => key)).toEqual(['p']);
     expect(history.children[0]?.children.map(({ key, enteredRevision }) => [key, enteredRevision])).toEqual([
       ['p.x', 2],
       ['p.y', 3],
     ]);
-    const output = { revision: 8, pointer: '/output', text: json(['x', 'y', null]) };
+    const output = { revision: 8, pointer: '/outputRefs', text: json(['x', 'y', null]) };
     expect([history.steps.get('p')?.output, history.output]).toEqual([output, output]);
   });
 

@@ -1,13 +1,6 @@
-import type {
-  RunArchived,
-  RunEvent,
-  RunStarted,
-  StepCancelled,
-  StepCompleted,
-  StepEntered,
-  StepKey,
-} from './events.js';
-import { arrayText, NULL_TEXT, type JsonText, type PayloadRef } from './payload.js';
+import type { RunArchived, RunEvent, RunStarted, StepCancelled, StepEntered, StepKey } from './events.js';
+import { NULL_TEXT } from './payload.js';
+import { inputOf, outputOf, RUN_INPUT, sourceOf, startPayloads } from './payloads.js';
 import type { AttemptOutcome, PayloadSource, RunStatus, StepStatus } from './run.js';
 import type { HistoryAttempt, HistoryStep, RunHistory } from './run-history.js';
 import { unreachable } from './unreachable.js';
@@ -23,8 +16,7 @@ type StepState = Mutable<Omit<HistoryStep, 'attempts' | 'children'>> & {
 export type HistoryState = Mutable<Omit<RunHistory, 'steps' | 'children'>> & {
   steps: Map<StepKey, StepState>;
   children: StepState[];
-  /** Payload texts by the revision of the event that stores them. */
-  readonly payloads: Map<number, JsonText>;
+  readonly payloads: Map<number, readonly PayloadSource[]>;
 };
 
 /**
@@ -51,7 +43,7 @@ const started = (event: RunStarted, at: string): HistoryState => ({
   duplicates: NO_DUPLICATES,
   steps: new Map(),
   children: [],
-  payloads: new Map([[0, event.input]]),
+  payloads: new Map([[0, startPayloads(event)]]),
   archived: null,
 });
 
@@ -81,7 +73,7 @@ const apply = (history: HistoryState, event: Exclude<RunEvent, RunArchived>, at:
     case 'Foreign':
       return;
     case 'RunCompleted':
-      history.output = sourceOf(history, event.output);
+      history.output = sourceOf(history.payloads, event.output);
       return endRun(history, 'completed', at);
     case 'RunFailed':
       history.error = event.error;
@@ -100,10 +92,10 @@ const apply = (history: HistoryState, event: Exclude<RunEvent, RunArchived>, at:
       return;
     }
     case 'StepEntered':
-      enterStep(history, event, inputOf(history, event), at);
+      enterStep(history, event, inputOf(history, event.input), at);
       return;
     case 'StepSkipped':
-      return end(enterStep(history, { ...event, request: null }, sourceOf(history, RUN_INPUT), at), 'skipped', at);
+      return skipStep(history, event, at);
     case 'StepCancelled':
       return cancelSteps(history, event, at);
     case 'DuesMoved':
@@ -146,7 +138,7 @@ const applyToStep = (history: HistoryState, step: StepState, event: StepEvent, a
       step.retryAt = null;
       return;
     case 'AttemptSucceeded':
-      history.payloads.set(history.revision, event.output);
+      outputOf(history, { value: event.output });
       return endAttempt(step, 'succeeded', { status: event.status }, at);
     case 'AttemptFailed':
       endAttempt(step, event.class, event, at);
@@ -165,29 +157,8 @@ const applyToStep = (history: HistoryState, step: StepState, event: StepEvent, a
   }
 };
 
-const RUN_INPUT: PayloadRef = { revision: 0, pointer: '/input' };
-
-const sourceOf = ({ payloads }: HistoryState, { revision, pointer }: PayloadRef): PayloadSource => ({
-  revision,
-  pointer,
-  text: payloads.get(revision) ?? NULL_TEXT,
-});
-
-const inputOf = (history: HistoryState, { input }: StepEntered): PayloadSource => {
-  if (!('constant' in input)) return sourceOf(history, input);
-  history.payloads.set(history.revision, input.constant);
-  return { revision: history.revision, pointer: '/input', text: input.constant };
-};
-
-const outputOf = (history: HistoryState, output: StepCompleted['output']): PayloadSource => {
-  if ('pointer' in output) return sourceOf(history, output);
-  const text =
-    'value' in output
-      ? output.value
-      : arrayText(output.all.map((ref) => (ref === null ? NULL_TEXT : sourceOf(history, ref).text)));
-  history.payloads.set(history.revision, text);
-  return { revision: history.revision, pointer: '/output', text };
-};
+const skipStep = (history: HistoryState, event: RunEvent & { type: 'StepSkipped' }, at: string): void =>
+  end(enterStep(history, { ...event, request: null }, sourceOf(history.payloads, RUN_INPUT), at), 'skipped', at);
 
 type Entry = Pick<StepEntered, 'step' | 'node' | 'name' | 'kind' | 'parent' | 'request'>;
 

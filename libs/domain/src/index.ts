@@ -3,6 +3,7 @@ export { NODE_TYPES } from './plan.js';
 export { isName, NAME_PATTERN, NAME_RULE } from './name.js';
 export type * from './payload.js';
 export { arrayText, isLongerThan, NULL_TEXT } from './payload.js';
+export { payloadAt } from './payloads.js';
 export type * from './events.js';
 export { END_STATUSES, FAILURE_CLASSES } from './events.js';
 export type * from './commands.js';

@@ -8,12 +8,13 @@ export type JsonText = string & { readonly __brand: 'JsonText' };
 
 const isPayload = (_text: string): _text is JsonText => true;
 
-const payload = (text: string): JsonText => (isPayload(text) ? text : missing('the payload'));
+/** For text that is known to be one. */
+export const payloadOf = (text: string): JsonText => (isPayload(text) ? text : missing('the payload'));
 
-export const NULL_TEXT: JsonText = payload('null');
+export const NULL_TEXT: JsonText = payloadOf('null');
 
 /** The array of the given payloads: compact, as its parts are. */
-export const arrayText = (texts: readonly JsonText[]): JsonText => payload(`[${texts.join(',')}]`);
+export const arrayText = (texts: readonly JsonText[]): JsonText => payloadOf(`[${texts.join(',')}]`);
 
 /** How many bytes of UTF-8 the array of the given payloads takes, without making it. */
 export const arrayBytes = (texts: readonly JsonText[]): number =>
@@ -35,5 +36,9 @@ export const byteLength = (text: string): number => {
   return bytes;
 };
 
-/** Where in its run's stream a payload is stored: the event, and the JSON pointer inside its data. */
-export type PayloadRef = { readonly revision: number; readonly pointer: '/input' | '/output' };
+/**
+ * Where a payload is in its run's stream: the event, and a JSON pointer (RFC 6901) into its data as stored. The first token is a
+ * member that is a payload, what follows leads into it. A member of references, `/outputRefs`, is the array of what they lead to,
+ * and so `/outputRefs/17/name` the name in what the 18th leads to.
+ */
+export type PayloadRef = { readonly revision: number; readonly pointer: string };

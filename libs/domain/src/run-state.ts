@@ -1,6 +1,5 @@
 import type { StepEntered, StepKey } from './events.js';
 import { NODE_KINDS } from './nodes/node-kinds.js';
-import type { JsonText } from './payload.js';
 import type { Attempt, PayloadSource, Run, ScopeKey, Slots, Step } from './run.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -19,7 +18,7 @@ export type RunState = Mutable<
   steps: Map<StepKey, StepState>;
   entries: Map<StepKey, number> | null;
   tokens: Map<ScopeKey, StepKey | null>;
-  payloads: Map<number, JsonText>;
+  payloads: Map<number, readonly PayloadSource[]>;
   obligations: {
     moves: Set<ScopeKey>;
     ready: Map<string, Set<StepKey>>;

@@ -3,6 +3,7 @@ import { END_STATUSES, FAILURE_CLASSES } from './events.js';
 import type { ErrorInfo, Instant, RunArchived, RunStarted, StepEntered, StepKey } from './events.js';
 import type { NodeId, NodeType } from './plan.js';
 import type { JsonText, PayloadRef } from './payload.js';
+import type { Payloads } from './payloads.js';
 
 export const RUN_STATUSES = ['running', ...END_STATUSES] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
@@ -41,8 +42,7 @@ export type Run = {
   readonly obligations: Obligations;
   /** Where the one token of each scope is: the step last entered there, `null` when none is yet. */
   readonly tokens: ReadonlyMap<ScopeKey, StepKey | null>;
-  /** Payload texts by the revision of the event that stores them. */
-  readonly payloads: ReadonlyMap<number, JsonText>;
+  readonly payloads: Payloads;
   /** Not null when the history is in a file: then this is all that is known, and `started` holds no more than it says. */
   readonly archived: RunArchived | null;
 };
@@ -103,11 +103,7 @@ export const scopeOf = ({
 }): ScopeKey => (parent === null || slot === null ? '' : slotKey(parent, slot));
 
 /** A payload at its place in the stream. */
-export type PayloadSource = {
-  readonly revision: number;
-  readonly pointer: '/input' | '/output';
-  readonly text: JsonText;
-};
+export type PayloadSource = PayloadRef & { readonly text: JsonText };
 
 export const ATTEMPT_OUTCOMES = ['running', 'succeeded', ...FAILURE_CLASSES, 'unknown'] as const;
 export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];

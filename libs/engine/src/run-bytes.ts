@@ -9,11 +9,11 @@ const CHARACTER_BYTES = 2;
 
 /** What the event that was folded last has added to the run in memory, about. Cheap: no text is looked at. */
 export const bytesAdded = (run: RunState, event: RunEvent): number => {
-  const payload = run.payloads.get(run.revision);
-  const texts = payload === undefined ? 0 : payload.length * CHARACTER_BYTES;
+  let texts = 0;
+  for (const { text } of run.payloads.get(run.revision) ?? []) texts += text.length * CHARACTER_BYTES;
   switch (event.type) {
     case 'RunStarted':
-      return RUN_BYTES + texts + event.variables.length * CHARACTER_BYTES;
+      return RUN_BYTES + texts;
     case 'StepEntered':
     case 'StepSkipped':
       return STEP_BYTES + texts;

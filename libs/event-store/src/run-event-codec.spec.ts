@@ -14,7 +14,7 @@ const key = fc.stringMatching(/^[A-Za-z0-9_.~=:-]{0,40}$/);
 const orNull = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(value, { nil: null });
 const count = fc.nat();
 const ref: fc.Arbitrary<PayloadRef> = fc.record(
-  { revision: count, pointer: fc.constantFrom('/input', '/output') },
+  { revision: count, pointer: fc.oneof(fc.constantFrom('/input', '/output', '/outputRefs/1'), name) },
   { noNullPrototype: true },
 );
 const texts = fc.dictionary(name, name, { noNullPrototype: true });

@@ -17,7 +17,8 @@ export class UnknownEvent extends Error {
 
 /**
  * An event of a run as it is stored. Payloads go in as the text they are; a payload that lives elsewhere is named by
- * `inputRef`, `outputRef` or `outputRefs`, so that (revision, pointer) is true of the stored JSON to the letter.
+ * `inputRef`, `outputRef` or `outputRefs`, so that (revision, pointer) is true of the stored JSON to the letter, and whoever reads
+ * the stream by hand can follow it.
  */
 export const encodeRunEvent = (event: RunEvent): NewEvent => {
   // A reason for the cast: the compiler does not see that the form is of the event's own type.
@@ -55,7 +56,11 @@ const text = (value: string | null): string => JSON.stringify(value);
 const name = (value: string | null): string => (value === null ? 'null' : `"${value}"`);
 const slots = (of: StepEntered['slots']): string =>
   of === null ? 'null' : `{"count":${of.count},"window":${of.window}}`;
-const ref = (source: PayloadRef): string => `{"revision":${source.revision},"pointer":"${source.pointer}"}`;
+const ref = ({ revision, pointer }: PayloadRef): string => {
+  // Most are one of the two: no character of them is escaped.
+  const isPlain = pointer === '/output' || pointer === '/input';
+  return `{"revision":${revision},"pointer":${isPlain ? `"${pointer}"` : text(pointer)}}`;
+};
 
 /** What `encodeRunEvent` made: shapes are for ever, and nothing else writes to a run's stream. */
 type Stored = Record<string, unknown>;

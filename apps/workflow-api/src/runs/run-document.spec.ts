@@ -59,7 +59,7 @@ describe('a run with large payloads', () => {
     expect(run.steps[1].output).toEqual({
       [CUT]: {
         ...{ bytes: 2_016, begins: null, sameAs: { step: null, member: 'output' } },
-        whole: expect.stringMatching(/payloads\/\d+\?pointer=\/output$/),
+        whole: expect.stringMatching(/payloads\/\d+\?pointer=\/outputRefs$/),
       },
     });
     expect((await get(`/v1/runs/${run.id}`)).text).toBe(text);
@@ -111,6 +111,21 @@ describe('a run with large payloads', () => {
     expect(await wholeOf(run.output)).toBe(`[${output},{"ok":true}]`);
   });
 
+  it('gives what a pointer leads to inside of a payload, through the references of a join too', async () => {
+    api.owner.outputs.set('parallel1.email', '{"to/cc":[1.0,{"n":1e400}]}');
+    const id = idIn((await start(welcome('[7,{"a":[]}]'))).text);
+    const joined = (await get(`/v1/runs/${id}/events`)).json.items.find((event: any) => event.data.outputRefs);
+    const at = async (revision: number, pointer: string) =>
+      (await get(`/v1/runs/${id}/payloads/${revision}?pointer=${pointer}`)).text;
+    expect(await at(0, '/input/1/a')).toBe('[]');
+    expect(await at(joined.revision, '/outputRefs')).toBe('[{"to/cc":[1.0,{"n":1e400}]},{"ok":true}]');
+    expect(await at(joined.revision, '/outputRefs/0')).toBe('{"to/cc":[1.0,{"n":1e400}]}');
+    expect(await at(joined.revision, '/outputRefs/0/to~1cc/1/n')).toBe('1e400');
+    expect(await at(joined.revision, '/outputRefs/1/ok')).toBe('true');
+    for (const none of ['/output', '/outputRefs/2', '/outputRefs/01', '/outputRefs/0/no', '/outputRefs/'])
+      expect(JSON.parse(await at(joined.revision, none))).toMatchObject({ code: 'payload-not-found' });
+  });
+
   it('gives the whole of a payload that the definition has', async () => {
     const input = `"${'x'.repeat(20_000)}"`;
     const definition = `{"root":{"type":"pass","name":"p","input":${input}}}`;
@@ -121,7 +136,9 @@ describe('a run with large payloads', () => {
   it.each([
     ['99', '/output'],
     ['0', '/output'],
-    ['0', '/input/0'],
+    ['0', '/input/1'],
+    ['0', '/input/0/x'],
+    ['0', '/inputs'],
     ['1', '/input'],
     ['one', '/input'],
   ])('has no payload at revision %s, %s', async (revision, pointer) => {

@@ -1,40 +1,57 @@
-import { arrayText, NULL_TEXT, type JsonText, type RunEvent } from '#domain';
+import { arrayText, NULL_TEXT, payloadAt, type JsonText, type PayloadRef, type RunEvent } from '#domain';
 import type { LoadedRun } from '#engine';
 import { decodeRunEvent, type EventStore } from '#event-store';
 import { readEvents } from './run-reads.js';
 
-/** Where a payload is: the event that brought it, and the place in that event's data. */
-type PayloadPlace = { readonly revision: number; readonly pointer: string };
-
-/** The whole of a payload as its text, out of the log; `null` when the run has none there. */
+/** The whole of a payload, or of what the pointer leads to inside of it, as its text, out of the log; `null` when the run has none there. */
 export const readPayload = async (
   store: EventStore,
   loaded: LoadedRun,
-  { revision, pointer }: PayloadPlace,
+  { revision, pointer }: PayloadRef,
 ): Promise<JsonText | null> => {
   const [stored] = await readEvents(store, loaded, revision, 1);
   if (stored === undefined || stored.revision !== revision) return null;
   const event = decodeRunEvent(stored.type, stored.v, stored.data);
-  if (event.type !== 'StepCompleted' || !('all' in event.output)) return payloadIn(event, pointer);
-  if (pointer !== '/output') return null;
-  const parts: JsonText[] = [];
-  // One after the other: a join may be of a thousand, and each of them of the size of a payload.
-  for (const part of event.output.all)
-    parts.push(part === null ? NULL_TEXT : ((await readPayload(store, loaded, part)) ?? NULL_TEXT));
-  return arrayText(parts);
+  if (event.type === 'StepCompleted' && 'all' in event.output)
+    return readReferred(store, loaded, event.output.all, pointer);
+  const payloads = payloadsIn(event).map(([member, text]) => ({ revision, pointer: `/${member}`, text }));
+  return payloadAt(payloads, { revision, pointer })?.text ?? null;
 };
 
-const payloadIn = (event: RunEvent, pointer: string): JsonText | null => {
+/** What a join brought: all that its references lead to, or one of it, or a part of that. */
+const readReferred = async (
+  store: EventStore,
+  loaded: LoadedRun,
+  refs: readonly (PayloadRef | null)[],
+  pointer: string,
+): Promise<JsonText | null> => {
+  if (pointer === '/outputRefs') {
+    const parts: JsonText[] = [];
+    // One after the other: a join may be of a thousand, and each of them of the size of a payload.
+    for (const ref of refs)
+      parts.push(ref === null ? NULL_TEXT : ((await readPayload(store, loaded, ref)) ?? NULL_TEXT));
+    return arrayText(parts);
+  }
+  const [, place, inner = ''] = /^\/outputRefs\/(0|[1-9]\d*)(\/.*)?$/s.exec(pointer) ?? [];
+  const ref = place === undefined ? undefined : refs[Number(place)];
+  if (ref === null && inner === '') return NULL_TEXT;
+  return ref ? readPayload(store, loaded, { ...ref, pointer: ref.pointer + inner }) : null;
+};
+
+const payloadsIn = (event: RunEvent): readonly (readonly [member: string, text: JsonText])[] => {
   switch (event.type) {
     case 'RunStarted':
-      return pointer === '/input' ? event.input : pointer === '/variables' ? event.variables : null;
+      return [
+        ['input', event.input],
+        ['variables', event.variables],
+      ];
     case 'StepEntered':
-      return pointer === '/input' && 'constant' in event.input ? event.input.constant : null;
+      return 'constant' in event.input ? [['input', event.input.constant]] : [];
     case 'StepCompleted':
-      return pointer === '/output' && 'value' in event.output ? event.output.value : null;
+      return 'value' in event.output ? [['output', event.output.value]] : [];
     case 'AttemptSucceeded':
-      return pointer === '/output' ? event.output : null;
+      return [['output', event.output]];
     default:
-      return null;
+      return [];
   }
 };

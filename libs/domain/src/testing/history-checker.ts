@@ -2,6 +2,7 @@ import type { RunLimits } from '../commands.js';
 import type { RunEvent, StepCompleted, StepEntered, StepFailed, StepKey } from '../events.js';
 import { toMs } from '../instant.js';
 import type { PayloadRef } from '../payload.js';
+import { AuditedPayloads } from './audited-payloads.js';
 import type { NodeId, Plan, PlanNode, StepNode } from '../plan.js';
 import { BoundsOfRun } from './bounds-of-run.js';
 import type { Track } from './history-track.js';
@@ -15,7 +16,7 @@ export class HistoryChecker {
   /** The step last entered in each scope. */
   private readonly last = new Map<string, Track>();
   private readonly entries = new Map<StepKey, number>();
-  private readonly payloads = new Map<string, string>();
+  private readonly payloads = new AuditedPayloads();
   private previous: RunEvent | null = null;
   private revision = -1;
   private atMs = 0;
@@ -69,7 +70,8 @@ export class HistoryChecker {
         this.input = event.input;
         this.fromStep = event.fromStep;
         this.timeoutAtMs = event.timeoutAt === null ? Infinity : toMs(event.timeoutAt);
-        this.payloads.set('0/input', event.input);
+        this.payloads.store(0, 'input', event.input);
+        this.payloads.store(0, 'variables', event.variables);
         return;
       case 'DuplicateStartsSeen':
         this.require(event.count + event.refused > 0 && atMs >= this.notedAtMs + 60_000, event, 'once a minute');
@@ -146,7 +148,7 @@ export class HistoryChecker {
         return;
       }
       case 'AttemptSucceeded':
-        this.payloads.set(`${this.revision}/output`, event.output);
+        this.payloads.store(this.revision, 'output', event.output);
         return void this.answer(event, event.step, event.attempt);
       case 'AttemptFailed': {
         const track = this.answer(event, event.step, event.attempt);
@@ -180,7 +182,7 @@ export class HistoryChecker {
     this.require(before === undefined || !before.succeeds, event, 'the branch was not ended by succeed');
     const flowing = before?.output ?? container?.input ?? this.input;
     const constant = 'constant' in event.input;
-    if (constant) this.payloads.set(`${this.revision}/input`, event.input.constant);
+    if (constant) this.payloads.store(this.revision, 'input', event.input.constant);
     const input = constant ? event.input.constant : this.text(event, event.input);
     this.require(constant === (node?.input != null), event, 'a constant exactly when the plan has one');
     this.require(input === (node?.input ?? flowing), event, `is given ${node?.input ?? flowing}, not ${input}`);
@@ -236,13 +238,12 @@ export class HistoryChecker {
     const raw = this.rawOutput(event, track);
     this.require(!this.isTooLarge(node, raw), event, 'within the payload limit');
     const ref = event.output;
+    if ('value' in ref) this.payloads.store(this.revision, 'output', ref.value);
+    if ('all' in ref) this.payloads.store(this.revision, 'outputRefs', ref.all);
     const output =
       'pointer' in ref
         ? this.text(event, ref)
-        : 'value' in ref
-          ? ref.value
-          : `[${ref.all.map((part) => (part === null ? 'null' : this.text(event, part))).join(',')}]`;
-    if (!('pointer' in ref)) this.payloads.set(`${this.revision}/output`, output);
+        : this.payload({ revision: this.revision, pointer: 'value' in ref ? '/output' : '/outputRefs' }, event);
     this.require(output === (node.output ?? raw), event, `hands on ${node.output ?? raw}, not ${output}`);
     track.output = output;
     track.succeeds =
@@ -253,7 +254,7 @@ export class HistoryChecker {
 
   private rawOutput(event: RunEvent, track: Track): string {
     const { node } = track;
-    if (node.type === 'step') return this.payloads.get(`${this.revision - 1}/output`) ?? '';
+    if (node.type === 'step') return this.payload({ revision: this.revision - 1, pointer: '/output' }, event);
     if (node.type === 'sequence') {
       const inner = this.last.get(`${track.key}#0`);
       this.require(inner !== undefined && this.isThrough(inner), event, 'its token came to its end');
@@ -375,10 +376,14 @@ export class HistoryChecker {
   }
 
   private text(event: RunEvent, ref: PayloadRef): string {
-    const text = ref.revision < this.revision ? this.payloads.get(`${ref.revision}${ref.pointer}`) : undefined;
-    if (text === undefined)
-      throw new Error(`${event.type} at ${this.revision}: no payload at ${ref.revision}${ref.pointer}`);
-    return text;
+    this.require(ref.revision < this.revision, event, 'a reference leads back');
+    return this.payload(ref, event);
+  }
+
+  private payload(ref: PayloadRef, event: RunEvent): string {
+    const text = this.payloads.follow(ref);
+    if (text !== undefined) return text;
+    throw new Error(`${event.type} at ${this.revision}: no payload at ${ref.revision}${ref.pointer}`);
   }
 
   private require(holds: boolean, event: RunEvent, rule: string): void {

@@ -41,8 +41,10 @@ const IDENTITY = {
 
 export const GRANT: Grant = { dispatcher: 'd-1', boot: 'boot-1' };
 export const RUN_INPUT: PayloadRef = { revision: 0, pointer: '/input' };
-/** The answer, value or array that the event of this revision stores. */
+/** The answer or value that the event of this revision stores. */
 export const outputOf = (revision: number): PayloadRef => ({ revision, pointer: '/output' });
+/** The array of what the references lead to that the join of this revision stores. */
+export const joinOf = (revision: number): PayloadRef => ({ revision, pointer: '/outputRefs' });
 /** The constant that the entry at this revision stores. */
 export const inputOf = (revision: number): PayloadRef => ({ revision, pointer: '/input' });
 export const HTTP_503: ErrorInfo = { name: 'HTTP.503', cause: 'overloaded' };

@@ -75,7 +75,7 @@ export const stepDone = (step: string, endsSlot = false): RunEvent => ({
   type: 'StepCompleted',
   step,
   endsSlot,
-  output: { revision: 3, pointer: '/output' },
+  output: { revision: 0, pointer: '/input' },
 });
 
 export const attemptFailed = (step: string, retryAt: string | null, attempt = 1, interrupted = false): RunEvent => ({
@@ -136,7 +136,7 @@ const STEP_SCRIPTS: readonly ((step: string) => readonly RunEvent[])[] = [
   (step) => [stepSkipped(step)],
 ];
 
-export const completed: RunEvent = { type: 'RunCompleted', output: { revision: 3, pointer: '/output' } };
+export const completed: RunEvent = { type: 'RunCompleted', output: { revision: 0, pointer: '/input' } };
 export const cancelled: RunEvent = { type: 'RunCancelled', reason: 'no longer wanted' };
 export const failed: RunEvent = { type: 'RunFailed', step: 'a', error: { name: 'HTTP.500', cause: 'broken' } };
 export const timedOut: RunEvent = { type: 'RunTimedOut', error: { name: 'Stepwell.RunTimeout', cause: null } };

@@ -20,7 +20,7 @@ export const GET_PAYLOAD: EndpointDescription = {
   tag: 'Runs',
   summary: 'Read one payload',
   description:
-    'The whole of what the document of a run has cut: the address stands there. A payload is named by the revision of the event that brought it, and its place in the data of that event; it never changes.',
+    'The whole of what the document of a run has cut: the address stands there. A payload is named by the revision of the event that brought it, and its place in the data of that event; it never changes. The pointer may lead further, `/output/items/3`, and through references, `/outputRefs/3/name`: what the fourth of them leads to has that name.',
   parameters: {
     id: runIdParameter({ welcome: WELCOME_RUN }),
     revision: {
