@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Plan, Run, Step, StepKey } from '#domain';
+import { policyOf, type Run, type StepKey } from '#domain';
 import type { Committed, RunId, StartedAttempt } from '#engine';
 import type { Clock, Entropy, Log, Span, Tracer } from '#runtime';
 import type { AttemptClass, AttemptCounts } from './attempt-counts.js';
@@ -74,9 +74,8 @@ export class Flights {
   begin({ runId, run, plan, traceparent }: Committed, { step: key, attempt }: StartedAttempt, mayBegin: boolean): void {
     const { flow, clock, entropy, tracer, wheel, exchanges } = this.parts;
     const step = run.steps.get(key);
-    const timeouts = step === undefined ? null : timeoutsOf(plan, step);
-    if (step === undefined || step.request === null || timeouts === null) return;
-    const { connectMs, answerMs } = timeouts;
+    if (step === undefined || step.request === null) return;
+    const { connectMs, answerMs } = policyOf(plan, step).timeouts;
     const at = { runId, step: key, attempt };
     const span = tracer === null ? null : attemptSpan(tracer, at, parentOf(traceparent, runId), step.request.url);
     const request = stepRequest({ runId, run, step, attempt, traceparent, span, connectMs }, entropy);
@@ -226,8 +225,3 @@ export class Flights {
 }
 
 const classOf = ({ exchange }: Flight) => (exchange?.sent === true ? 'may-have-executed' : 'not-executed');
-
-const timeoutsOf = (plan: Plan, step: Step) => {
-  const node = plan.nodes[step.node];
-  return node?.type === 'step' ? node.timeouts : null;
-};

@@ -56,12 +56,18 @@ const enter = (run: Run, id: NodeId, place: Place, flowing: PayloadSource, conte
   const node = nodeOf(context.plan, id);
   const step = nextKey(run, place.parent, node.name);
   const refused = entryRefused(run, context.limits);
-  return refused === null ? [entryOf(node, step, place, flowing, context.atMs)] : failRun(run, step, refused, context);
+  return refused === null ? [entryOf(node, step, place, flowing, context)] : failRun(run, step, refused, context);
 };
 
-const entryOf = (node: PlanNode, step: StepKey, place: Place, flowing: PayloadSource, atMs: number): StepEntered => {
+const entryOf = (
+  node: PlanNode,
+  step: StepKey,
+  place: Place,
+  flowing: PayloadSource,
+  { plan, atMs }: Context,
+): StepEntered => {
   const kind = nodeKindOf(node);
-  const limitMs = kind.limitMs(node);
+  const limitMs = kind.limitMs(node, plan);
   return {
     type: 'StepEntered',
     step,

@@ -12,14 +12,15 @@ import type {
 } from './commands.js';
 import type { ErrorInfo, RunArchived, RunEvent, StepKey } from './events.js';
 import { toInstant, toMs } from './instant.js';
-import type { Plan, StepNode } from './plan.js';
+import type { Plan } from './plan.js';
 import { findStepPath } from './step-path.js';
 import { movedDues } from './moved-dues.js';
 import { holds } from './precondition.js';
+import { policyOf } from './policy.js';
 import { nextAttemptAtMs } from './retry-policy.js';
 import { isEnded, type Run, type Step } from './run.js';
 import { answerRefused, boundReached } from './run-bounds.js';
-import { missing, unreachable } from './unreachable.js';
+import { unreachable } from './unreachable.js';
 
 export type Decision =
   | { readonly accepted: true; readonly events: readonly RunEvent[] }
@@ -164,7 +165,7 @@ const spentBy = (step: Step, run: Run, { plan, atMs, limits }: Context): ErrorIn
   }
   const untilMs = attemptsUntilMs(step, plan);
   if (last === undefined || untilMs === null || atMs < untilMs) return null;
-  const { totalTimeoutMs } = stepNode(plan, step).retry;
+  const { totalTimeoutMs } = policyOf(plan, step).retry;
   if (step.status === 'waiting-retry' && last.error !== null) return last.error;
   const cause = `no attempt starts later than ${totalTimeoutMs} ms after the entry (totalTimeoutMs), and attempt ${last.number} ended without an answer`;
   return { name: 'Stepwell.RetriesTimedOut', cause };
@@ -173,7 +174,7 @@ const spentBy = (step: Step, run: Run, { plan, atMs, limits }: Context): ErrorIn
 /** From when on no further attempt of the step starts (`totalTimeoutMs`), or `null`. The first may wait for its slot. */
 export const attemptsUntilMs = (step: Step, plan: Plan): number | null => {
   if (step.attempts.length === 0) return null;
-  const { totalTimeoutMs } = stepNode(plan, step).retry;
+  const { totalTimeoutMs } = policyOf(plan, step).retry;
   return totalTimeoutMs === null ? null : toMs(step.enteredAt) + totalTimeoutMs;
 };
 
@@ -248,7 +249,7 @@ const failAttempt = (command: FailAttempt, run: Run, { plan, atMs }: Context): D
     enteredAtMs: toMs(step.enteredAt),
     deadlineMs: step.deadlineAt === null ? null : toMs(step.deadlineAt),
   };
-  const dueMs = nextAttemptAtMs(stepNode(plan, step).retry, failure, progress);
+  const dueMs = nextAttemptAtMs(policyOf(plan, step).retry, failure, progress);
   const failed: RunEvent = {
     type: 'AttemptFailed',
     step: step.key,
@@ -293,7 +294,7 @@ const loseAttempts = (boot: string, run: Run, { plan }: Context): Decision => {
     if (attemptBoot === boot || step === undefined || attempt === undefined) continue;
     if (events.length >= EVENTS_PER_DECISION_MAX) break;
     events.push({ type: 'AttemptOutcomeUnknown', step: key, attempt: attempt.number });
-    if (stepNode(plan, step).retry.onUnknown === 'fail')
+    if (policyOf(plan, step).retry.onUnknown === 'fail')
       events.push(failStep(step, unknownOutcome(attempt.number), plan));
   }
   return accept(...events);
@@ -349,8 +350,3 @@ const abandoned = (step: StepKey, attempt: number, isUnsent: IsUnsent) =>
     retryAt: null,
     interrupted: false,
   }) as const;
-
-const stepNode = (plan: Plan, step: Step): StepNode => {
-  const node = plan.nodes[step.node];
-  return node?.type === 'step' ? node : missing(`step node ${step.node} of the plan`);
-};

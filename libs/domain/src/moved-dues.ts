@@ -1,6 +1,7 @@
 import type { Context, SetBack } from './commands.js';
 import type { DuesMoved } from './events.js';
 import { toInstant, toMs } from './instant.js';
+import { policyOf } from './policy.js';
 import type { Run } from './run.js';
 
 /** Clocks of several machines differ; what lies further ahead than by so much was planned by a clock that was wrong. */
@@ -35,7 +36,6 @@ export const movedDues = (run: Run, { plan, atMs }: Context, setBack: SetBack | 
     const retry = awaited.get(key);
     const limit = limits.get(key);
     const last = step.attempts.at(-1);
-    const node = plan.nodes[step.node];
     let retryAt: string | null = null;
     let deadlineAt: string | null = null;
     if (retry !== undefined && last !== undefined && last.endedAt !== null && last.retryAt !== null) {
@@ -43,10 +43,10 @@ export const movedDues = (run: Run, { plan, atMs }: Context, setBack: SetBack | 
       const waitMs = toMs(last.retryAt) - plannedMs;
       retryAt = movedDue(run, atMs, setBack, { key, dueMs: toMs(retry), plannedMs, waitMs, boot: last.boot });
     }
-    if (limit !== undefined && node?.type === 'step' && node.timeouts.stepMs !== null) {
+    const stepMs = limit === undefined ? null : policyOf(plan, step).timeouts.stepMs;
+    if (limit !== undefined && stepMs !== null) {
       const plannedMs = toMs(step.enteredAt);
-      const waitMs = node.timeouts.stepMs;
-      deadlineAt = movedDue(run, atMs, setBack, { key, dueMs: toMs(limit), plannedMs, waitMs, boot: null });
+      deadlineAt = movedDue(run, atMs, setBack, { key, dueMs: toMs(limit), plannedMs, waitMs: stepMs, boot: null });
     }
     if (retryAt !== null) retries.push({ step: key, retryAt });
     if (deadlineAt !== null) deadlines.push({ step: key, deadlineAt });

@@ -9,6 +9,8 @@ export type NodeType = (typeof NODE_TYPES)[number];
 export type NodeId = number;
 /** Index of a scope in `Plan.scopes`; scope 0 is the root. */
 export type ScopeId = number;
+/** Index of a policy in `Plan.policies`. */
+export type PolicyId = number;
 
 /**
  * The executable form that every definition format compiles to: nested scopes of nodes. A scope has one entry and,
@@ -19,6 +21,8 @@ export type Plan = {
   readonly v: 1;
   readonly nodes: readonly PlanNode[];
   readonly scopes: readonly Scope[];
+  /** By which steps are tried, each once however many steps it holds for. */
+  readonly policies: readonly Policy[];
   /** How long a run may take in all; `null` means no limit. */
   readonly timeoutMs: number | null;
 };
@@ -53,9 +57,11 @@ export type StepNode = NodeCommon & {
   readonly headers: Readonly<Record<string, string>>;
   /** `application/json` unless the definition says otherwise. */
   readonly contentType: string;
-  readonly retry: RetryPolicy;
-  readonly timeouts: StepTimeouts;
+  readonly policy: PolicyId;
 };
+
+/** How often and for how long a step is tried. */
+export type Policy = { readonly retry: RetryPolicy; readonly timeouts: StepTimeouts };
 
 export type StepTimeouts = {
   readonly connectMs: number;

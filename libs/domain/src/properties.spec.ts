@@ -227,15 +227,10 @@ describe('evolve', () => {
 const calm = (plan: Plan): Plan => ({
   ...plan,
   timeoutMs: null,
-  nodes: plan.nodes.map((node) =>
-    node.type === 'step'
-      ? {
-          ...node,
-          retry: { ...node.retry, totalTimeoutMs: null, onUnknown: 'retry' },
-          timeouts: { ...node.timeouts, stepMs: null },
-        }
-      : node,
-  ),
+  policies: plan.policies.map(({ retry, timeouts }) => ({
+    retry: { ...retry, totalTimeoutMs: null, onUnknown: 'retry' },
+    timeouts: { ...timeouts, stepMs: null },
+  })),
 });
 
 describe('the outcome of a run whose steps are decided', () => {

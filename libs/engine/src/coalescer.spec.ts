@@ -1,7 +1,16 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { JsonText, Plan, RunCommand } from '#domain';
 import { runStream } from '#event-store';
-import { newEngine, NOBODY, Recorder, runIdOf, stepNode, stopEngines, TwistedStore } from './testing/engine-world.js';
+import {
+  newEngine,
+  NOBODY,
+  POLICIES,
+  Recorder,
+  runIdOf,
+  stepNode,
+  stopEngines,
+  TwistedStore,
+} from './testing/engine-world.js';
 import { eventually } from '../../../test/support/pause.js';
 
 afterEach(stopEngines);
@@ -14,6 +23,7 @@ const sideBySide = (branches: number, goesOn: boolean): Plan => ({
     { entry: 0, container: null, slot: null },
     ...Array.from({ length: branches }, (_, branch) => ({ entry: branch + 1, container: 0, slot: branch })),
   ],
+  policies: POLICIES,
   nodes: [
     {
       id: 0,

@@ -3,6 +3,7 @@ import type { JsonText, Plan } from '#domain';
 import {
   newEngine,
   NOBODY,
+  POLICIES,
   Recorder,
   runIdOf,
   stepNode,
@@ -19,6 +20,7 @@ const planWith = (output: JsonText | null): Plan => ({
   v: 1,
   timeoutMs: null,
   scopes: [{ entry: 0, container: null, slot: null }],
+  policies: POLICIES,
   nodes: [{ ...stepNode(0, 0, 1), output } as Plan['nodes'][number], stepNode(1, 0, null)],
 });
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { JsonText, Plan, StepNode } from '#domain';
+import type { JsonText, Plan, Policy } from '#domain';
 import { AppendRefused, LogFull, MemoryEventStore, runStream, type Append } from '#event-store';
 import { silentLog, systemClock, type Clock, type Log, type LogFields } from '#runtime';
 import { parallel, planOf, step as branch } from '../../domain/src/testing/tree-plans.js';
@@ -8,6 +8,7 @@ import {
   failure,
   NOBODY,
   newEngine,
+  POLICIES,
   Recorder,
   runIdOf,
   start,
@@ -62,9 +63,9 @@ describe('RunEngine in trouble', () => {
   it('answers readers of a run on a shared log that always has something to append', async () => {
     const store = new TwistedStore();
     const owner = new Recorder();
-    const [first, second] = TWO_STEPS.nodes as [StepNode, StepNode];
-    const retry = { ...first.retry, maxAttempts: 1_000, schedule: [0] };
-    const plan: Plan = { ...TWO_STEPS, nodes: [{ ...first, retry }, second] };
+    const [{ retry, timeouts }] = POLICIES as [Policy];
+    const often = { ...retry, maxAttempts: 1_000, schedule: [0] };
+    const plan: Plan = { ...TWO_STEPS, policies: [{ retry: often, timeouts }] };
     const { engine, begin } = await newEngine(owner, store, { plan, sharedLog: true });
     store.twist = (append, settle) => {
       setImmediate(() => MemoryEventStore.prototype.append.call(store, append, settle));
@@ -346,9 +347,9 @@ describe('RunEngine in trouble', () => {
   it('stops in time though a run always finds more to do, which does nothing from then on', async () => {
     const store = new TwistedStore();
     const owner = new Recorder();
-    const [first, second] = TWO_STEPS.nodes as [StepNode, StepNode];
-    const retry = { ...first.retry, maxAttempts: 1_000, schedule: [0] };
-    const plan: Plan = { ...TWO_STEPS, nodes: [{ ...first, retry }, second] };
+    const [{ retry, timeouts }] = POLICIES as [Policy];
+    const often = { ...retry, maxAttempts: 1_000, schedule: [0] };
+    const plan: Plan = { ...TWO_STEPS, policies: [{ retry: often, timeouts }] };
     const { engine, begin } = await newEngine(owner, store, { plan });
     // Neither a microtask, nor in no time: as a real store.
     store.twist = (append, settle) => {

@@ -23,7 +23,7 @@ const stored = {
   name: 'welcome',
   version: 1,
   hash: 'ce7fa74291dc4154175b45c2c247d9e04aeb0c31eab20507992aee451a82911f',
-  plan: '0ae85ef3122ca9db62e226aa9d7140f075d73d68dc699ecb53ee8289181229ab',
+  plan: 'd155b4a23bdc78f0ad479afa35079a33fc49a3cdb541e82d284555e937b4d391',
   format: 'json',
   description: WELCOME_DEFINITION.description,
   tags: TAGS,

@@ -107,7 +107,7 @@ describe('a definition in YAML', () => {
     );
     const { plan, findings } = compileTree(body.document, DEFAULT_COMPILE_LIMITS, body.written);
     expect(findings).toEqual([]);
-    expect(plan!.nodes[0]).toMatchObject({ retry: { maxAttempts: 3, backoffRate: 2 } });
+    expect(plan!.policies[0]).toMatchObject({ retry: { maxAttempts: 3, backoffRate: 2 } });
   });
 
   it('shows each finding at its line and column', () => {

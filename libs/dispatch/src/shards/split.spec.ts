@@ -28,11 +28,11 @@ const threeSteps = (url: string): Plan => {
   const plan = planOf(sequence(step('one'), step('two'), step('three')));
   return {
     ...plan,
-    nodes: plan.nodes.map((node) =>
-      node.type === 'step'
-        ? { ...node, url: `${url}/${node.name}`, retry: { ...node.retry, initialIntervalMs: 20, jitter: 'none' } }
-        : node,
-    ),
+    nodes: plan.nodes.map((node) => (node.type === 'step' ? { ...node, url: `${url}/${node.name}` } : node)),
+    policies: plan.policies.map(({ retry, timeouts }) => ({
+      retry: { ...retry, initialIntervalMs: 20, jitter: 'none' },
+      timeouts,
+    })),
   };
 };
 

@@ -5,6 +5,7 @@ import {
   DEFAULT_RUN_LIMITS,
   type JsonText,
   type Plan,
+  type Policy,
   type RetryPolicy,
   type StartRun,
   type StepNode,
@@ -66,10 +67,20 @@ export const json = (
 };
 
 /** One step that the test describes. */
-export const stepPlan = (url: string, change: Partial<StepNode> = {}, retry: Partial<RetryPolicy> = {}): Plan => ({
+export const stepPlan = (
+  url: string,
+  { timeouts, ...change }: Partial<StepNode> & Partial<Pick<Policy, 'timeouts'>> = {},
+  retry: Partial<RetryPolicy> = {},
+): Plan => ({
   v: 1,
   timeoutMs: null,
   scopes: [{ entry: 0, container: null, slot: null }],
+  policies: [
+    {
+      retry: { ...DEFAULT_RETRY, initialIntervalMs: 20, jitter: 'none', ...retry },
+      timeouts: timeouts ?? { connectMs: 500, answerMs: 2_000, stepMs: null },
+    },
+  ],
   nodes: [
     {
       id: 0,
@@ -83,8 +94,7 @@ export const stepPlan = (url: string, change: Partial<StepNode> = {}, retry: Par
       method: 'POST',
       headers: {},
       contentType: 'application/json',
-      retry: { ...DEFAULT_RETRY, initialIntervalMs: 20, jitter: 'none', ...retry },
-      timeouts: { connectMs: 500, answerMs: 2_000, stepMs: null },
+      policy: 0,
       ...change,
     },
   ],

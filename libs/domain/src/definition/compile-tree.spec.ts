@@ -39,7 +39,7 @@ describe('the plan of a tree', () => {
     });
     const timeouts = { connectMs: 5_000, answerMs: 10_000, stepMs: null };
     const plain = { input: null, output: null };
-    const sent = { type: 'step', headers: {}, contentType: 'application/json', timeouts };
+    const sent = { type: 'step', headers: {}, contentType: 'application/json' };
     expect({ tags, description, findings }).toEqual({
       tags: { team: 'growth' },
       description: 'Onboards a user',
@@ -53,6 +53,10 @@ describe('the plan of a tree', () => {
         { entry: 2, container: 1, slot: 0 },
         { entry: 3, container: 1, slot: 1 },
       ],
+      policies: [
+        { retry: DEFAULT_RETRY, timeouts },
+        { retry: { ...DEFAULT_RETRY, maxAttempts: 5 }, timeouts },
+      ],
       nodes: [
         {
           ...plain,
@@ -63,7 +67,7 @@ describe('the plan of a tree', () => {
           next: 1,
           url: 'http://app:4000/steps/create-user',
           method: 'POST',
-          retry: DEFAULT_RETRY,
+          policy: 0,
         },
         {
           ...plain,
@@ -85,7 +89,7 @@ describe('the plan of a tree', () => {
           next: null,
           url: 'http://app:4000/steps/send-email',
           method: 'POST',
-          retry: { ...DEFAULT_RETRY, maxAttempts: 5 },
+          policy: 1,
         },
         {
           ...plain,
@@ -97,7 +101,7 @@ describe('the plan of a tree', () => {
           url: 'https://other.test/a?b=c',
           method: 'PUT',
           input: '{"a":[1]}',
-          retry: DEFAULT_RETRY,
+          policy: 0,
         },
       ],
     });
@@ -131,22 +135,6 @@ describe('the plan of a tree', () => {
       'a',
       'a',
     ]);
-  });
-
-  it('merges retry member by member: step, then definition, then default', () => {
-    const retry = { maxAttempts: 3, schedule: [100, 200], retryOn: ['HTTP.*'], retryAfterMaxMs: 0 };
-    const [first, second, third] = steps(
-      document(
-        {
-          type: 'sequence',
-          steps: [step(), step({ retry: { maxAttempts: 7, retryOn: null } }), step({ retry: { backoffRate: 3 } })],
-        },
-        { retry },
-      ),
-    );
-    expect(first?.retry).toEqual({ ...DEFAULT_RETRY, ...retry });
-    expect(second?.retry).toEqual({ ...DEFAULT_RETRY, ...retry, maxAttempts: 7, retryOn: null });
-    expect(third?.retry).toEqual({ ...DEFAULT_RETRY, ...retry, backoffRate: 3, schedule: null });
   });
 
   it('puts relative urls behind the path of the target', () => {

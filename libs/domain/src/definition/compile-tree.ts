@@ -6,6 +6,7 @@ import { Findings, type Finding } from './finding.js';
 import { DEFAULT_COMPILE_LIMITS, type CompileLimits } from './limits.js';
 import { refuse } from './member-kind.js';
 import { MemberReader } from './member-reader.js';
+import { PolicyTable } from './policy-table.js';
 import { readTarget } from './step-url.js';
 import { flatten, nameNodes, openStepsBytes } from './tree-names.js';
 import { readNode } from './tree-node.js';
@@ -46,6 +47,7 @@ export const compileTree = (
   const timeouts = reader.read('timeouts');
   const run = { timeoutMs: timeouts?.read('timeoutMs') ?? null, output: reader.read('output') ?? null };
   const retry = reader.read('retry');
+  const policies = new PolicyTable();
   const root = readRoot(reader, {
     findings,
     limits,
@@ -53,6 +55,7 @@ export const compileTree = (
     target: readBase(reader),
     retry: retry === undefined ? DEFAULT_RETRY : readRetry(retry, DEFAULT_RETRY),
     timeouts: timeouts === undefined ? DEFAULT_TIMEOUTS : readTimeouts(timeouts, DEFAULT_TIMEOUTS),
+    policies,
     nodes: 0,
   });
   if (root === null) return failed(findings);
@@ -66,7 +69,12 @@ export const compileTree = (
     );
   }
   if (findings.hasErrors()) return failed(findings);
-  return { plan: planTree(root, names, run), tags, description, findings: findings.all() };
+  return {
+    plan: planTree(root, names, { ...run, policies: policies.policies }),
+    tags,
+    description,
+    findings: findings.all(),
+  };
 };
 
 const failed = (findings: Findings): Compilation => ({

@@ -25,7 +25,7 @@ const endsBranch = ({ own, children }: TreeNode): boolean => {
 };
 
 type Draft = { readonly nodes: (PlanNode | null)[]; readonly scopes: (Scope | null)[]; readonly names: TreeNames };
-type Run = { readonly timeoutMs: number | null; readonly output: JsonText | null };
+type Run = Pick<Plan, 'timeoutMs' | 'policies'> & { readonly output: JsonText | null };
 
 /** The plan of a tree without errors. */
 export const planTree = (root: TreeNode, names: TreeNames, run: Run): Plan => {
@@ -36,6 +36,7 @@ export const planTree = (root: TreeNode, names: TreeNames, run: Run): Plan => {
     v: 1,
     nodes: draft.nodes.map((node) => node ?? missing('a node')),
     scopes: draft.scopes.map((scope) => scope ?? missing('a scope')),
+    policies: run.policies,
     timeoutMs: run.timeoutMs,
   };
 };

@@ -5,6 +5,7 @@ import type { Findings } from './finding.js';
 import type { CompileLimits } from './limits.js';
 import type { MemberTable, Place } from './member-kind.js';
 import type { MemberReader } from './member-reader.js';
+import type { PolicyTable } from './policy-table.js';
 
 /** A node as written, its own members read and every default put in; names and scopes come later. */
 export type TreeNode = {
@@ -34,6 +35,8 @@ export type TreeReading = {
   readonly target: string | null | undefined;
   readonly retry: RetryPolicy;
   readonly timeouts: StepTimeouts;
+  /** What the steps read so far are tried by. */
+  readonly policies: PolicyTable;
   nodes: number;
 };
 

@@ -3,7 +3,7 @@ import type { ErrorInfo, StepCompleted, StepEntered } from '../events.js';
 import type { MemberTable } from '../definition/member-kind.js';
 import type { CommonValues } from '../definition/node-members.js';
 import type { OwnMembers, Specific, TreeNode, WrittenNode } from '../definition/tree-reading.js';
-import type { PlanNode, ScopeId } from '../plan.js';
+import type { Plan, PlanNode, ScopeId } from '../plan.js';
 import type { Step } from '../run.js';
 import { missing } from '../unreachable.js';
 
@@ -39,7 +39,7 @@ export type NodeKind<Node> = {
   goesOn(node: Node): boolean;
   request(node: Node): StepEntered['request'];
   /** How long it may be open. */
-  limitMs(node: Node): number | null;
+  limitMs(node: Node, plan: Plan): number | null;
 };
 
 /** Neither nodes nor scopes. */

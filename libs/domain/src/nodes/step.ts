@@ -112,8 +112,10 @@ export const stepKind: NodeKind<StepNode> = {
         method: reader.readOr('method', DEFAULT_METHOD),
         headers: given.headers,
         contentType: reader.readOr('contentType', DEFAULT_CONTENT_TYPE),
-        retry: given.retry === undefined ? reading.retry : readRetry(given.retry, reading.retry),
-        timeouts: given.timeouts === undefined ? reading.timeouts : readTimeouts(given.timeouts, reading.timeouts),
+        policy: reading.policies.idOf({
+          retry: given.retry === undefined ? reading.retry : readRetry(given.retry, reading.retry),
+          timeouts: given.timeouts === undefined ? reading.timeouts : readTimeouts(given.timeouts, reading.timeouts),
+        }),
       },
       children: NONE,
     };
@@ -123,5 +125,5 @@ export const stepKind: NodeKind<StepNode> = {
   awaits: 'attempt',
   outcome: (_node, { key }) => missing(`the answer of step ${key}`),
   request: requestOf,
-  limitMs: ({ timeouts }) => timeouts.stepMs,
+  limitMs: ({ policy }, { policies }) => policies[policy]?.timeouts.stepMs ?? null,
 };

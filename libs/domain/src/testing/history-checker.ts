@@ -4,6 +4,7 @@ import { toMs } from '../instant.js';
 import type { PayloadRef } from '../payload.js';
 import { AuditedPayloads } from './audited-payloads.js';
 import type { NodeId, Plan, PlanNode, StepNode } from '../plan.js';
+import type { RetryPolicy } from '../retry-policy.js';
 import { BoundsOfRun } from './bounds-of-run.js';
 import type { Track } from './history-track.js';
 
@@ -132,7 +133,7 @@ export class HistoryChecker {
         return;
       case 'AttemptStarted': {
         const track = this.open(event, event.step);
-        const { retry } = this.stepNode(event, track);
+        const retry = this.retryOf(this.stepNode(event, track));
         this.require(!track.attemptOpen && event.attempt === track.attempts + 1, event, 'one at a time, from 1 up');
         this.require(track.attempts < this.limits.attemptsMax, event, 'within the limit of attempts');
         this.require(!this.bounds.isFull(), event, 'within the limits of a run');
@@ -156,7 +157,7 @@ export class HistoryChecker {
         track.retryAtMs = event.retryAt === null ? atMs : toMs(event.retryAt);
         this.require(track.retryAtMs >= atMs, event, 'retries come later');
         if (event.retryAt === null) return;
-        const { honourRetryAfter, retryAfterMaxMs, ...retry } = this.stepNode(event, track).retry;
+        const { honourRetryAfter, retryAfterMaxMs, ...retry } = this.retryOf(this.stepNode(event, track));
         const waitMs = Math.max(retry.maxIntervalMs, honourRetryAfter ? retryAfterMaxMs : 0, ...(retry.schedule ?? []));
         this.require(!event.interrupted, event, 'an interrupted attempt waits for nothing');
         this.require(track.retryAtMs - atMs <= waitMs, event, 'no wait is longer than the policy allows');
@@ -286,10 +287,10 @@ export class HistoryChecker {
         const { previous } = this;
         const justEnded =
           (previous?.type === 'AttemptFailed' && previous.retryAt === null) ||
-          (previous?.type === 'AttemptOutcomeUnknown' && node.retry.onUnknown === 'fail');
+          (previous?.type === 'AttemptOutcomeUnknown' && this.retryOf(node).onUnknown === 'fail');
         const about = previous !== null && 'step' in previous && previous.step === track.key;
         const late = track.deadlineMs !== null && atMs >= track.deadlineMs;
-        const tooLate = node.retry.totalTimeoutMs !== null && track.attempts > 0;
+        const tooLate = this.retryOf(node).totalTimeoutMs !== null && track.attempts > 0;
         const spent = name === 'Stepwell.TooManyAttempts' && track.attempts >= this.limits.attemptsMax;
         const limited = spent || this.bounds.isReached(name);
         this.require((justEnded && about) || late || tooLate || limited, event, 'by its attempts or a limit');
@@ -373,6 +374,10 @@ export class HistoryChecker {
   private stepNode(event: RunEvent, track: Track): StepNode {
     if (track.node.type !== 'step') throw new Error(`${event.type} at ${this.revision}: ${track.key} is no step`);
     return track.node;
+  }
+
+  private retryOf({ policy }: StepNode): RetryPolicy {
+    return this.plan.policies[policy]!.retry;
   }
 
   private text(event: RunEvent, ref: PayloadRef): string {

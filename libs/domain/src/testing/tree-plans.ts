@@ -1,3 +1,4 @@
+import { PolicyTable } from '../definition/policy-table.js';
 import type { JsonText } from '../payload.js';
 import type { OnError, Plan, PlanNode, Reduce, Scope, ScopeId, StepTimeouts } from '../plan.js';
 import { DEFAULT_RETRY, type RetryPolicy } from '../retry-policy.js';
@@ -49,6 +50,7 @@ export const fail = (name: string, error: string, cause: string | null = null): 
 export const planOf = (root: Tree, timeoutMs: number | null = null): Plan => {
   const nodes: PlanNode[] = [];
   const scopes: Scope[] = [];
+  const policies = new PolicyTable();
 
   const openScope = (container: number | null, slot: number | null, tree: Tree): ScopeId => {
     const id = scopes.push({ entry: nodes.length, container, slot }) - 1;
@@ -82,8 +84,10 @@ export const planOf = (root: Tree, timeoutMs: number | null = null): Plan => {
           method: 'POST',
           headers: {},
           contentType: 'application/json',
-          retry: { ...DEFAULT_RETRY, ...tree.retry },
-          timeouts: { connectMs: 5_000, answerMs: 30_000, stepMs: null, ...tree.timeouts },
+          policy: policies.idOf({
+            retry: { ...DEFAULT_RETRY, ...tree.retry },
+            timeouts: { connectMs: 5_000, answerMs: 30_000, stepMs: null, ...tree.timeouts },
+          }),
         });
         return id;
       case 'fail':
@@ -108,7 +112,7 @@ export const planOf = (root: Tree, timeoutMs: number | null = null): Plan => {
   };
 
   openScope(null, null, root);
-  return { v: 1, nodes, scopes, timeoutMs };
+  return { v: 1, nodes, scopes, policies: policies.policies, timeoutMs };
 };
 
 const flatten = (tree: Tree): readonly Tree[] => {

@@ -2,7 +2,13 @@ import { describe, expect, it } from '@jest/globals';
 import type { Plan } from '#domain';
 import { PlanCache } from './plan-cache.js';
 
-const plan = (nodes: number): Plan => ({ v: 1, nodes: Array(nodes).fill(null), scopes: [], timeoutMs: null });
+const plan = (nodes: number): Plan => ({
+  v: 1,
+  nodes: Array(nodes).fill(null),
+  scopes: [],
+  policies: [],
+  timeoutMs: null,
+});
 const held = (cache: PlanCache, hashes: string) => [...hashes].filter((hash) => cache.get(hash) !== null).join('');
 
 describe('PlanCache', () => {

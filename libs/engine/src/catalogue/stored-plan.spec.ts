@@ -104,6 +104,11 @@ describe('a definition of 10,000 nodes', () => {
     ['plain steps of many urls', sequence(9_999, (n) => ({ type: 'step', url: `/charge-${n}` })), 22],
     ['named steps', sequence(9_999, (n) => ({ type: 'step', name: `c${n}x`, url: '/c' })), 18],
     ['steps side by side', parallels, 19],
+    [
+      'steps of two policies',
+      sequence(9_000, (n) => ({ type: 'step', url: '/', retry: { maxAttempts: 2 + (n % 2) } })),
+      12,
+    ],
   ])('fits, be it of %s', async (_case, root, bytesEach) => {
     const body = bodyOf({ target: TARGET, root });
     const compiled = compileDefinition(body, DEFAULT_COMPILE_LIMITS);

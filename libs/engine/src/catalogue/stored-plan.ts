@@ -9,6 +9,7 @@ import { canonicalJson } from '#runtime';
 export type StoredPlan = {
   readonly v: 1;
   readonly timeoutMs: number | null;
+  readonly policies: Plan['policies'];
   /** In the order of their ids. */
   readonly nodes: readonly Row[];
   /** Entry, container and slot of each. */
@@ -30,7 +31,7 @@ type Row = {
   readonly [member: string]: unknown;
 };
 
-export const toStoredPlan = ({ v, timeoutMs, nodes, scopes }: Plan): StoredPlan => {
+export const toStoredPlan = ({ v, timeoutMs, policies, nodes, scopes }: Plan): StoredPlan => {
   const bases = basesOf(nodes);
   const latest = new Map<string | undefined, Row>();
   let before: Row = {};
@@ -47,12 +48,13 @@ export const toStoredPlan = ({ v, timeoutMs, nodes, scopes }: Plan): StoredPlan 
   return {
     v,
     timeoutMs,
+    policies,
     nodes: rows,
     scopes: scopes.map(({ entry, container, slot }) => [entry, container, slot]),
   };
 };
 
-export const fromStoredPlan = ({ v, timeoutMs, nodes, scopes }: StoredPlan): Plan => {
+export const fromStoredPlan = ({ v, timeoutMs, policies, nodes, scopes }: StoredPlan): Plan => {
   const latest = new Map<string | undefined, Row>();
   let type: string | undefined;
   let scope = 0;
@@ -69,6 +71,7 @@ export const fromStoredPlan = ({ v, timeoutMs, nodes, scopes }: StoredPlan): Pla
   return {
     v,
     timeoutMs,
+    policies,
     // What `toStoredPlan` made: nothing else writes to the streams of plans.
     nodes: read as unknown as readonly PlanNode[],
     scopes: scopes.map(([entry, container, slot]) => ({ entry, container, slot })),

@@ -35,14 +35,17 @@ export const stepNode = (id: number, scope: number, next: number | null): Plan['
   method: 'POST',
   headers: {},
   contentType: 'application/json',
-  retry: DEFAULT_RETRY,
-  timeouts: { connectMs: 1, answerMs: 1, stepMs: null },
+  policy: 0,
 });
+export const POLICIES: Plan['policies'] = [
+  { retry: DEFAULT_RETRY, timeouts: { connectMs: 1, answerMs: 1, stepMs: null } },
+];
 
 export const TWO_STEPS: Plan = {
   v: 1,
   timeoutMs: null,
   scopes: [{ entry: 0, container: null, slot: null }],
+  policies: POLICIES,
   nodes: [stepNode(0, 0, 1), stepNode(1, 0, null)],
 };
 
