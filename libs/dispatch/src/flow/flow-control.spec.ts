@@ -187,13 +187,14 @@ describe('FlowControl', () => {
   it('lets no run pass those of another namespace that wait, though it asks while there is room', () => {
     const flow = new Flow({ limits: [limit('target', 'a', { concurrency: 1 })] });
     flow.ask('A0', flow.claim('a', 'A'));
-    flow.ask('B0', flow.claim('a', 'B'));
+    // One of its own stands there as well, behind the other's.
+    for (const namespace of ['B', 'A']) flow.ask(`${namespace} waits`, flow.claim('a', namespace));
     const [{ claim, epoch }] = flow.flights.splice(0) as [(typeof flow.flights)[number]];
     // As a run goes on whose step has ended: the slot is free, and nobody has been woken yet.
     flow.control.release(claim, epoch);
     expect(flow.ask('A0 again', claim)).toBe(false);
     flow.wake(claim.gates);
-    expect(flow.began).toEqual(['A0', 'B0']);
+    expect(flow.began).toEqual(['A0', 'B waits']);
   });
 
   it('offers a slot to the next when the first has no use for it any more', () => {
