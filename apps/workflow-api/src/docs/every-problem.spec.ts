@@ -99,6 +99,7 @@ const PROVOKED: Readonly<Partial<Record<ProblemCode, readonly Asked[]>>> = {
     { headers: { 'idempotency-key': 'archived' }, body: '{"workflow":"welcome"}' },
   ],
   'view-behind': [{ headers: { 'stepwell-min-position': '999' } }],
+  'event-type-not-found': [{ path: { type: 'Nope' } }],
   'problem-not-found': [{ path: { code: 'nope' } }],
 };
 

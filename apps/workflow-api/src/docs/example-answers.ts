@@ -217,6 +217,12 @@ export const EXAMPLE_ANSWERS: Readonly<Record<string, unknown>> = {
   CancelledRun: heldRun({ reason: 'no longer needed', at: FINISHED_AT }),
   DefinitionSchema: { $schema: 'https://json-schema.org/draft/2020-12/schema', $ref: '#/$defs/Definition', $defs: {} },
   Draft: { ...draft, ...document },
+  EventSchema: {
+    ...{ $schema: 'https://json-schema.org/draft/2020-12/schema', title: 'RunCancelled' },
+    ...{ description: 'Somebody has ended the run.', type: 'object', additionalProperties: false },
+    properties: { reason: { description: 'What they gave.', type: ['string', 'null'] } },
+    required: ['reason'],
+  },
   EventList: { items: events, nextCursor: '2' },
   Liveness: { status: 'alive' },
   Node: node,

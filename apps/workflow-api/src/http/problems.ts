@@ -77,6 +77,7 @@ export const PROBLEMS = {
     'The run has not reached this step',
     'The definition has it. Ask again when the run is there, or see `steps` of GET /v1/runs/{id}.',
   ],
+  'event-type-not-found': [404, 'There is no such type of event', 'All types are in docs/events.md.'],
   'payload-not-found': [
     404,
     'The run has no payload there',
