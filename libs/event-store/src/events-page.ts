@@ -31,7 +31,7 @@ type Kind = {
   readonly type?: string | readonly string[];
   readonly format?: string;
   readonly enum?: readonly unknown[];
-  readonly const?: unknown;
+  readonly const?: string;
   readonly oneOf?: readonly Kind[];
   readonly items?: Kind;
   readonly properties?: Readonly<Record<string, Kind>>;
@@ -40,8 +40,8 @@ type Kind = {
 /** A schema in a few words. */
 const kindOf = (schema: Kind): string => {
   if (schema.oneOf !== undefined) return schema.oneOf.map(kindOf).join(' or ');
-  if (schema.enum !== undefined) return schema.enum.map((value) => `\`${value}\``).join(' or ');
-  if (schema.const !== undefined) return `\`${schema.const as string}\``;
+  if (schema.enum !== undefined) return schema.enum.map((value) => `\`${String(value)}\``).join(' or ');
+  if (schema.const !== undefined) return `\`${schema.const}\``;
   if (schema.type === undefined) return 'any JSON';
   const words = [schema.type].flat().map((type) => {
     if (type === 'null') return '`null`';
