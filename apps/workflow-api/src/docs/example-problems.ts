@@ -75,10 +75,6 @@ const PROBLEMS_TOLD: readonly Problem[] = [
     'precondition-failed',
     `The workflow ${WELCOME} is not as the request wants it: its latest version is 2. Nothing was changed.`,
   ),
-  told(
-    'run-too-large',
-    'The run is too large to be shown in one document. Ask for `?view=slim`, for one step, or for its events, page by page: GET /v1/runs/{id}/events.',
-  ),
   {
     code: 'payload-too-large',
     detail: '/input: The payload is larger than 262144 bytes.',

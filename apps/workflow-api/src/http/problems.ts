@@ -84,11 +84,6 @@ export const PROBLEMS = {
     'Take the address as it stands in `whole` of a cut payload of GET /v1/runs/{id}.',
   ],
   'problem-not-found': [404, 'There is no such problem', 'GET /problems lists them.'],
-  'run-too-large': [
-    413,
-    'The run is too large for one document',
-    'Ask for `?view=slim`, for one step, or for its events page by page.',
-  ],
   'method-not-allowed': [405, 'The address does not take this method', 'The `Allow` header names those that it takes.'],
   'not-acceptable': [
     406,
