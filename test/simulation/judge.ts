@@ -54,10 +54,10 @@ const faultsOf = ({ event, actor }: Entry, runId: RunId, witness: Witness): stri
       return wrong;
     }
     case 'StepCancelled':
-      return event.steps
+      return event.attempts
         .filter(
           ({ step, attempt, class: failure }) =>
-            failure === 'not-executed' && attempt !== null && witness.wasReceived(runId, step, attempt),
+            failure === 'not-executed' && witness.wasReceived(runId, step, attempt),
         )
         .map(({ step }) => `${step} was received, and the log says that it was not executed`);
     default:

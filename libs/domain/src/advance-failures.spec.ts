@@ -64,7 +64,7 @@ describe('a failure in a parallel with onError: fail-fast', () => {
       .thenEvents(
         attemptFailed('p.a', 1, null),
         failed('p.a', HTTP_503),
-        cancelled('step p.a failed: HTTP.503', ['p.b'], ['p.c'], ['p.c.d', 1]),
+        cancelled('p', 'step p.a failed: HTTP.503', ['p.c.d', 1]),
         failed('p', HTTP_503),
         runFailed('p', HTTP_503),
       );
@@ -95,7 +95,7 @@ describe('a failure in a parallel with onError: fail-fast', () => {
       attemptStarted('outer.p.a', 1),
       entered('outer.p.b'),
       failed('outer.p.b', OUT),
-      cancelled('step outer.p.b failed: OutOfStock', ['outer.p.a', 1]),
+      cancelled('outer.p', 'step outer.p.b failed: OutOfStock', ['outer.p.a', 1]),
       failed('outer.p', OUT, true),
     )
       .when(completeAttempt('outer.p.a', 1))
@@ -157,7 +157,7 @@ describe('a failure in a parallel with onError: continue', () => {
       entered('p.s.q.x'),
       entered('p.s.q.y'),
       failed('p.s.q.y', OUT),
-      cancelled('step p.s.q.y failed: OutOfStock', ['p.s.q.x']),
+      cancelled('p.s.q', 'step p.s.q.y failed: OutOfStock'),
       failed('p.s.q', OUT),
       failed('p.s', OUT, true),
       completed('p', { value: json(null) }),

@@ -92,7 +92,7 @@ describe('the limit of events', () => {
     const outcome = onPlan(wide, { eventsMax: 7 })
       .given(...open)
       .whenSettled(startAttempt('p.a'));
-    outcome.thenEvents(failed('p.a', error, true), cancelled(error.cause, ['p'], ['p.b', 1]), runFailed('p.a', error));
+    outcome.thenEvents(failed('p.a', error, true), cancelled(null, error.cause, ['p.b', 1]), runFailed('p.a', error));
     expect(outcome.run).toMatchObject({ status: 'failed', error, reason: error.cause });
   });
 

@@ -1,21 +1,30 @@
-import { describe, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
+import { DEFAULT_RUN_LIMITS } from './commands.js';
+import type { StepKey } from './events.js';
+import { evolve } from './evolve.js';
 import { ANY } from './precondition.js';
-import { onPlan } from './testing/given-when-then.js';
+import { isStepEnded } from './run.js';
+import type { StepState } from './run-state.js';
+import { from, onPlan } from './testing/given-when-then.js';
 import {
+  ADVANCE,
+  after,
   attemptStarted,
   attemptSucceeded,
   cancelled,
   cancelRun,
   completed,
   entering,
+  failAttempt,
   HTTP_503,
   outputOf,
   RUN_INPUT,
   runCompleted,
   runFailed,
   started,
+  T0,
 } from './testing/run-facts.js';
-import { planOf, sequence, step } from './testing/tree-plans.js';
+import { named, parallel, planOf, sequence, step } from './testing/tree-plans.js';
 
 const plan = planOf(sequence(step('charge', { retry: { jitter: 'none' } }), step('ship')));
 const entered = entering(plan);
@@ -26,13 +35,13 @@ describe('CancelRun', () => {
   it('ends the run and every open step with the reason, attempts in flight included', () => {
     given(...charging)
       .when(cancelRun('asked for'))
-      .thenEvents(cancelled('asked for', ['charge', 1]), { type: 'RunCancelled', reason: 'asked for' });
+      .thenEvents(cancelled(null, 'asked for', ['charge', 1]), { type: 'RunCancelled', reason: 'asked for' });
   });
 
   it('needs no reason', () => {
     given(started(), entered('charge'))
       .when(cancelRun())
-      .thenEvents(cancelled('the run was cancelled', ['charge']), { type: 'RunCancelled', reason: null });
+      .thenEvents(cancelled(null, 'the run was cancelled'), { type: 'RunCancelled', reason: null });
   });
 
   it('ends a run that has entered nothing yet', () => {
@@ -42,7 +51,7 @@ describe('CancelRun', () => {
   it('leaves steps alone that have ended', () => {
     given(...charging, attemptSucceeded('charge', 1), completed('charge', outputOf(3)), entered('ship', outputOf(3)))
       .when(cancelRun('late'))
-      .thenEvents(cancelled('late', ['ship']), { type: 'RunCancelled', reason: 'late' });
+      .thenEvents(cancelled(null, 'late'), { type: 'RunCancelled', reason: 'late' });
   });
 
   it('is for the run as the caller has seen it, and rejected by one that has moved on', () => {
@@ -80,5 +89,65 @@ describe('CancelRun', () => {
     given(started(), { type: 'RunTimedOut', error: HTTP_503 })
       .when(cancelRun())
       .thenRejected({ code: 'run-ended', status: 'timed-out' });
+  });
+});
+
+class CountedSteps extends Map<StepKey, StepState> {
+  asked = 0;
+
+  override get(key: StepKey): StepState | undefined {
+    this.asked += 1;
+    return super.get(key);
+  }
+
+  override values(): never {
+    throw new Error('all steps are walked');
+  }
+}
+
+describe('a cancel of ten thousand steps', () => {
+  const WIDE = 10_000;
+  const long = (index: number): string => `${'n'.repeat(50)}${index}`;
+  const wide = planOf(
+    named(long(1), named(long(2), parallel({ name: 'all' }, ...Array.from({ length: WIDE }, (_, i) => step(long(i)))))),
+  );
+  const container = `${long(1)}.${long(2)}.all`;
+  const open = onPlan(wide).given(started()).whenSettled(ADVANCE).run!;
+  const keys = [...open.steps.keys()].slice(3);
+  for (const key of keys) evolve(open, attemptStarted(key, 1), after(0));
+
+  it('fits one append, though not all attempts in flight do, and those may have executed', () => {
+    expect(open.obligations.inFlight.size).toBe(WIDE);
+    const context = { plan: wide, atMs: T0, limits: DEFAULT_RUN_LIMITS, isUnsent: () => true };
+    const { events } = from(open, context).when(failAttempt(keys[0]!, 1, { retryable: false }));
+    const run = events.reduce((state, event) => evolve(state, event, after(1))!, structuredClone(open));
+    const { run: ended, events: more } = from(run, context).whenSettled(ADVANCE);
+    const [stop] = more;
+    expect(more.map(({ type }) => type)).toEqual(['StepCancelled', ...Array(3).fill('StepFailed'), 'RunFailed']);
+    expect(stop).toMatchObject({ below: container });
+    expect(JSON.stringify(more).length).toBeLessThan(600 * 1_024);
+    const listed = stop?.type === 'StepCancelled' ? stop.attempts.length : 0;
+    expect(listed).toBeGreaterThan(2_000);
+    const classes = keys.map((key) => ended?.steps.get(key)?.attempts[0]?.outcome);
+    expect(classes.slice(1, listed + 1)).toEqual(Array(listed).fill('not-executed'));
+    expect(classes.slice(listed + 1)).toEqual(Array(WIDE - listed - 1).fill('may-have-executed'));
+    expect([...ended!.steps.values()].filter((step) => !isStepEnded(step))).toEqual([]);
+  });
+
+  it('looks at what is open only, not at all that was ever entered', () => {
+    const few = structuredClone(open);
+    for (const [index, key] of keys.entries()) {
+      if (index < 3) continue;
+      evolve(few, attemptSucceeded(key, 1), after(0));
+      evolve(few, completed(key, outputOf(few.revision), true), after(0));
+    }
+    const steps = new CountedSteps(few.steps);
+    few.steps = steps;
+    const { events } = from(few, { plan: wide, atMs: T0, limits: DEFAULT_RUN_LIMITS, isUnsent: () => true }).when(
+      cancelRun('enough'),
+    );
+    for (const event of events) evolve(few, event, after(1));
+    expect(few.status).toBe('cancelled');
+    expect(steps.asked).toBeLessThan(40);
   });
 });

@@ -1,8 +1,10 @@
 import type { Context, IsUnsent } from './commands.js';
-import type { ErrorInfo, FailureClass, RunEvent, StepFailed, StepKey } from './events.js';
+import type { ErrorInfo, FailureClass, RunEvent, StepCancelled, StepFailed, StepKey } from './events.js';
 import { nodeKindOf } from './nodes/node-kinds.js';
 import type { Plan } from './plan.js';
-import { isStepEnded, type Run, type Step } from './run.js';
+import { openSteps } from './open-steps.js';
+import type { Run, Step } from './run.js';
+import { isBelow } from './step-key.js';
 
 /** The failure of a step; in a container that goes on after errors, it also ends its slot. */
 export const failStep = (step: Step, error: ErrorInfo, plan: Plan): StepFailed => ({
@@ -18,19 +20,32 @@ const goesOn = (step: Step, plan: Plan): boolean => {
   return node !== undefined && nodeKindOf(node).goesOn(node);
 };
 
+/** Of the list of attempts in an event that must fit one append, with all that is decided with it. */
+const ATTEMPTS_BYTES_MAX = 512 * 1024;
+/** Of an attempt, what stands around the step's key. */
+const ATTEMPT_BYTES = 80;
+
 /** Which steps are ended: all below a container, or of the whole run; `spared` is ended by an event of its own. */
 export type Ended = { readonly below: StepKey | null; readonly spared?: StepKey; readonly reason: string };
 
 /** Ends every such step that is open, attempts in flight included. At most one event. */
 export const cancelOpenSteps = (run: Run, { below, spared, reason }: Ended, isUnsent: IsUnsent): RunEvent[] => {
-  const steps: { step: StepKey; attempt: number | null; class: FailureClass | null }[] = [];
-  for (const step of run.steps.values()) {
-    if (isStepEnded(step) || step.key === spared || !isBelow(run, step, below)) continue;
-    const last = step.attempts.at(-1);
-    const attempt = last?.outcome === 'running' ? last.number : null;
-    steps.push({ step: step.key, attempt, class: attempt === null ? null : classOf(step.key, attempt, isUnsent) });
+  if (!isAnyOpen(run, below, spared)) return [];
+  const attempts: StepCancelled['attempts'][number][] = [];
+  let bytes = 0;
+  for (const step of run.obligations.inFlight.keys()) {
+    const attempt = run.steps.get(step)?.attempts.at(-1)?.number;
+    if (attempt === undefined || step === spared || !isBelow(step, below)) continue;
+    bytes += step.length + ATTEMPT_BYTES;
+    if (bytes > ATTEMPTS_BYTES_MAX) break;
+    attempts.push({ step, attempt, class: classOf(step, attempt, isUnsent) });
   }
-  return steps.length === 0 ? [] : [{ type: 'StepCancelled', reason, steps }];
+  return [{ type: 'StepCancelled', below, reason, attempts }];
+};
+
+const isAnyOpen = (run: Run, below: StepKey | null, spared?: StepKey): boolean => {
+  for (const { key } of openSteps(run, below)) if (key !== spared) return true;
+  return false;
 };
 
 /**
@@ -49,11 +64,3 @@ export const failRun = (run: Run, at: Step | StepKey, error: ErrorInfo, { plan, 
 /** Of an attempt that is ended by something else than what came of it. */
 export const classOf = (step: StepKey, attempt: number, isUnsent: IsUnsent): FailureClass =>
   isUnsent(step, attempt) ? 'not-executed' : 'may-have-executed';
-
-const isBelow = (run: Run, step: Step, container: StepKey | null): boolean => {
-  if (container === null) return true;
-  for (let parent = step.parent; parent !== null; parent = run.steps.get(parent)?.parent ?? null) {
-    if (parent === container) return true;
-  }
-  return false;
-};

@@ -94,7 +94,7 @@ describe('stepMs', () => {
       .whenSettled(WAKE_UP)
       .thenEvents(
         failed('p.a', error),
-        cancelled('step p.a failed: Stepwell.StepTimeout', ['p.b']),
+        cancelled('p', 'step p.a failed: Stepwell.StepTimeout'),
         failed('p', error),
         runFailed('p', error),
       );
@@ -114,7 +114,7 @@ describe('the time limit of the run', () => {
   it('ends the run with all its open steps, before any deadline of a step is looked at', () => {
     given(...open, pause(5_000))
       .when(WAKE_UP)
-      .thenEvents(cancelled(error.cause, ['charge', 1]), { type: 'RunTimedOut', error });
+      .thenEvents(cancelled(null, error.cause, ['charge', 1]), { type: 'RunTimedOut', error });
   });
 
   it('does nothing a millisecond early', () => {

@@ -172,7 +172,7 @@ describe('answers', () => {
   });
 
   it('says that the run has ended to an answer that comes after the end', () => {
-    given(...charging, cancelled('stop', ['charge', 1]), { type: 'RunCancelled', reason: 'stop' })
+    given(...charging, cancelled(null, 'stop', ['charge', 1]), { type: 'RunCancelled', reason: 'stop' })
       .when(completeAttempt('charge', 1))
       .thenRejected({ code: 'run-ended', status: 'cancelled' });
   });
@@ -295,7 +295,7 @@ describe('attempts without an outcome', () => {
 });
 
 describe('after the end', () => {
-  const ended = given(...charging, cancelled('stop', ['charge', 1]), { type: 'RunCancelled', reason: 'stop' });
+  const ended = given(...charging, cancelled(null, 'stop', ['charge', 1]), { type: 'RunCancelled', reason: 'stop' });
 
   it('owes and does nothing more', () => {
     ended.when(ADVANCE).thenNothing();

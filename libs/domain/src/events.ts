@@ -110,16 +110,17 @@ export type StepFailed = {
   readonly endsSlot: boolean;
 };
 
-/** All steps that one cause ends, in one event, so that it fits one append however many they are. */
+/** One cause ends every open step below a container, in one event, so that it fits one append however many they are. */
 export type StepCancelled = {
   readonly type: 'StepCancelled';
+  /** The container, which ends by an event of its own; `null`: the run, which does so too. */
+  readonly below: StepKey | null;
   readonly reason: string;
-  /** `attempt`: the one that was in flight; it closes with this class, abandoned. `null`: none was. */
-  readonly steps: readonly {
-    readonly step: StepKey;
-    readonly attempt: number | null;
-    readonly class: FailureClass | null;
-  }[];
+  /**
+   * What is known of the attempts that were in flight: each closes with its class, abandoned. One that is not in the list, which
+   * is bounded, may have executed.
+   */
+  readonly attempts: readonly { readonly step: StepKey; readonly attempt: number; readonly class: FailureClass }[];
 };
 
 /** The wall clock was set back: what was planned by it before is due by it now. Only what has moved is in it. */

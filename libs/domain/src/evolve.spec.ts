@@ -63,6 +63,7 @@ const folded = (...history: readonly (RunEvent | Pause)[]): RunState => {
   return run;
 };
 const stepOf = (run: RunState, key: string) => run.steps.get(key);
+const openSlotsOf = (run: RunState, key: string) => [...(stepOf(run, key)?.slots?.open ?? [])];
 const attempt = (fields: Partial<Attempt>): Attempt => ({
   number: 1,
   outcome: 'running',
@@ -220,10 +221,12 @@ describe('evolve', () => {
     const open = [started(), entered('p')];
     expect(owedOf(folded(...open)).moves).toStrictEqual(new Set(['p#0', 'p#1']));
     expect(stepOf(folded(...open), 'p')).toMatchObject({ status: 'running', slots: { opened: 2, left: 2 } });
+    expect(openSlotsOf(folded(...open), 'p')).toEqual([0, 1]);
     const one = [...open, entered('p.x'), entered('p.y'), completed('p.y', RUN_INPUT, true)];
     expect(owedOf(folded(...one))).toStrictEqual({ ...NONE, ready: readyFor('x', 'p.x') });
     const both = folded(...one, failed('p.x', HTTP_503, true));
     expect(stepOf(both, 'p')).toMatchObject({ status: 'running', slots: { opened: 2, left: 0 } });
+    expect(openSlotsOf(both, 'p')).toEqual([]);
     expect(stepOf(both, 'p')?.slots?.outputs).toEqual([null, { ...RUN_INPUT, text: json({ order: 7 }) }]);
     expect(owedOf(both)).toStrictEqual({ ...NONE, moves: new Set(['']) });
   });
@@ -231,7 +234,8 @@ describe('evolve', () => {
   it('opens as many slots at one time as the window has, and the next one when one has ended', () => {
     const open = [started(), entered('p', RUN_INPUT, { slots: { count: 3, window: 1 } })];
     expect(owedOf(folded(...open)).moves).toStrictEqual(new Set(['p#0']));
-    expect(stepOf(folded(...open), 'p')?.slots).toEqual({ opened: 1, left: 3, outputs: [null, null, null] });
+    expect(stepOf(folded(...open), 'p')?.slots).toMatchObject({ opened: 1, left: 3, outputs: [null, null, null] });
+    expect(openSlotsOf(folded(...open), 'p')).toEqual([0]);
     const first = [...open, entered('p.x'), failed('p.x', HTTP_503, true)];
     expect(owedOf(folded(...first)).moves).toStrictEqual(new Set(['p#1']));
     const second = [...first, entered('p.y'), completed('p.y', RUN_INPUT, true)];
@@ -263,7 +267,7 @@ describe('evolve', () => {
       attemptStarted('p.x', 1),
       entered('p.y'),
       pause(5),
-      cancelled('stop', ['p'], ['p.x', 1], ['p.y']),
+      cancelled(null, 'stop', ['p.x', 1]),
     );
     for (const key of ['p', 'p.x', 'p.y']) {
       expect(stepOf(run, key)).toMatchObject({ status: 'cancelled', finishedAt: after(5) });
@@ -342,7 +346,7 @@ describe('evolve', () => {
       outcomeUnknown('z', 1),
       completed('z', RUN_INPUT),
       failed('z', HTTP_503, true),
-      cancelled('stop', ['z', 1]),
+      cancelled('z', 'stop', ['z.y', 1]),
       started({ id: 'another' }),
     ];
     for (const event of strangers) evolve(run, event, after(0));

@@ -1,5 +1,6 @@
 import type {
   DuesMoved,
+  FailureClass,
   RunArchived,
   RunEvent,
   RunStarted,
@@ -9,13 +10,14 @@ import type {
   StepKey,
 } from './events.js';
 import { byteLength, NULL_TEXT, type JsonText } from './payload.js';
-import { inputOf, outputOf, RUN_INPUT, sourceOf, startPayloads } from './payloads.js';
+import { inputOf, outputOf, RUN_INPUT, sourceOf } from './payloads.js';
 import { NODE_KINDS } from './nodes/node-kinds.js';
 import { isStepEnded, scopeOf, slotKey, type Attempt, type AttemptOutcome, type Run, type Step } from './run.js';
 import { addTo } from './obligations.js';
-import { newAttempt, newStep, type RunState, type StepState } from './run-state.js';
+import { openSteps } from './open-steps.js';
+import { newAttempt, newRun, newStep, type RunState, type StepState } from './run-state.js';
 import { isEnteredAgain, makeStepKey, stepKeyParts } from './step-key.js';
-import { beforeChange, noted, NotedMap, NotedSet, noteFields, type Undo } from './undo.js';
+import { beforeChange, noted, NotedMap, noteFields, type Undo } from './undo.js';
 import { unreachable } from './unreachable.js';
 
 /**
@@ -41,42 +43,11 @@ export const evolve = (
 
 const fold = (run: RunState | null, event: RunEvent, at: string): RunState | null => {
   if (event.type === 'RunArchived') return archived(event);
-  if (run === null) return event.type === 'RunStarted' ? started(event, at) : null;
+  if (run === null) return event.type === 'RunStarted' ? newRun(event, at) : null;
   run.revision += 1;
   apply(run, event, at);
   return run;
 };
-
-const started = (event: RunStarted, at: string): RunState => ({
-  started: event,
-  startedAt: at,
-  status: 'running',
-  reason: null,
-  error: null,
-  output: null,
-  outputRef: null,
-  finishedAt: null,
-  timeoutAt: event.timeoutAt,
-  duesMovedAt: null,
-  revision: 0,
-  enteredSteps: 0,
-  payloadBytes: byteLength(event.variables) + byteLength(event.input),
-  steps: new NotedMap(),
-  entries: null,
-  tokens: new NotedMap([['', null]]),
-  payloads: new NotedMap([[0, startPayloads(event)]]),
-  archived: null,
-  duplicates: { count: 0, refused: 0, notedAt: null },
-  obligations: {
-    moves: new NotedSet(['']),
-    ready: new NotedMap(),
-    again: new NotedSet(),
-    retries: new NotedMap(),
-    inFlight: new NotedMap(),
-    deadlines: new NotedMap(),
-    timeoutAt: event.timeoutAt,
-  },
-});
 
 /** What the stub does not say is empty; `Run.archived` tells that it is. */
 const archived = (stub: RunArchived): RunState => {
@@ -93,7 +64,7 @@ const archived = (stub: RunArchived): RunState => {
     variables: NULL_TEXT,
     input: NULL_TEXT,
   };
-  const run: RunState = { ...started(start, startedAt), revision: events, payloadBytes: 0, archived: stub };
+  const run: RunState = { ...newRun(start, startedAt), revision: events, payloadBytes: 0, archived: stub };
   endRun(run, status, finishedAt);
   return run;
 };
@@ -229,6 +200,7 @@ const countEntry = (run: RunState, key: StepKey): void => {
 const openNextSlot = (run: RunState, { key, slots }: StepState): void => {
   if (slots === null || slots.opened >= slots.outputs.length) return;
   const scope = slotKey(key, slots.opened);
+  slots.open.add(slots.opened);
   slots.opened += 1;
   run.tokens.set(scope, null);
   run.obligations.moves.add(scope);
@@ -259,10 +231,13 @@ const completeStep = (run: RunState, event: StepCompleted, at: string): void => 
 };
 
 const cancelSteps = (run: RunState, event: StepCancelled, at: string): void => {
-  for (const { step, attempt, class: outcome } of event.steps) {
-    const error = { name: 'Stepwell.Abandoned', cause: event.reason };
-    if (attempt !== null) endAttempt(run, step, outcome ?? 'may-have-executed', { error }, at);
-    endStep(run, step, 'cancelled', false, at);
+  const error = { name: 'Stepwell.Abandoned', cause: event.reason };
+  const classes = new Map<StepKey, FailureClass>();
+  for (const { step, class: outcome } of event.attempts) classes.set(step, outcome);
+  for (const { key, attempts } of openSteps(run, event.below)) {
+    if (attempts.at(-1)?.outcome === 'running')
+      endAttempt(run, key, classes.get(key) ?? 'may-have-executed', { error }, at);
+    endStep(run, key, 'cancelled', false, at);
   }
 };
 
@@ -345,7 +320,7 @@ const forget = (run: RunState, step: StepState): void => {
   const { slots } = step;
   // Of slots that have all ended no token can move.
   if (slots === null || slots.left === 0) return;
-  for (let slot = 0; slot < slots.opened; slot++) moves.delete(slotKey(step.key, slot));
+  for (const slot of slots.open) moves.delete(slotKey(step.key, slot));
 };
 
 const joinSlot = (run: RunState, step: StepState): void => {
@@ -360,6 +335,7 @@ const joinSlot = (run: RunState, step: StepState): void => {
   const before = outputs[slot] ?? null;
   beforeChange(() => () => (outputs[slot] = before));
   slots.left -= 1;
+  slots.open.delete(slot);
   outputs[slot] = step.outputRef;
   if (isStepEnded(container)) return;
   if (slots.left === 0) run.obligations.moves.add(scopeOf(container));

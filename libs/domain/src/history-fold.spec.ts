@@ -120,7 +120,7 @@ describe('the history of a run', () => {
       entered('p.x'),
       attemptStarted('p.x', 1),
       entered('p.y'),
-      cancelled('p failed', ['p.x', 1], ['p.y']),
+      cancelled('p', 'p failed', ['p.x', 1]),
       failed('p', HTTP_503),
       runFailed('p', HTTP_503),
     );

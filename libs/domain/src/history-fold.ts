@@ -1,7 +1,7 @@
-import type { RunArchived, RunEvent, RunStarted, StepCancelled, StepEntered, StepKey } from './events.js';
+import type { FailureClass, RunArchived, RunEvent, RunStarted, StepCancelled, StepEntered, StepKey } from './events.js';
 import { NULL_TEXT } from './payload.js';
 import { inputOf, outputOf, RUN_INPUT, sourceOf, startPayloads } from './payloads.js';
-import type { AttemptOutcome, PayloadSource, RunStatus, StepStatus } from './run.js';
+import { isStepEnded, type AttemptOutcome, type PayloadSource, type RunStatus, type StepStatus } from './run.js';
 import type { HistoryAttempt, HistoryStep, RunHistory } from './run-history.js';
 import { unreachable } from './unreachable.js';
 
@@ -212,14 +212,20 @@ const endAttempt = ({ attempts }: StepState, outcome: AttemptOutcome, end: Attem
   attempt.endedAt = at;
 };
 
-const cancelSteps = ({ steps }: HistoryState, { steps: cancelled, reason }: StepCancelled, at: string): void => {
-  for (const { step: key, attempt, class: outcome } of cancelled) {
-    const step = steps.get(key);
-    if (step === undefined) continue;
-    const error = { name: 'Stepwell.Abandoned', cause: reason };
-    if (attempt !== null) endAttempt(step, outcome ?? 'may-have-executed', { error }, at);
-    end(step, 'cancelled', at);
-  }
+const cancelSteps = (history: HistoryState, { below, reason, attempts }: StepCancelled, at: string): void => {
+  const error = { name: 'Stepwell.Abandoned', cause: reason };
+  const classes = new Map<StepKey, FailureClass>();
+  for (const { step, class: outcome } of attempts) classes.set(step, outcome);
+  const cancel = (steps: readonly StepState[]): void => {
+    for (const step of steps) {
+      if (isStepEnded(step)) continue;
+      if (step.attempts.at(-1)?.outcome === 'running')
+        endAttempt(step, classes.get(step.key) ?? 'may-have-executed', { error }, at);
+      end(step, 'cancelled', at);
+      cancel(step.children);
+    }
+  };
+  cancel((below === null ? history : history.steps.get(below))?.children ?? []);
 };
 
 const end = (step: StepState, status: StepStatus, at: string): void => {

@@ -183,7 +183,7 @@ const ERROR_VARIANTS: Readonly<Record<string, string>> = {
 const variantsOf = (event: RunEvent): readonly string[] => {
   switch (event.type) {
     case 'StepCancelled':
-      return event.steps.some(({ attempt }) => attempt !== null) ? ['an attempt abandoned'] : [];
+      return event.attempts.length > 0 ? ['an attempt abandoned'] : [];
     case 'AttemptFailed':
       return event.interrupted ? ['an attempt interrupted'] : event.retryAt === null ? [] : ['a retry waited for'];
     case 'RunFailed':

@@ -87,7 +87,7 @@ describe('the limit of events', () => {
     const outcome = onPlan(plan, { eventsMax: 6 })
       .given(...history)
       .when(ADVANCE);
-    outcome.thenEvents(cancelled(tooMany(6).cause, ['p'], ['p.c', 1]), runFailed('p.b', tooMany(6)));
+    outcome.thenEvents(cancelled(null, tooMany(6).cause, ['p.c', 1]), runFailed('p.b', tooMany(6)));
     expect(outcome.run).toMatchObject({ status: 'failed', error: tooMany(6) });
   });
 });
@@ -172,7 +172,7 @@ describe('the limit of all payloads together', () => {
     outcome.thenEvents(
       attemptFailed('p.a', 1, null, { status: 200, error }),
       failed('p.a', error, true),
-      cancelled(error.cause, ['p'], ['p.c', 1]),
+      cancelled(null, error.cause, ['p.c', 1]),
       runFailed('p.a', error),
     );
     expect(outcome.run).toMatchObject({ status: 'failed', error, payloadBytes: START_BYTES });
@@ -190,7 +190,7 @@ describe('the limit of all payloads together', () => {
     onPlan(plan, { payloadsMaxBytes: START_BYTES - 1 })
       .given(...again)
       .when(startAttempt('p.a'))
-      .thenEvents(failed('p.a', error, true), cancelled(error.cause, ['p'], ['p.c']), runFailed('p.a', error));
+      .thenEvents(failed('p.a', error, true), cancelled(null, error.cause), runFailed('p.a', error));
   });
 
   it('counts constants, which each entry stores anew', () => {

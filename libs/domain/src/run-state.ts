@@ -1,10 +1,13 @@
-import type { StepEntered, StepKey } from './events.js';
+import type { RunStarted, StepEntered, StepKey } from './events.js';
 import { NODE_KINDS } from './nodes/node-kinds.js';
+import { byteLength } from './payload.js';
+import { startPayloads } from './payloads.js';
+import { NotedMap, NotedSet } from './undo.js';
 import type { Attempt, PayloadSource, Run, ScopeKey, Slots, Step } from './run.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export type AttemptState = Mutable<Attempt>;
-type SlotsState = Mutable<Omit<Slots, 'outputs'>> & { outputs: (PayloadSource | null)[] };
+type SlotsState = Mutable<Omit<Slots, 'open' | 'outputs'>> & { open: Set<number>; outputs: (PayloadSource | null)[] };
 export type StepState = Mutable<Omit<Step, 'attempts' | 'slots'>> & {
   attempts: AttemptState[];
   slots: SlotsState | null;
@@ -29,6 +32,38 @@ export type RunState = Mutable<
     timeoutAt: string | null;
   };
 };
+
+/** A run as it starts. */
+export const newRun = (event: RunStarted, at: string): RunState => ({
+  started: event,
+  startedAt: at,
+  status: 'running',
+  reason: null,
+  error: null,
+  output: null,
+  outputRef: null,
+  finishedAt: null,
+  timeoutAt: event.timeoutAt,
+  duesMovedAt: null,
+  revision: 0,
+  enteredSteps: 0,
+  payloadBytes: byteLength(event.variables) + byteLength(event.input),
+  steps: new NotedMap(),
+  entries: null,
+  tokens: new NotedMap([['', null]]),
+  payloads: new NotedMap([[0, startPayloads(event)]]),
+  archived: null,
+  duplicates: { count: 0, refused: 0, notedAt: null },
+  obligations: {
+    moves: new NotedSet(['']),
+    ready: new NotedMap(),
+    again: new NotedSet(),
+    retries: new NotedMap(),
+    inFlight: new NotedMap(),
+    deadlines: new NotedMap(),
+    timeoutAt: event.timeoutAt,
+  },
+});
 
 /** A step as it is entered. */
 export const newStep = (event: StepEntered, input: PayloadSource, at: string): StepState => ({
@@ -57,6 +92,7 @@ export const newStep = (event: StepEntered, input: PayloadSource, at: string): S
 
 const newSlots = (count: number): SlotsState => ({
   opened: 0,
+  open: new NotedSet(),
   left: count,
   outputs: new Array<PayloadSource | null>(count).fill(null),
 });

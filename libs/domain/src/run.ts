@@ -81,6 +81,8 @@ export type Step = {
 export type Slots = {
   /** How many have been given a token; they are opened in their order, and each that ends lets the next one open. */
   readonly opened: number;
+  /** Those given a token that has not ended there. */
+  readonly open: ReadonlySet<number>;
   /** How many have not ended, those not opened included. At 0 they are joined. */
   readonly left: number;
   /** What each ended with; `null` for a failed, skipped or open one. */

@@ -22,7 +22,7 @@ const queued = (command: RunCommand, its: Plan | null = null): QueuedCommand => 
 });
 
 /** A run whose two attempts are in flight, and how it goes on. */
-const inFlight = (unsent: readonly StepKey[], eventsMax = 1_000) => {
+const inFlight = (unsent: readonly StepKey[], eventsMax = 1_000, its = plan) => {
   const owner = new Recorder();
   for (const key of unsent) owner.unsent.add(key);
   const mailbox: KnownRun = {
@@ -31,7 +31,7 @@ const inFlight = (unsent: readonly StepKey[], eventsMax = 1_000) => {
   };
   const limits = { ...DEFAULT_RUN_LIMITS, eventsMax };
   const context = { atMs, at: new Date(atMs).toISOString(), limits, owner, undo: null };
-  const batch = decideBatch(mailbox, [queued(startRun(), plan)], context);
+  const batch = decideBatch(mailbox, [queued(startRun(), its)], context);
   return { owner, mailbox, context, batch };
 };
 const outcomes = ({ mailbox }: ReturnType<typeof inFlight>) =>
@@ -52,6 +52,20 @@ describe('decideBatch', () => {
       { step: 'all.b', attempt: 1 },
     ]);
     expect(run.owner.withheld).toEqual(['all.a', 'all.b']);
+  });
+
+  it('cuts off what it closes in one container, and nothing beside it', () => {
+    const two = planOf(
+      parallel({ name: 'all', onError: 'continue' }, parallel({ name: 'p' }, step('a'), step('b')), step('c')),
+    );
+    const run = inFlight([], 1_000, two);
+    const failed = { type: 'FailAttempt', step: 'all.p.a', attempt: 1, class: 'refused', retryable: false } as const;
+    const error = { name: 'HTTP.404', cause: null };
+    const command = { ...failed, status: 404, error, body: null, retryAfterMs: null, jitter: 0 };
+    expect(decideBatch(run.mailbox, [queued(command)], run.context).abandoned).toEqual([
+      { step: 'all.p.b', attempt: 1 },
+    ]);
+    expect(run.owner.withheld).toEqual(['all.p.b']);
   });
 
   it('closes as not executed what the very same batch has started', () => {

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { decide, isEnded, type IsUnsent, type RunEvent, type RunLimits, type StepKey, type Undo } from '#domain';
+import {
+  decide,
+  isBelow,
+  isEnded,
+  type IsUnsent,
+  type RunEvent,
+  type RunLimits,
+  type StepKey,
+  type Undo,
+} from '#domain';
 import { APPEND_BYTES_MAX, APPEND_EVENTS_MAX, encodeRunEvent } from '#event-store';
 import type { Append, NewEvent, Revision, StreamName } from '#event-store';
 import type { Rejection, RunCommand } from '#domain';
@@ -117,29 +126,41 @@ const decideOne = (known: KnownRun, batch: DecisionBatch, command: RunCommand, c
   const decision = decide(command, known.state, { plan, atMs, limits, isUnsent });
   if (!decision.accepted) return { rejection: decision.rejection, changed: false };
   if (decision.events.length === 0) return UNCHANGED;
+  const abandoned = abandonedBy(decision.events, command, known.state);
   const taken = take(known, batch, decision.events, context);
   if (taken === 'full') return 'full';
   if (taken === 'too-large') return decideSmaller(known, batch, command, context);
-  for (const event of decision.events) {
-    if (event.type === 'StepCancelled') noteAbandoned(known, batch, event.steps, context.owner);
-    else if (event.type === 'AttemptFailed' && command.type === 'WakeUp')
-      noteAbandoned(known, batch, [event], context.owner);
+  for (const { step, attempt } of abandoned) {
+    context.owner?.withhold(known.runId, step, attempt);
+    batch.abandoned.push({ step, attempt });
   }
   return CHANGED;
 };
 
-/** What this decision ends while it is in flight: nothing more of it is sent, and once it is committed it is cut off. */
-const noteAbandoned = (
-  { runId }: KnownRun,
-  batch: DecisionBatch,
-  steps: readonly { readonly step: StepKey; readonly attempt: number | null }[],
-  owner: Owner | null,
-): void => {
-  for (const { step, attempt } of steps) {
-    if (attempt === null) continue;
-    owner?.withhold(runId, step, attempt);
-    batch.abandoned.push({ step, attempt });
+const NONE: readonly StartedAttempt[] = [];
+
+/** What a decision ends while it is in flight: nothing more of it is sent, and once it is committed it is cut off. */
+const abandonedBy = (
+  events: readonly RunEvent[],
+  { type }: RunCommand,
+  state: KnownRun['state'],
+): readonly StartedAttempt[] => {
+  let answered: StepKey | null = null;
+  for (const event of events) {
+    if (event.type === 'AttemptFailed') {
+      if (type === 'WakeUp') return [{ step: event.step, attempt: event.attempt }];
+      answered = event.step;
+    }
+    if (event.type !== 'StepCancelled' || state === null) continue;
+    // By the run and not by the event, whose list is bounded.
+    const abandoned: StartedAttempt[] = [];
+    for (const step of state.obligations.inFlight.keys()) {
+      const attempt = state.steps.get(step)?.attempts.at(-1)?.number;
+      if (attempt !== undefined && step !== answered && isBelow(step, event.below)) abandoned.push({ step, attempt });
+    }
+    return abandoned;
   }
+  return NONE;
 };
 
 /** What no append would hold is not tried for ever: a start is refused, and an answer fails its attempt, by name. */

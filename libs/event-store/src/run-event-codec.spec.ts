@@ -72,8 +72,9 @@ const EVENTS: Arbitraries = {
   }),
   StepFailed: record({ step: key, error, endsSlot: fc.boolean() }),
   StepCancelled: record({
+    below: orNull(key),
     reason: name,
-    steps: fc.array(record({ step: key, attempt: orNull(count), class: orNull(failureClass) })),
+    attempts: fc.array(record({ step: key, attempt: count, class: failureClass })),
   }),
   StepSkipped: record({ step: key, node: count, name, kind, parent: orNull(name), slot: orNull(count) }),
   AttemptStarted: record({ ...attempt, dispatcher: name, boot: key }),

@@ -1,4 +1,4 @@
-import { isStepEnded, type ErrorInfo, type RunEvent } from '#domain';
+import { isBelow, isStepEnded, type ErrorInfo, type RunEvent } from '#domain';
 import type { Commit, StoredEvent, StreamName } from '#event-store';
 import { decodeRunEvent, recordedAtOf, storedEvents } from '#event-store';
 import { checkedError, checkedText, checkedTextOrNull } from './checked-values.js';
@@ -142,13 +142,11 @@ const apply = ({ run, rows }: RunSteps, event: RunEvent, { revision, at }: Place
     case 'StepFailed':
       return change(event.step, { status: 'failed', ...ended(at), ...errorColumns(event.error) });
     case 'StepCancelled':
-      for (const { step, attempt } of event.steps) {
+      for (const [key, row] of rows) {
+        if (isStepEnded(row) || !isBelow(key, event.below)) continue;
+        const wasInFlight = row.type === 'step' && row.status === 'running';
         const abandoned = { name: 'Stepwell.Abandoned', cause: event.reason };
-        change(step, {
-          status: 'cancelled',
-          ...ended(at),
-          ...(attempt === null ? undefined : errorColumns(abandoned)),
-        });
+        change(key, { status: 'cancelled', ...ended(at), ...(wasInFlight ? errorColumns(abandoned) : undefined) });
       }
       return;
     case 'AttemptStarted':

@@ -333,24 +333,6 @@ describe('what is refused, and where', () => {
     expect(rooted(nested(17, 'n'.repeat(64)))).toEqual([`/root${'/steps/0'.repeat(15)}`]);
   });
 
-  it('steps that are open at one time and whose keys no append could hold', () => {
-    const nested = (depth: number, inside: unknown): unknown =>
-      depth === 0
-        ? inside
-        : { type: 'sequence', name: `${'s'.repeat(60)}${depth}`, steps: [nested(depth - 1, inside)] };
-    const wide = (branches: number) =>
-      nested(12, { type: 'parallel', branches: Array.from({ length: branches }, () => ({ type: 'pass' })) });
-    const { plan, findings } = compileTree(document(wide(850)));
-    expect(plan).toBeNull();
-    expect(findings.map(({ pointer, detail }) => [pointer, detail.slice(0, 60)])).toEqual([
-      ['/root', 'The keys of all steps that can be open at one time take 6825'],
-    ]);
-    expect(compileTree(document(wide(700))).plan).not.toBeNull();
-    // One after the other they are never open together.
-    const inTurn = { type: 'sequence', steps: Array.from({ length: 850 }, () => ({ type: 'pass' })) };
-    expect(compileTree(document(nested(12, inTurn))).plan).not.toBeNull();
-  });
-
   it('all findings at once, and how many are left out of a hopeless document', () => {
     const findings = compileTree({ root: { type: 'sequence', steps: Array(500).fill({ type: 'pss' }) } }).findings;
     expect(findings).toHaveLength(201);

@@ -8,7 +8,7 @@ import { refuse } from './member-kind.js';
 import { MemberReader } from './member-reader.js';
 import { PolicyTable } from './policy-table.js';
 import { readTarget } from './step-url.js';
-import { flatten, nameNodes, openStepsBytes } from './tree-names.js';
+import { flatten, nameNodes } from './tree-names.js';
 import { readNode } from './tree-node.js';
 import { planTree, warnUnreachable } from './tree-plan.js';
 import type { TreeNode, TreeReading } from './tree-reading.js';
@@ -21,9 +21,6 @@ export type Compilation = {
   readonly description: string | null;
   readonly findings: readonly Finding[];
 };
-
-/** One event cancels all that is open, and an append, which holds at most 768 KiB, must hold it whole. */
-const OPEN_STEPS_BYTES_MAX = 640 * 1024;
 
 /**
  * Compiles a definition in the tree format. Total: whatever the document is, all findings come at once, each with its
@@ -61,13 +58,6 @@ export const compileTree = (
   if (root === null) return failed(findings);
   const names = nameNodes(root, findings);
   warnUnreachable(flatten(root), findings);
-  const openBytes = openStepsBytes(root, names);
-  if (openBytes > OPEN_STEPS_BYTES_MAX) {
-    findings.error(
-      '/root',
-      `The keys of all steps that can be open at one time take ${openBytes} bytes together, at most ${OPEN_STEPS_BYTES_MAX} are allowed: use shorter names, or fewer branches at once`,
-    );
-  }
   if (findings.hasErrors()) return failed(findings);
   return {
     plan: planTree(root, names, { ...run, policies: policies.policies }),

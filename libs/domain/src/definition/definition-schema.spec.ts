@@ -44,10 +44,6 @@ const BEYOND_A_SCHEMA: Readonly<Record<string, readonly [says: RegExp, example: 
     /The key of this step/,
     { root: nested(16, { ...pass, name: 'n'.repeat(64) }, 'n'.repeat(64)) },
   ],
-  'steps that are open at one time': [
-    /can be open at one time/,
-    { root: nested(12, { type: 'parallel', branches: list(850, pass) }, 'n'.repeat(64)) },
-  ],
 };
 
 const verdict = (document: unknown) => {

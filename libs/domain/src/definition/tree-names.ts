@@ -51,29 +51,6 @@ export const nameNodes = (root: TreeNode, findings: Findings): TreeNames => {
   return names;
 };
 
-/** What a step takes in the event that cancels it, beside its key. */
-const CANCELLED_STEP_BYTES = 32;
-
-/**
- * How many bytes the steps take that can be open at one time, in the one event that would cancel them all: in a sequence
- * one step and what is open inside it, in a parallel all its branches.
- */
-export const openStepsBytes = (root: TreeNode, names: TreeNames): number => {
-  const widest = (nodes: readonly TreeNode[], containerKey: string): number => {
-    let most = 0;
-    for (const node of nodes) most = Math.max(most, taken(node, containerKey));
-    return most;
-  };
-  const taken = (node: TreeNode, containerKey: string): number => {
-    const key = `${containerKey}${names.get(node) ?? ''}`;
-    const own = key.length + CANCELLED_STEP_BYTES;
-    let inside = 0;
-    for (const chain of chainsOf(node)) inside += widest(chain, `${key}.`);
-    return own + inside;
-  };
-  return widest(flatten(root), '');
-};
-
 const givenNames = (siblings: readonly TreeNode[], findings: Findings): Set<string> => {
   const owners = new Map<string, TreeNode>();
   for (const node of siblings) {

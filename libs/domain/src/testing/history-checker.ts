@@ -1,12 +1,12 @@
 import type { RunLimits } from '../commands.js';
-import type { RunEvent, StepCompleted, StepEntered, StepFailed, StepKey } from '../events.js';
+import type { RunEvent, StepCancelled, StepCompleted, StepEntered, StepFailed, StepKey } from '../events.js';
 import { toMs } from '../instant.js';
 import type { PayloadRef } from '../payload.js';
 import { AuditedPayloads } from './audited-payloads.js';
 import type { NodeId, Plan, PlanNode, StepNode } from '../plan.js';
 import type { RetryPolicy } from '../retry-policy.js';
 import { BoundsOfRun } from './bounds-of-run.js';
-import type { Track } from './history-track.js';
+import { inFlightOf, isThrough, openBelow, scopeName, type Track } from './history-track.js';
 
 /**
  * Says what a well-formed history is, without `decide` and `evolve`: it reads events and the plan only, and throws a
@@ -59,9 +59,12 @@ export class HistoryChecker {
       this.require(event.type === 'StepFailed' && step === previous.step, event, 'the last failure fails its step');
     if (previous.type === 'StepCancelled') {
       const ends = event.type === 'RunCancelled' || event.type === 'RunTimedOut' || event.type === 'RunFailed';
-      const closes =
-        event.type === 'StepFailed' && previous.steps.every((entry) => entry.step.startsWith(`${event.step}.`));
-      this.require(ends || closes, event, 'what cancels steps ends the container above them, or the run');
+      const closes = event.type === 'StepFailed' && previous.below === event.step;
+      this.require(
+        previous.below === null ? ends : closes,
+        event,
+        'what cancels steps ends the container above them, or the run',
+      );
     }
   }
 
@@ -80,7 +83,7 @@ export class HistoryChecker {
         return;
       case 'RunCompleted': {
         const root = this.last.get('');
-        this.require(root !== undefined && this.isThrough(root), event, 'the token of the root came to its end');
+        this.require(root !== undefined && isThrough(root), event, 'the token of the root came to its end');
         return this.endRun(event, this.text(event, event.output) === root?.output);
       }
       case 'RunFailed': {
@@ -122,15 +125,7 @@ export class HistoryChecker {
       case 'StepFailed':
         return this.fail(event, atMs);
       case 'StepCancelled':
-        this.require(event.steps.length > 0, event, 'it cancels something');
-        for (const { step, attempt } of event.steps) {
-          const track = this.open(event, step);
-          this.require(attempt === (track.attemptOpen ? track.attempts : null), event, 'the attempt in flight, if any');
-          track.attemptOpen = false;
-          this.close(event, step, 'cancelled');
-        }
-        for (const { parent, status } of this.steps.values()) if (status === 'open') this.container(event, parent);
-        return;
+        return this.cancel(event);
       case 'AttemptStarted': {
         const track = this.open(event, event.step);
         const retry = this.retryOf(this.stepNode(event, track));
@@ -250,7 +245,7 @@ export class HistoryChecker {
     track.succeeds =
       node.type === 'succeed' || (node.type === 'sequence' && this.last.get(`${track.key}#0`)?.succeeds === true);
     this.close(event, track.key, 'completed');
-    this.require(event.endsSlot === (track.slot !== null && this.isThrough(track)), event, 'ends its slot or not');
+    this.require(event.endsSlot === (track.slot !== null && isThrough(track)), event, 'ends its slot or not');
   }
 
   private rawOutput(event: RunEvent, track: Track): string {
@@ -258,7 +253,7 @@ export class HistoryChecker {
     if (node.type === 'step') return this.payload({ revision: this.revision - 1, pointer: '/output' }, event);
     if (node.type === 'sequence') {
       const inner = this.last.get(`${track.key}#0`);
-      this.require(inner !== undefined && this.isThrough(inner), event, 'its token came to its end');
+      this.require(inner !== undefined && isThrough(inner), event, 'its token came to its end');
       return inner?.output ?? '';
     }
     if (node.type !== 'parallel') return track.input;
@@ -266,7 +261,7 @@ export class HistoryChecker {
       const end = this.last.get(`${track.key}#${branch}`);
       const through =
         end !== undefined &&
-        (this.isThrough(end) || end.status === 'skipped' || (end.status === 'failed' && node.onError === 'continue'));
+        (isThrough(end) || end.status === 'skipped' || (end.status === 'failed' && node.onError === 'continue'));
       this.require(through, event, `branch ${branch} came to its end`);
       return end?.status === 'completed' ? end.output : 'null';
     });
@@ -320,6 +315,18 @@ export class HistoryChecker {
     this.require(event.endsSlot === goesOn, event, 'ends its branch exactly when the parallel goes on');
   }
 
+  private cancel(event: StepCancelled): void {
+    this.container(event, event.below);
+    const open = openBelow(this.steps.values(), event.below);
+    this.require(open.length > 0, event, 'it cancels something');
+    const said = event.attempts.map(({ step, attempt }) => `${step} ${attempt}`).sort();
+    this.require(`${said}` === `${inFlightOf(open)}`, event, 'the attempts in flight below it');
+    for (const track of open) {
+      track.attemptOpen = false;
+      this.close(event, track.key, 'cancelled');
+    }
+  }
+
   private endRun(event: RunEvent, holds: boolean): void {
     this.require(holds, event, 'the run ends as its root did');
     for (const step of this.steps.values()) this.require(step.status !== 'open', event, `${step.key} is still open`);
@@ -346,10 +353,6 @@ export class HistoryChecker {
   private isTooLarge(node: PlanNode, raw: string): boolean {
     const gathers = node.type === 'parallel' && node.reduce === 'all' && node.output === null;
     return gathers && Buffer.byteLength(raw) > this.limits.payloadMaxBytes;
-  }
-
-  private isThrough(track: Track): boolean {
-    return track.status === 'completed' && (track.node.next === null || track.succeeds);
   }
 
   /** The node of this scope that leads to `fromStep`, when the scope's container is on the way. */
@@ -395,6 +398,3 @@ export class HistoryChecker {
     if (!holds) throw new Error(`at ${this.revision}, against "${rule}": ${JSON.stringify(event)}`);
   }
 }
-
-const scopeName = (step: { readonly parent: StepKey | null; readonly slot: number | null }): string =>
-  step.slot === null ? '' : `${step.parent}#${step.slot}`;

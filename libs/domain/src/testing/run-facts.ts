@@ -179,18 +179,16 @@ export const failed = (step: StepKey, error: ErrorInfo, endsSlot = false): RunEv
   error,
   endsSlot,
 });
-/** `steps`: `[key]`, or `[key, attempt in flight]`, which may have executed unless a class is given. */
+/** `attempts`: `[key, attempt in flight]`, which may have executed unless a class is given. */
 export const cancelled = (
+  below: StepKey | null,
   reason: string,
-  ...steps: readonly (readonly [StepKey, number?, FailureClass?])[]
+  ...attempts: readonly (readonly [StepKey, number, FailureClass?])[]
 ): RunEvent => ({
   type: 'StepCancelled',
+  below,
   reason,
-  steps: steps.map(([step, attempt, failureClass = 'may-have-executed']) => ({
-    step,
-    attempt: attempt ?? null,
-    class: attempt === undefined ? null : failureClass,
-  })),
+  attempts: attempts.map(([step, attempt, of = 'may-have-executed']) => ({ step, attempt, class: of })),
 });
 export const duesMoved = (moved: Partial<Omit<DuesMoved, 'type'>>): RunEvent => ({
   type: 'DuesMoved',

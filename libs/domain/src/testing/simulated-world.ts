@@ -9,7 +9,9 @@ import { toInstant, toMs } from '../instant.js';
 import { obligations, type Obligations } from '../obligations.js';
 import type { Plan } from '../plan.js';
 import { ANY } from '../precondition.js';
-import { isEnded } from '../run.js';
+import { openSteps } from '../open-steps.js';
+import { isEnded, isStepEnded } from '../run.js';
+import { isBelow } from '../step-key.js';
 import { HistoryChecker } from './history-checker.js';
 import { startRun, T0 } from './run-facts.js';
 import { json } from './tree-plans.js';
@@ -273,6 +275,16 @@ export class SimulatedWorld {
     this.run = evolve(this.run, event, at);
     const difference = differenceOf(this.current.obligations, obligations(this.current));
     this.require(difference === null, `after ${event.type} the kept ${difference} are not the recomputed ones`);
+    const { steps } = this.current;
+    const open = isEnded(this.current) ? [] : [...steps.values()].filter((step) => !isStepEnded(step));
+    for (const below of isEnded(this.current) ? [] : [null, ...open.map(({ key }) => key)]) {
+      const found = [...openSteps(this.current, below)].map(({ key }) => key);
+      const there = open.map(({ key }) => key).filter((key) => isBelow(key, below));
+      this.require(
+        isSame(new Set(found), new Set(there)),
+        `after ${event.type} ${found} are found open below ${below}`,
+      );
+    }
   }
 
   private require(holds: boolean, breach: string): void {

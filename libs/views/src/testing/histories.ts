@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { JsonText, RunEvent, RunStarted } from '#domain';
+import { stepKeyParts, type JsonText, type RunEvent, type RunStarted } from '#domain';
 import type { Append, Commit, EventStore, NewEvent, Revision } from '#event-store';
 import { LOG_START, MemoryEventStore, encodeRunEvent, runStream } from '#event-store';
 import { instantOf, sha256Base32, sha256Hex } from '#runtime';
@@ -47,7 +47,7 @@ export const entered = (step: string, kind: 'step' | 'parallel' = 'step'): RunEv
   node: 1,
   name: step,
   kind,
-  parent: null,
+  parent: stepKeyParts(step).container,
   slot: null,
   slots: kind === 'parallel' ? { count: 2, window: 2 } : null,
   request: kind === 'step' ? requestOf(step) : null,
@@ -97,10 +97,12 @@ export const stepFailed = (step: string): RunEvent => ({
   endsSlot: false,
 });
 
-export const stepCancelled = (step: string, attempt: number | null): RunEvent => ({
+/** `inFlight`: in their first attempts. */
+export const stepCancelled = (below: string | null, ...inFlight: readonly string[]): RunEvent => ({
   type: 'StepCancelled',
+  below,
   reason: 'step x failed',
-  steps: [{ step, attempt, class: attempt === null ? null : 'may-have-executed' }],
+  attempts: inFlight.map((step) => ({ step, attempt: 1, class: 'may-have-executed' })),
 });
 
 export const stepSkipped = (step: string): RunEvent => ({
@@ -112,6 +114,12 @@ export const stepSkipped = (step: string): RunEvent => ({
   parent: null,
   slot: null,
 });
+
+const openInside = (step: string): readonly RunEvent[] => [
+  entered(step, 'parallel'),
+  entered(`${step}.x`),
+  attempted(`${step}.x`),
+];
 
 /** How a step may go, as far as it goes. */
 const STEP_SCRIPTS: readonly ((step: string) => readonly RunEvent[])[] = [
@@ -131,8 +139,8 @@ const STEP_SCRIPTS: readonly ((step: string) => readonly RunEvent[])[] = [
   (step) => [entered(step), attempted(step), attemptFailed(step, at(9), 1, true), attempted(step, 2)],
   (step) => [entered(step), attempted(step), { type: 'AttemptOutcomeUnknown', step, attempt: 1 }],
   (step) => [entered(step), attempted(step), attemptFailed(step, null), stepFailed(step)],
-  (step) => [entered(step), attempted(step), attemptFailed(step, at(9)), stepCancelled(step, null)],
-  (step) => [entered(step), attempted(step), stepCancelled(step, 1)],
+  (step) => [...openInside(step), attemptFailed(`${step}.x`, at(9)), stepCancelled(step), stepFailed(step)],
+  (step) => [...openInside(step), stepCancelled(step, `${step}.x`), stepFailed(step)],
   (step) => [stepSkipped(step)],
 ];
 

@@ -106,7 +106,8 @@ export const stepListContract = (name: string, open: OpenViews, runs: number): v
         await log.append('one', [entered('done'), attempted('done'), answered('done'), stepDone('done')], 4);
         await log.append('one', [entered('bad'), attempted('bad'), attemptFailed('bad', at(5))], 5);
         await log.append('one', [attempted('bad', 2), attemptFailed('bad', null, 2), stepFailed('bad')], 6);
-        await log.append('one', [entered('off'), attempted('off'), stepCancelled('off', 1), stepSkipped('past')], 7);
+        await log.append('one', [entered('p', 'parallel'), entered('p.off'), attempted('p.off'), entered('p.on')], 7);
+        await log.append('one', [stepCancelled('p', 'p.off'), stepFailed('p'), stepSkipped('past')], 7);
         await log.append('one', [entered('both', 'parallel')], 8);
         await applyAll(views, await log.commits());
         const row = (key: string, second: number, more: object) => ({
@@ -133,7 +134,16 @@ export const stepListContract = (name: string, open: OpenViews, runs: number): v
           row('retries', 3, { status: 'waiting-retry', error: busy, retryAt: at(60) }),
           row('done', 4, { status: 'completed', finishedAt: at(4) }),
           row('bad', 5, { status: 'failed', attempts: 2, error: broken, finishedAt: at(6) }),
-          row('off', 7, { status: 'cancelled', error: abandoned, finishedAt: at(7) }),
+          row('p', 7, {
+            status: 'failed',
+            type: 'parallel',
+            target: null,
+            attempts: 0,
+            error: broken,
+            finishedAt: at(7),
+          }),
+          row('p.off', 7, { status: 'cancelled', error: abandoned, finishedAt: at(7) }),
+          row('p.on', 7, { status: 'cancelled', attempts: 0, startedAt: null, finishedAt: at(7) }),
           row('past', 7, { status: 'skipped', target: null, attempts: 0, startedAt: null, finishedAt: at(7) }),
           row('both', 8, { status: 'running', type: 'parallel', target: null, attempts: 0 }),
         ]);
@@ -188,7 +198,7 @@ export const stepListContract = (name: string, open: OpenViews, runs: number): v
         await log.append('two', [started('two'), entered('a'), attempted('a')]);
         await applyAll(views, await log.commits());
         await log.append('one', [completed]);
-        await log.append('two', [stepCancelled('a', 1), cancelled]);
+        await log.append('two', [stepCancelled(null, 'a'), cancelled]);
         await applyAll(views, await log.commits());
         const found = itemsOf(await steps.list({ ...NEWEST, statuses: NOT_COMPLETED }));
         expect(found.map(({ key, status }) => [key, status])).toEqual([
