@@ -1,7 +1,7 @@
 import type { RunId } from '#engine';
 import type { Clock } from '#runtime';
 import { Application } from '../../libs/dispatch/src/testing/dispatch-world.js';
-import { chanceOf } from './seeded.js';
+import { chanceOf, slotsOf } from './seeded.js';
 import type { Received, Witness } from './witness.js';
 
 /** What the application does with a request. */
@@ -22,11 +22,16 @@ export class SimulatedApplication {
   troubled = true;
   /** While more than 0 no connection to it is made. */
   unreachable = 0;
+  /** How long it takes for an answer when all is well, at the most. */
+  private readonly paceMs: number;
 
   constructor(
     private readonly seed: number,
     private readonly witness: Witness,
-  ) {}
+  ) {
+    // Where slots are few, slow answers would have the runs wait for each other for minutes.
+    this.paceMs = slotsOf(seed) < 10 ? 0 : chanceOf(seed, 'pace').oneOf([0, 500, 1_500]);
+  }
 
   /** Takes a request in. */
   receive(received: Received): Doing {
@@ -40,7 +45,10 @@ export class SimulatedApplication {
   private doingOf({ runId, step, attempt }: Received): Doing {
     const chance = chanceOf(this.seed, 'application', runId, step, attempt);
     const well = (afterMs: number): Doing => answer(200, { done: step, by: `${runId} ${attempt}` }, { afterMs });
-    if (!this.troubled || chance.yes(0.6)) return well(0);
+    const paceMs = chance.between(0, this.paceMs);
+    // Also when all is well an attempt may fail, so that retries are waited for then.
+    if (!this.troubled) return attempt === 1 && chance.yes(0.3) ? answer(500, { error: 'Simulated' }) : well(paceMs);
+    if (chance.yes(0.6)) return well(paceMs);
     switch (chance.oneOf(['slow', 'late', 'fails', 'busy', 'refuses', 'hangs', 'resets'] as const)) {
       case 'slow':
         return well(chance.between(10, 900));
@@ -51,7 +59,7 @@ export class SimulatedApplication {
       case 'busy':
         return answer(503, {}, { retryAfter: '1' });
       case 'refuses':
-        return chance.yes(0.3) ? answer(422, { error: 'Refused' }) : well(0);
+        return chance.yes(0.3) ? answer(422, { error: 'Refused' }) : well(paceMs);
       case 'hangs':
         return { does: 'hangs' };
       case 'resets':
@@ -76,6 +84,7 @@ export const served = (simulated: SimulatedApplication, clock: Clock): Applicati
         step: String(headers['stepwell-step']),
         attempt: Number(headers['stepwell-attempt']),
         key: String(headers['idempotency-key']),
+        sender: null,
       });
       if (doing.does === 'resets') return void socket.destroy();
       if (doing.does === 'hangs') return;

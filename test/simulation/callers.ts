@@ -35,15 +35,17 @@ export class Caller {
   }
 
   /** Starts the run until it is known to be started; some are started twice, with this or another input, some cancelled. */
-  async call(): Promise<void> {
+  async call(withinMs = STARTS_MS): Promise<void> {
     const { chance } = this;
-    await this.pass(chance.between(0, STARTS_MS));
+    await this.pass(chance.between(0, withinMs));
     const starts = [this.start(1)];
     if (chance.yes(0.3)) starts.push(this.start(chance.yes(0.3) ? 2 : 1));
     // Before it is known to be there.
     if (chance.yes(0.05)) starts.push(this.cancel());
     this.parts.note(`${this.key} (${this.runId}): ${(await Promise.all(starts)).join(', ')}`);
-    const later: Promise<unknown>[] = [this.read(), this.read(), this.wait(), this.wait()];
+    // Once more, later.
+    const again = chance.yes(0.3) ? [this.pass(chance.between(0, LATER_MS)).then(() => this.start(1))] : [];
+    const later: Promise<unknown>[] = [...again, this.read(), this.read(), this.wait(), this.wait()];
     if (chance.yes(0.2)) later.push(this.cancel(), ...(chance.yes(0.5) ? [this.cancel()] : []));
     await Promise.all(later);
   }

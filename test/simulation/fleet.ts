@@ -14,6 +14,8 @@ export class Fleet {
   private readonly chance: Chance;
   private readonly underWay = new Set<Promise<void>>();
   readonly areClocksSet: boolean;
+  /** Some process could not read the log for a while: a run of which it had news then waits for the look at all rows. */
+  wereReadsCut = false;
 
   constructor(private readonly world: World) {
     this.chance = chanceOf(world.seed, 'fleet');
@@ -64,6 +66,7 @@ export class Fleet {
       case 'cut from log':
         return this.during('does not reach the log', this.some(), 6_000, (process, isOn) => {
           process.isCutFromLog = isOn;
+          this.wereReadsCut = true;
           if (isOn) process.cut();
         });
       case 'cut from table':
@@ -73,6 +76,11 @@ export class Fleet {
       case 'slow reads':
         return this.during('reads the log late', this.some(), 5_000, (process, isOn) => {
           process.readsMs = isOn ? 1_500 : 3;
+        });
+      case 'no reads':
+        return this.during('cannot read the log', this.some(), 4_000, (process, isOn) => {
+          process.areReadsCut = isOn;
+          this.wereReadsCut = true;
         });
       case 'late news':
         return this.during('hears of the log late', this.some(), 5_000, (process, isOn) => {
@@ -230,6 +238,7 @@ const TROUBLES = [
   'cut from log',
   'cut from table',
   'slow reads',
+  'no reads',
   'late news',
   'unreachable',
   'clock',

@@ -17,7 +17,7 @@ export type Entry = {
  */
 export class Ledger {
   private readonly runs = new Map<RunId, Entry[]>();
-  private readonly started = new Set<string>();
+  private readonly started = new Map<string, string>();
 
   constructor(
     private readonly nowMs: () => number,
@@ -31,14 +31,15 @@ export class Ledger {
     const entries = this.runs.get(runId) ?? [];
     this.runs.set(runId, entries);
     if (expected + 1 !== entries.length) return;
-    this.told(
-      `${runId} ${expected + 1}: ${events.map(({ type }) => type).join(' ')}${actor === null ? '' : `, by ${actor}`}`,
-    );
+    const said: string[] = [];
     for (const { type, v, data } of events) {
       const event = decodeRunEvent(type, v, data);
       entries.push({ event, recordedAt, actor, atMs: this.nowMs() });
-      if (event.type === 'AttemptStarted') this.started.add(nameOf(runId, event.step, event.attempt));
+      said.push(saidOf(event));
+      if (event.type === 'AttemptStarted') this.started.set(nameOf(runId, event.step, event.attempt), event.dispatcher);
     }
+    const by = actor === null ? '' : `, by ${actor}`;
+    this.told(`${runId} ${expected + 1}: ${said.join(', ')}${by} at ${recordedAt.slice(14, -1)}`);
   }
 
   of(runId: RunId): readonly Entry[] {
@@ -49,9 +50,9 @@ export class Ledger {
     return [...this.runs.keys()];
   }
 
-  /** Whether the log says by now that the attempt was started. */
-  isStarted(runId: RunId, step: StepKey, attempt: number): boolean {
-    return this.started.has(nameOf(runId, step, attempt));
+  /** Which dispatcher has started the attempt; `null` when the log does not say by now that it was started. */
+  starterOf(runId: RunId, step: StepKey, attempt: number): string | null {
+    return this.started.get(nameOf(runId, step, attempt)) ?? null;
   }
 
   /** How the run has ended, as far as the log says by now, or said at a revision. */
@@ -70,6 +71,14 @@ const ENDS: Readonly<Record<string, string>> = {
   RunFailed: 'failed',
   RunCancelled: 'cancelled',
   RunTimedOut: 'timed-out',
+};
+
+/** What a reader of the trace wants to know of an event. */
+const saidOf = (event: RunEvent): string => {
+  const of = 'step' in event ? ` ${event.step}` : '';
+  const attempt = 'attempt' in event ? ` ${event.attempt}` : '';
+  const until = 'retryAt' in event && event.retryAt !== null ? ` until ${event.retryAt.slice(14, -1)}` : '';
+  return `${event.type}${of}${attempt}${until}`;
 };
 
 export const nameOf = (runId: string, step: StepKey, attempt: number): string => `${runId} ${step} ${attempt}`;

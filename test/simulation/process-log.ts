@@ -100,15 +100,9 @@ export class ProcessLog extends EventStore {
   /** There, what is there then, and back. */
   private asked<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
     const { process } = this;
-    return new Promise((resolve, reject) => {
-      const back = (call: () => void): void => process.enterAfter(process.delayMs(process.readsMs), call);
-      process.world.time.after(process.delayMs(process.readsMs), () => {
-        if (process.isCutFromLog) return back(() => reject(unreachable()));
-        ask().then(
-          (answer) => back(() => resolve(answer)),
-          (fault: unknown) => back(() => reject(fault instanceof Error ? fault : new Error(String(fault)))),
-        );
-      });
+    return process.ask(process.readsMs, () => {
+      if (process.isCutFromLog || process.areReadsCut) throw unreachable();
+      return ask();
     });
   }
 }

@@ -1,3 +1,4 @@
+import { shardOf } from '#event-store';
 import { Dispatcher, PostgresShardOwnership, type OpenRuns } from '#dispatch';
 import { DEFAULT_RUN_LIMITS, type Plan } from '#domain';
 import {
@@ -12,8 +13,9 @@ import {
 import { startCommand } from '../../libs/dispatch/src/testing/dispatch-world.js';
 import type { SimulatedApplication } from './application.js';
 import type { Ledger } from './ledger.js';
+import { ProcessOpenRuns } from './process-open-runs.js';
 import { ProcessLog } from './process-log.js';
-import { chanceOf } from './seeded.js';
+import { slotsOf } from './seeded.js';
 import { tablesOf, type ShardTable } from './shard-table.js';
 import { SimulatedProcess, type Surroundings } from './simulated-process.js';
 import type { TroubledLog } from './troubled-log.js';
@@ -130,12 +132,13 @@ export class DispatcherProcess {
       name,
       tablesOf: tablesOf(world.table, process),
     });
-    // In some worlds slots are few, so that one which is not given back is missed.
-    const slots = chanceOf(world.seed, 'slots').oneOf([1_024, 6, 3]);
+    const sending = (runId: RunId): void =>
+      world.witness.send(runId, name, world.table.ownerAt(shardOf(runId), world.time.nowMs()));
+    const slots = slotsOf(world.seed);
     this.dispatcher = new Dispatcher(
       new ProcessLog(world.log, process),
       this.engine,
-      world.openRuns,
+      new ProcessOpenRuns(world.openRuns, world.table, process),
       ownership,
       clock,
       entropy,
@@ -149,7 +152,7 @@ export class DispatcherProcess {
         payloadMaxBytes: 64 * 1024,
         graceMs: 2_000,
         name,
-        ...(!world.hasSockets && { exchanges: new Wire(process, world.application) }),
+        ...(!world.hasSockets && { exchanges: new Wire(process, world.application, sending) }),
       },
     );
   }

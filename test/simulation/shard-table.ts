@@ -125,17 +125,9 @@ export const tablesOf =
   ({ id, name, boot, silentMs }: OwnershipTablesOptions, on: Pick<OwnershipNews, 'changed'>): MemberOfTables => {
     const listener = (): void => process.enterAfter(process.delayMs(WIRE_MS), on.changed);
     const asked = <Answer>(ask: () => Answer): Promise<Answer> =>
-      new Promise((resolve, reject) => {
-        const back = (call: () => void): void => process.enterAfter(process.delayMs(WIRE_MS), call);
-        process.world.time.after(process.delayMs(WIRE_MS), () => {
-          if (process.isCutFromTable) return back(() => reject(new Error('the table cannot be reached')));
-          try {
-            const answer = ask();
-            back(() => resolve(answer));
-          } catch (fault) {
-            back(() => reject(fault instanceof Error ? fault : new Error(String(fault))));
-          }
-        });
+      process.ask(WIRE_MS, () => {
+        if (process.isCutFromTable) throw new Error('the table of shards cannot be reached');
+        return ask();
       });
     const destroy = (): void => void table.listeners.delete(listener);
     return {

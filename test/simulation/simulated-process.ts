@@ -20,6 +20,8 @@ export class SimulatedProcess {
   aheadMs = 0;
   /** While true it does not reach the log; its requests fail, and what it follows ends. */
   isCutFromLog = false;
+  /** While true it cannot read the log, though it can write. */
+  areReadsCut = false;
   /** While true it does not reach the table of who owns which shard. */
   isCutFromTable = false;
   /** How long reads take, and how late news of the log is, at most. */
@@ -78,6 +80,20 @@ export class SimulatedProcess {
   /** Something comes to it after so long, over a wire. */
   enterAfter(delayMs: number, call: () => void): void {
     this.world.time.after(delayMs, () => this.enter(call));
+  }
+
+  /** Asks something elsewhere, over a wire that takes so long at the most, there and back. */
+  ask<Answer>(mostMs: number, ask: () => Answer | Promise<Answer>): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const back = (call: () => void): void => this.enterAfter(this.delayMs(mostMs), call);
+      const answer = async (): Promise<Answer> => ask();
+      this.world.time.after(this.delayMs(mostMs), () => {
+        answer().then(
+          (answered) => back(() => resolve(answered)),
+          (fault: unknown) => back(() => reject(fault instanceof Error ? fault : new Error(String(fault)))),
+        );
+      });
+    });
   }
 
   freeze(): void {

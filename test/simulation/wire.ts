@@ -4,22 +4,28 @@ import type { SimulatedApplication } from './application.js';
 import type { SimulatedProcess } from './simulated-process.js';
 
 const WIRE_MS = 20;
+/** Some wait for their connection. */
+const SLOW_CONNECTS = 0.1;
+const SLOW_CONNECT_MS = 1_000;
 
 /** The way from a process to the application, without a socket: each request and each answer takes its time. */
 export class Wire {
   constructor(
     private readonly process: SimulatedProcess,
     private readonly application: SimulatedApplication,
+    private readonly sending: (runId: RunId) => void,
   ) {}
 
   begin(request: ExchangeRequest, mayBegin: () => boolean, settle: (outcome: ExchangeOutcome) => void): Exchange {
     const { process, application } = this;
     const exchange = new WiredExchange(settle);
-    process.enterAfter(process.delayMs(WIRE_MS), () => {
+    const isSlow = process.delayMs(1) < SLOW_CONNECTS;
+    process.enterAfter(process.delayMs(isSlow ? SLOW_CONNECT_MS : WIRE_MS), () => {
       if (exchange.isOver) return;
       if (application.unreachable > 0) return exchange.fail('Stepwell.ConnectFailed', 'the simulated network is down');
       if (!mayBegin()) return exchange.notBegun();
       exchange.sent = true;
+      this.sending(runIdOf(request));
       // What has left arrives, whatever becomes of the process.
       process.world.time.after(process.delayMs(WIRE_MS), () => this.arrive(request, exchange));
     });
@@ -33,10 +39,11 @@ export class Wire {
   private arrive(request: ExchangeRequest, exchange: WiredExchange): void {
     const { process, application } = this;
     const doing = application.receive({
-      runId: headerOf(request, 'stepwell-run-id') as RunId, // it is sent by us alone
+      runId: runIdOf(request),
       step: headerOf(request, 'stepwell-step'),
       attempt: Number(headerOf(request, 'stepwell-attempt')),
       key: headerOf(request, 'idempotency-key'),
+      sender: process.name,
     });
     if (doing.does === 'hangs') return;
     if (doing.does === 'resets')
@@ -80,6 +87,8 @@ class WiredExchange implements Exchange {
     this.settle(outcome);
   }
 }
+
+const runIdOf = (request: ExchangeRequest): RunId => headerOf(request, 'stepwell-run-id') as RunId; // it is sent by us alone
 
 const headerOf = ({ headers }: ExchangeRequest, name: string): string => {
   for (let at = 0; at < headers.length; at += 2) if (headers[at]?.toLowerCase() === name) return headers[at + 1] ?? '';

@@ -149,9 +149,9 @@ export class HistoryChecker {
       case 'AttemptFailed': {
         const track = this.answer(event, event.step, event.attempt);
         if (!event.interrupted) track.spent += 1;
-        track.retryAtMs = event.retryAt === null ? atMs : toMs(event.retryAt);
-        this.require(track.retryAtMs >= atMs, event, 'retries come later');
         if (event.retryAt === null) return;
+        track.retryAtMs = toMs(event.retryAt);
+        this.require(track.retryAtMs >= atMs, event, 'retries come later');
         const { honourRetryAfter, retryAfterMaxMs, ...retry } = this.retryOf(this.stepNode(event, track));
         const waitMs = Math.max(retry.maxIntervalMs, honourRetryAfter ? retryAfterMaxMs : 0, ...(retry.schedule ?? []));
         this.require(!event.interrupted, event, 'an interrupted attempt waits for nothing');
