@@ -53,6 +53,7 @@ export {
 } from './stream-names.js';
 export { decodeRunEvent, encodeRunEvent, RUN_EVENT_TYPES, UnknownEvent } from './run-event-codec.js';
 export { FOREIGN } from './foreign-event.js';
+export { RUN_EVENT_SCHEMAS, type EventSchema } from './run-event-schemas.js';
 export { MemoryEventStore } from './memory/memory-event-store.js';
 export {
   LogFailed,

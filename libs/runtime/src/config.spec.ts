@@ -71,8 +71,21 @@ describe('the configuration', () => {
   });
 
   it('names every problem at once', () => {
-    const problems = problemsOf({ STEPWELL_PROT: '1', STEPWELL_PORT: 'http', STEPWELL_LOG_LEVEL: 'loud' });
-    expect(problems.map((each) => each.name)).toEqual(['STEPWELL_LOG_LEVEL', 'STEPWELL_PORT', 'STEPWELL_PROT']);
+    const [empty, wrong] = ['', 'loud'];
+    const problems = problemsOf({
+      STEPWELL_PROT: '1',
+      STEPWELL_PORT: 'http',
+      STEPWELL_LOG_LEVEL: wrong,
+      STEPWELL_HOST: empty,
+      STEPWELL_LOG_FORMAT: empty,
+    });
+    expect(problems.map((each) => each.name)).toEqual([
+      'STEPWELL_HOST',
+      'STEPWELL_LOG_FORMAT',
+      'STEPWELL_LOG_LEVEL',
+      'STEPWELL_PORT',
+      'STEPWELL_PROT',
+    ]);
   });
 
   it('reads limits as JSON, as YAML, or from a file', () => {

@@ -39,7 +39,8 @@ const HTTP2_PREFACE = 'PRI ';
 
 /**
  * Stands in for an EventStoreDB server, for its real client: the same gRPC services on one port with the HTTP interface,
- * the same rules, over a log on disk. A single node without TLS, users, links, persistent subscriptions and scavenging.
+ * the same rules, over a log on disk. A single node without TLS, users, persistent subscriptions and scavenging; of links it has
+ * those of the projections by category, type and correlation, for reads.
  */
 export class EventStoreDbDouble {
   readonly faults = new Faults();

@@ -5,6 +5,7 @@ import shared from '@eventstore/db-client/generated/shared_pb.js';
 import streams from '@eventstore/db-client/generated/streams_pb.js';
 import type { ReadReq, ReadResp } from '@eventstore/db-client/generated/streams_pb.js';
 import type { EventLog } from './event-log.js';
+import { linkStream, type ReadStream } from './link-streams.js';
 import type { Faults } from './faults.js';
 
 export type ReadCallOptions = {
@@ -77,13 +78,13 @@ export class Reading {
       };
       return this.#follow(log, out, { deliver, waiting: () => (viewOf(log, name)?.last ?? -1) + 1 - next });
     }
-    const view = viewOf(log, name);
-    if (view === null) return out.write(notFound(name));
+    const view = linkStream(log, name, options.getResolveLinks()) ?? storedStream(log, name);
+    if (view === null || view.last < 0) return out.write(notFound(name));
     const backwards = options.getReadDirection() === streams.ReadReq.Options.ReadDirection.BACKWARDS;
     const step = backwards ? -1 : 1;
     let revision = backwards ? Math.min(from ?? view.last, view.last) : Math.max(from ?? view.first, view.first);
     for (let left = Number(options.getCount()); left > 0 && revision >= view.first && revision <= view.last; left--) {
-      await out.write(log.messageAt(view.indexOf(revision)));
+      await out.write(view.messageAt(revision));
       revision += step;
     }
   }
@@ -194,6 +195,12 @@ const viewOf = (log: EventLog, name: string) => {
     exception: 'stream-deleted',
     'stream-name': name,
   });
+};
+
+/** What a read of a stream goes over. */
+const storedStream = (log: EventLog, name: string): ReadStream | null => {
+  const view = viewOf(log, name);
+  return view && { ...view, messageAt: (revision) => log.messageAt(view.indexOf(revision)) };
 };
 
 /** Whether a reader is given the event of a number. */

@@ -84,6 +84,7 @@ describe('a server', () => {
       ['Run', 'POST /v1/runs', welcome.body, { ...welcome.headers, prefer: 'wait=30' }],
       ['StartedRun', 'POST /v1/runs', welcome.body, welcome.headers],
       ['Step', `GET /v1/runs/${WELCOME_RUN}/steps/create-user`],
+      ['RunStepList', `GET /v1/runs/${WELCOME_RUN}/steps?below=tell`],
       ['Payload', `GET /v1/runs/${WELCOME_RUN}/payloads/0?pointer=/input`],
       ['EventList', `GET /v1/runs/${WELCOME_RUN}/events?limit=2`],
       ['RunningRun', 'POST /v1/runs', held.body, { ...held.headers, prefer: 'wait=0' }],

@@ -18,8 +18,6 @@ const SHOWN_ELSEWHERE: Readonly<Partial<Record<ProblemCode, string>>> = {
   'internal-error': 'apps/workflow-api/src/http/pipeline.spec.ts',
   // Takes the slowest client that is borne with.
   'request-timeout': 'apps/workflow-api/src/http/http-edge.spec.ts',
-  // Takes a document of more than 64 Mi characters.
-  'run-too-large': 'apps/workflow-api/src/runs/run-document.spec.ts',
 };
 
 class Away extends Error {
@@ -90,8 +88,8 @@ const PROVOKED: Readonly<Partial<Record<ProblemCode, readonly Asked[]>>> = {
   'idempotency-key-invalid': [{ headers: { 'idempotency-key': 'a b' } }],
   'idempotency-key-reused': [{ headers: { 'idempotency-key': 'held' }, body: '{"workflow":"welcome","input":2}' }],
   'run-not-found': [{ path: { id: 'a'.repeat(26) } }],
-  'step-not-found': [{ path: { key: 'nope' } }],
-  'step-not-reached': [{ path: { key: 'parallel1.email' } }],
+  'step-not-found': [{ path: { key: 'nope' } }, { query: '?below=nope' }],
+  'step-not-reached': [{ path: { key: 'parallel1.email' } }, { query: '?below=parallel1' }],
   'payload-not-found': [{ query: '?pointer=/output' }],
   'run-ended': [{ path: { id: 'ENDED' } }],
   'run-archived': [
@@ -99,6 +97,7 @@ const PROVOKED: Readonly<Partial<Record<ProblemCode, readonly Asked[]>>> = {
     { headers: { 'idempotency-key': 'archived' }, body: '{"workflow":"welcome"}' },
   ],
   'view-behind': [{ headers: { 'stepwell-min-position': '999' } }],
+  'event-type-not-found': [{ path: { type: 'Nope' } }],
   'problem-not-found': [{ path: { code: 'nope' } }],
 };
 

@@ -69,6 +69,8 @@ const listedRun = {
 type Sent = { readonly key: string; readonly at: string; readonly until: string; readonly idempotencyKey: string };
 const requestTo = (url: string) => ({ method: 'POST', url, headers: { 'content-type': 'application/json' } });
 
+const stepsOf = (steps: readonly object[]) => ({ steps, stepsTotal: steps.length, stepsCursor: null });
+
 /** A step whose first attempt has succeeded. */
 const completedStep = ({ key, at, until, idempotencyKey }: Sent, input: unknown, output: unknown) => {
   const name = key.slice(key.indexOf('.') + 1);
@@ -78,7 +80,7 @@ const completedStep = ({ key, at, until, idempotencyKey }: Sent, input: unknown,
     ...{ key, name, type: 'step', status: 'completed', input, output, error: null },
     ...{ enteredAt: at, startedAt: at, finishedAt: until, idempotencyKey, request: requestTo(url) },
     attempts: [{ ...attempt, startedAt: at, endedAt: until, retryAt: null, dispatcher: 'd1' }],
-    steps: [],
+    ...stepsOf([]),
   };
 };
 
@@ -98,10 +100,10 @@ const tell = {
   ...{ key: 'tell', name: 'tell', type: 'parallel', status: 'completed', input: createUser.output, output: TOLD },
   ...{ error: null, enteredAt: TOLD_AT, startedAt: TOLD_AT, finishedAt: FINISHED_AT },
   ...{ idempotencyKey: null, request: null, attempts: [] },
-  steps: [
+  ...stepsOf([
     told('tell.send-email', 'rycxz4net576z64xbpjwgqzkaaxmjlmenhkpyijkwidarjrw4rsq'),
     told('tell.send-analytics', '2htenp7wlvpcld5chg4rk5ob7zdkegnwfvfarh375nvntbfy25bq'),
-  ],
+  ]),
 };
 
 const run = {
@@ -111,7 +113,8 @@ const run = {
   input: INPUT,
   output: TOLD,
   waiting: [],
-  steps: [createUser, tell],
+  waitingTotal: 0,
+  ...stepsOf([createUser, tell]),
 };
 
 /** The run of the other definition, in both of its states. */
@@ -133,13 +136,13 @@ const heldRun = (end: { readonly reason: string; readonly at: string } | null) =
     idempotencyKey: 'ruie74ih3hzc5arpzt7xrgxxfscmmu3ggwbkvgqh7m5a72iwlmnq',
     request: requestTo(url),
     attempts: [{ ...attempt, url, startedAt: STARTED_AT, endedAt: finishedAt, retryAt: null, dispatcher: 'd1' }],
-    steps: [],
+    ...stepsOf([]),
   };
   return {
     ...run,
     ...{ id: HELD_RUN, key: EXAMPLE_KEYS.held, workflow: null, version: null, tags: {} },
     ...{ status, reason: end?.reason ?? null, input: null, output: null, finishedAt, resolved: end !== null },
-    ...{ revision: end === null ? 2 : 4, steps: [step] },
+    ...{ revision: end === null ? 2 : 4, ...stepsOf([step]) },
   };
 };
 
@@ -217,6 +220,12 @@ export const EXAMPLE_ANSWERS: Readonly<Record<string, unknown>> = {
   CancelledRun: heldRun({ reason: 'no longer needed', at: FINISHED_AT }),
   DefinitionSchema: { $schema: 'https://json-schema.org/draft/2020-12/schema', $ref: '#/$defs/Definition', $defs: {} },
   Draft: { ...draft, ...document },
+  EventSchema: {
+    ...{ $schema: 'https://json-schema.org/draft/2020-12/schema', title: 'RunCancelled' },
+    ...{ description: 'Somebody has ended the run.', type: 'object', additionalProperties: false },
+    properties: { reason: { description: 'What they gave.', type: ['string', 'null'] } },
+    required: ['reason'],
+  },
   EventList: { items: events, nextCursor: '2' },
   Liveness: { status: 'alive' },
   Node: node,
@@ -228,6 +237,7 @@ export const EXAMPLE_ANSWERS: Readonly<Record<string, unknown>> = {
   Readiness: { status: 'ready', parts: { process: { status: 'ready', detail: null } } },
   Run: run,
   RunList: page(listedRun),
+  RunStepList: { items: tell.steps, nextCursor: null },
   RunningRun: heldRun(null),
   SavedDraft: { ...draft, findings: [] },
   StartedRun: {

@@ -65,6 +65,7 @@ const PROBLEMS_TOLD: readonly Problem[] = [
     'payload-not-found',
     'The run has no payload at "/output" of revision "0". Cut payloads in GET /v1/runs/{id} have the address.',
   ),
+  told('event-type-not-found', 'There is no type of event "RunStart". Did you mean "RunStarted"?'),
   told('problem-not-found', 'There is no problem "run-endd". Did you mean "run-ended"?'),
   told('request-timeout', 'The request did not arrive in time.'),
   told('run-ended', 'The run has ended as completed.'),
@@ -73,10 +74,6 @@ const PROBLEMS_TOLD: readonly Problem[] = [
   told(
     'precondition-failed',
     `The workflow ${WELCOME} is not as the request wants it: its latest version is 2. Nothing was changed.`,
-  ),
-  told(
-    'run-too-large',
-    'The run is too large to be shown in one document. Ask for `?view=slim`, for one step, or for its events, page by page: GET /v1/runs/{id}/events.',
   ),
   {
     code: 'payload-too-large',

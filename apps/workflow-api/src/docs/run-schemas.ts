@@ -57,6 +57,14 @@ export const RequestShape = z
   .strictObject({ method: z.string(), url: z.string(), headers: Labels })
   .meta({ id: 'StepRequest' });
 
+const StepsTotal = z.int().describe('How many there are in all.');
+const StepsCursor = z
+  .string()
+  .nullable()
+  .describe(
+    'The `cursor` of `GET /v1/runs/{id}/steps` for those that are not shown; null when all are, and below a node that was not reached.',
+  );
+
 export const StepShape = z
   .strictObject({
     key: z.string().describe('Names the step in its run.'),
@@ -76,8 +84,10 @@ export const StepShape = z
     request: RequestShape.nullable(),
     attempts: z.array(AttemptShape),
     get steps() {
-      return z.array(StepShape);
+      return z.array(StepShape).describe('The steps in it: the first 100, less where steps are long.');
     },
+    stepsTotal: StepsTotal,
+    stepsCursor: StepsCursor,
   })
   .meta({
     id: 'Step',
@@ -142,8 +152,11 @@ export const RunShape = z
     resolved: z.boolean(),
     parent: z.null(),
     revision: z.int(),
-    waiting: z.array(WaitShape),
-    steps: z.array(StepShape),
+    waiting: z.array(WaitShape).describe('What its steps wait for: the first 100.'),
+    waitingTotal: z.int().describe('How many of its steps wait.'),
+    steps: z.array(StepShape).describe('The steps that are in no other: the first 100, less where steps are long.'),
+    stepsTotal: StepsTotal,
+    stepsCursor: StepsCursor,
   })
   .meta({ id: 'Run', description: 'A run, folded from its events: always current.' });
 
@@ -166,7 +179,10 @@ export const RunListItemShape = RunShape.omit({
   input: true,
   output: true,
   waiting: true,
+  waitingTotal: true,
   steps: true,
+  stepsTotal: true,
+  stepsCursor: true,
 }).meta({ id: 'RunListItem', description: 'A run in a list: without its payloads and steps.' });
 
 export const EventShape = z
@@ -190,6 +206,9 @@ const NextCursor = z.string().nullable().describe('Where the next page begins; n
 export const RunListShape = z
   .strictObject({ items: z.array(RunListItemShape), nextCursor: NextCursor })
   .meta({ id: 'RunList' });
+export const RunStepListShape = z
+  .strictObject({ items: z.array(StepShape), nextCursor: NextCursor })
+  .meta({ id: 'RunStepList' });
 export const EventListShape = z
   .strictObject({
     items: z.array(EventShape),

@@ -116,4 +116,8 @@ export const LivenessShape = z.strictObject({ status: z.literal('alive') }).meta
 
 export const DefinitionSchemaShape = z.looseObject({ $schema: z.string() }).meta({ id: 'DefinitionSchema' });
 
+export const EventSchemaShape = z
+  .looseObject({ $schema: z.string(), title: z.string(), description: z.string() })
+  .meta({ id: 'EventSchema' });
+
 export const OpenApiShape = z.looseObject({ openapi: z.string() }).meta({ id: 'OpenApi' });

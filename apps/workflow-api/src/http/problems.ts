@@ -77,17 +77,13 @@ export const PROBLEMS = {
     'The run has not reached this step',
     'The definition has it. Ask again when the run is there, or see `steps` of GET /v1/runs/{id}.',
   ],
+  'event-type-not-found': [404, 'There is no such type of event', 'All types are in docs/events.md.'],
   'payload-not-found': [
     404,
     'The run has no payload there',
     'Take the address as it stands in `whole` of a cut payload of GET /v1/runs/{id}.',
   ],
   'problem-not-found': [404, 'There is no such problem', 'GET /problems lists them.'],
-  'run-too-large': [
-    413,
-    'The run is too large for one document',
-    'Ask for `?view=slim`, for one step, or for its events page by page.',
-  ],
   'method-not-allowed': [405, 'The address does not take this method', 'The `Allow` header names those that it takes.'],
   'not-acceptable': [
     406,

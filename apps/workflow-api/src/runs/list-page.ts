@@ -3,7 +3,7 @@ import type { Position } from '#event-store';
 import type { Config } from '#runtime';
 import type { RunListPage } from '#views';
 import type { RunLists } from '../../../modules/src/run-lists.js';
-import { HttpProblem } from '../http/problems.js';
+import { HttpProblem, type Problem } from '../http/problems.js';
 import type { Answer } from '../http/answer.js';
 import { parseMinPosition } from './run-reads.js';
 
@@ -19,16 +19,18 @@ export const pageAt = async (
   const page = await read(minPosition === null ? {} : { minPosition });
   if (page.status === 'behind') throw behind();
   if (page.status === 'bad-cursor') {
-    throw new HttpProblem({
-      code: 'cursor-invalid',
-      detail: 'The cursor is malformed, or belongs to a list with other filters.',
-      errors: [{ pointer: 'cursor', detail: 'Give the nextCursor of a page of this very list.' }],
-    });
+    throw new HttpProblem(OTHER_CURSOR);
   }
   return {
     text: `{"items":${page.items},"nextCursor":${JSON.stringify(page.nextCursor)}}`,
     position: page.position,
   };
+};
+
+export const OTHER_CURSOR: Problem = {
+  code: 'cursor-invalid',
+  detail: 'The cursor is malformed, or belongs to a list with other filters.',
+  errors: [{ pointer: 'cursor', detail: 'Give the nextCursor of a page of this very list.' }],
 };
 
 const behind = (): HttpProblem =>

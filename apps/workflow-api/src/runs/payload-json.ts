@@ -1,6 +1,5 @@
 import { isLongerThan, type JsonText, type StepKey } from '#domain';
 import { endOfValue } from '#runtime';
-import { HttpProblem } from '../http/problems.js';
 
 /** `slim` has no payloads, and the steps that were entered; `full` has payloads, and the steps that may still come. */
 export type RunView = 'slim' | 'full';
@@ -9,9 +8,6 @@ export type RunView = 'slim' | 'full';
 const SHOWN_BYTES_MAX = 16 * 1024;
 /** What is no longer is written out wherever it flows: the note that it was shown before is hardly shorter. */
 const REPEATED_CHARS_MAX = 1_024;
-/** No more fits into one document. Far below what a string may hold, which is some 500 million. */
-const DOCUMENT_CHARS_MAX = 64 * 1024 * 1024;
-
 /** The one member of an object that stands where a payload would. */
 const CUT = 'stepwell:cut';
 
@@ -95,14 +91,4 @@ const looksCut = (text: string): boolean => {
   const first = text.charCodeAt(2);
   if (first !== 0x73 && first !== 0x5c) return false; // "s", or the beginning of an escape
   return JSON.parse(text.slice(1, endOfValue(text, 1))) === CUT;
-};
-
-/** Refuses by name what grows past one document, while it is made. */
-export const requireShowable = (text: string): string => {
-  if (text.length <= DOCUMENT_CHARS_MAX) return text;
-  throw new HttpProblem({
-    code: 'run-too-large',
-    detail:
-      'The run is too large to be shown in one document. Ask for `?view=slim`, for one step, or for its events, page by page: GET /v1/runs/{id}/events.',
-  });
 };

@@ -9,6 +9,9 @@ import {
   type StepKey,
 } from '#domain';
 
+/** So many steps of one container stand in the document of a run or step. */
+export const STEPS_SHOWN_MAX = 100;
+
 /** The nodes directly inside a container (`null`: the root), in the order in which a run would enter them. */
 export const planChildren = (plan: Plan, container: NodeId | null): readonly PlanNode[] => {
   if (container === null) return scopeNodes(plan, 0);
@@ -31,22 +34,29 @@ const scopeNodes = (plan: Plan, scope: ScopeId): readonly PlanNode[] => {
   return nodes;
 };
 
-/** A node that the run has not reached, as a step with its template: reached no more, once what it is in has ended. */
+/**
+ * A node that the run has not reached, as a step with its template: reached no more, once what it is in has ended. Of many nodes
+ * below it the first are shown; the definition has the others.
+ */
 export const pendingText = (
   node: PlanNode,
   parent: StepKey | null,
-  plan: Plan,
+  tree: { readonly plan: Plan; charsLeft: number },
   status: 'pending' | 'not-reached',
 ): string => {
   const key = makeStepKey({ container: parent, item: null, name: node.name, entry: 1 });
-  const children = planChildren(plan, node.id).map((child) => pendingText(child, key, plan, status));
   const request =
     node.type === 'step' ? requestText(node.method, JSON.stringify(node.url), node.contentType, node.headers) : 'null';
-  return (
+  const own =
     `{"key":${JSON.stringify(key)},"name":${JSON.stringify(node.name)},"type":"${node.type}","status":"${status}",` +
     `"input":${node.input ?? 'null'},"output":null,"error":null,"enteredAt":null,"startedAt":null,"finishedAt":null,` +
-    `"idempotencyKey":null,"request":${request},"attempts":[],"steps":[${children.join(',')}]}`
-  );
+    `"idempotencyKey":null,"request":${request},"attempts":[],`;
+  tree.charsLeft -= own.length;
+  const children = planChildren(tree.plan, node.id);
+  let items = '';
+  for (let index = 0; index < children.length && index < STEPS_SHOWN_MAX && tree.charsLeft > 0; index++)
+    items += (index === 0 ? '' : ',') + pendingText(children[index]!, key, tree, status);
+  return `${own}"steps":[${items}],"stepsTotal":${children.length},"stepsCursor":null}`;
 };
 
 /** What goes out: method, address, and the headers that the definition gives, its content type among them; no credential is shown. */

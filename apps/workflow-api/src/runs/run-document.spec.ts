@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { JsonText, RunHistory } from '#domain';
 import type { RunId } from '#engine';
 import { startTestApi, type TestApi } from '../../testing/test-api.js';
-import { RunHistories } from './run-histories.js';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -185,43 +183,6 @@ describe('a run with large payloads', () => {
     expect(text.length).toBeLessThan(2_000_000);
     const { json } = await get(`/v1/runs/${idIn(text)}`);
     expect(json.steps).toEqual((JSON.parse(text) as any).steps);
-  });
-});
-
-describe('a run that no document holds', () => {
-  /** The history with so many more steps, each with a payload of its own that is shown whole. */
-  const grown = (history: RunHistory, count: number): RunHistory => {
-    const step = history.steps.get('create-user')!;
-    const children = Array.from({ length: count }, (_, index) => {
-      const key = `s${index}`;
-      const text = `"${key}${'x'.repeat(16_000)}"` as JsonText;
-      return { ...step, key, input: { revision: index, pointer: '/input', text } as const };
-    });
-    return { ...history, steps: new Map(children.map((child) => [child.key, child])), children };
-  };
-
-  it('is answered by name, to who reads it and to who waits for it, and slim it is shown', async () => {
-    const { text } = await start(welcome('1'));
-    const id = idIn(text);
-    const histories = api.app.get(RunHistories);
-    const show = histories.show.bind(histories);
-    histories.show = (runId, revision, make) =>
-      show(runId, revision, (history, position) => make(grown(history, 5_000), position));
-    const whenEnded = api.engine.whenEnded.bind(api.engine);
-    // Whoever waits is shown what the log has.
-    api.engine.whenEnded = (runId, call) => whenEnded(runId, (loaded) => call(loaded && { ...loaded, facts: null }));
-    try {
-      const named = { status: 413, code: 'run-too-large', detail: expect.stringContaining('/events') };
-      expect((await get(`/v1/runs/${id}`)).json).toMatchObject(named);
-      const waited = await start(welcome('2'));
-      expect([waited.status, JSON.parse(waited.text)]).toEqual([413, expect.objectContaining(named)]);
-      expect((await get(`/v1/runs/${id}?view=slim`)).json.steps).toHaveLength(5_000);
-    } finally {
-      // Those of their classes come back.
-      Reflect.deleteProperty(api.engine, 'whenEnded');
-      Reflect.deleteProperty(histories, 'show');
-    }
-    expect((await get(`/v1/runs/${id}`)).text).toBe(text);
   });
 });
 

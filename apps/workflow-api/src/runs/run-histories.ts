@@ -103,15 +103,8 @@ const CHARACTER_BYTES = 2;
 
 /** What the event that was folded last has added to a history, about. No text is looked at. */
 const bytesOf = (history: HistoryState | null, event: RunEvent): number => {
-  const texts = history?.payloads.get(history.revision)?.length ?? 0;
-  switch (event.type) {
-    case 'RunStarted':
-      return STEP_BYTES + (texts + event.variables.length) * CHARACTER_BYTES;
-    case 'StepEntered':
-      return STEP_BYTES + texts * CHARACTER_BYTES;
-    case 'AttemptFailed':
-      return EVENT_BYTES + ((event.error.cause?.length ?? 0) + (event.body?.length ?? 0)) * CHARACTER_BYTES;
-    default:
-      return EVENT_BYTES + texts * CHARACTER_BYTES;
-  }
+  let bytes = event.type === 'RunStarted' || event.type === 'StepEntered' ? STEP_BYTES : EVENT_BYTES;
+  for (const { text } of history?.payloads.get(history.revision) ?? []) bytes += text.length * CHARACTER_BYTES;
+  if (event.type !== 'AttemptFailed') return bytes;
+  return bytes + ((event.error.cause?.length ?? 0) + (event.body?.length ?? 0)) * CHARACTER_BYTES;
 };

@@ -10,13 +10,15 @@ import { rejectionProblem, unavailableProblem } from '../http/failures.js';
 import { parsePrecondition, readPrecondition } from '../http/preconditions.js';
 import { HttpProblem } from '../http/problems.js';
 import { originOf } from '../http/origin.js';
-import { pageAt } from './list-page.js';
-import type { RunView } from './payload-json.js';
-import { RUN_TAG, runTag, runText, stepText } from './run-json.js';
+import { OTHER_CURSOR, pageAt } from './list-page.js';
+import { PayloadTexts, type RunView } from './payload-json.js';
+import { RUN_TAG, runTag, runText, stepDocument } from './run-json.js';
 import { ShownRuns } from './shown-runs.js';
+import { placeOfCursor, stepsPage, stepTree } from './step-json.js';
 import { readPayload } from './run-payload.js';
 import { loadVisible, payloadNotFound, readEvents, runIdOf, stepNotFound } from './run-reads.js';
 import type { EventsQuery } from './endpoints/list-run-events.js';
+import type { RunStepsQuery } from './endpoints/list-run-steps.js';
 import type { RunsQuery } from './endpoints/list-runs.js';
 
 /** What the controller of runs asks for. Throws the problem to answer. */
@@ -46,9 +48,21 @@ export class RunReader {
 
   step(id: string, key: string): Promise<Answer> {
     return this.shown.byId(id, (shown) => {
-      const text = stepText(shown, key);
+      const text = stepDocument(shown, key);
       if (text === null) throw stepNotFound(shown, key);
       return { text, position: shown.position };
+    });
+  }
+
+  steps(id: string, { below, view, cursor, limit }: RunStepsQuery): Promise<Answer> {
+    const from = cursor === undefined ? 0 : placeOfCursor(cursor, view);
+    if (from === null) throw new HttpProblem(OTHER_CURSOR);
+    return this.shown.byId(id, (shown) => {
+      const container = below === undefined ? null : (shown.history.steps.get(below) ?? null);
+      if (below !== undefined && container === null) throw stepNotFound(shown, below, 'below');
+      const tree = stepTree(shown, view, new PayloadTexts(view, shown.history.started.id));
+      const { items, next } = stepsPage(container, { from, max: limit }, tree);
+      return { text: `{"items":[${items}],"nextCursor":${JSON.stringify(next)}}`, position: shown.position };
     });
   }
 

@@ -3,7 +3,7 @@ import type { LoadedRun, RunId, Runs } from '#engine';
 import { runStream, type EventStore, type Position, type RecordedEvent, type Revision } from '#event-store';
 import { nearestNames } from '#runtime';
 import { runArchived } from '../http/failures.js';
-import { HttpProblem } from '../http/problems.js';
+import { HttpProblem, type ProblemCode } from '../http/problems.js';
 import { didYouMean } from '../http/validation.js';
 import { hashOf, parseRunId } from './run-id.js';
 import type { ShownRun } from './shown-runs.js';
@@ -25,20 +25,23 @@ export const requireWhole = (loaded: LoadedRun): LoadedRun => {
   throw new HttpProblem(runArchived(archived.file, positionHeader(loaded.position)));
 };
 
-/** A step that the run has not entered: one that is in its plan, or a name that nothing has. */
-export const stepNotFound = ({ history, plan }: Pick<ShownRun, 'history' | 'plan'>, key: string): HttpProblem => {
+/** A step that the run has not entered: one that is in its plan, or a name that nothing has. `parameter`: the one that names it. */
+export const stepNotFound = (
+  { history, plan }: Pick<ShownRun, 'history' | 'plan'>,
+  key: string,
+  parameter: string | null = null,
+): HttpProblem => {
+  const told = (code: ProblemCode, detail: string): HttpProblem =>
+    new HttpProblem({ code, detail, ...(parameter !== null && { errors: [{ pointer: parameter, detail }] }) });
   const known = new Set([...history.steps.keys(), ...stepKeys(plan)]);
   const named = JSON.stringify(key.slice(0, 200));
   if (known.has(key)) {
     const { status } = history;
     const yet = status === 'running' ? 'has not reached it yet' : `has ended as ${status} without it`;
-    return new HttpProblem({
-      code: 'step-not-reached',
-      detail: `The step ${named} is in the plan, and the run ${yet}.`,
-    });
+    return told('step-not-reached', `The step ${named} is in the plan, and the run ${yet}.`);
   }
   const hint = didYouMean(nearestNames(key, known));
-  return new HttpProblem({ code: 'step-not-found', detail: `The run has no step ${named}.${hint}` });
+  return told('step-not-found', `The run has no step ${named}.${hint}`);
 };
 
 /** Nothing that a document of the run has cut is there. */

@@ -9,6 +9,7 @@ import { GET_PAYLOAD, PayloadQuery } from './endpoints/get-payload.js';
 import { GET_RUN, RunQuery } from './endpoints/get-run.js';
 import { GET_STEP } from './endpoints/get-step.js';
 import { EventsQuery, LIST_RUN_EVENTS } from './endpoints/list-run-events.js';
+import { LIST_RUN_STEPS, RunStepsQuery } from './endpoints/list-run-steps.js';
 import { LIST_RUNS, RunsQuery } from './endpoints/list-runs.js';
 import { START_RUN } from './endpoints/start-run.js';
 import { EventStreams } from './event-streams.js';
@@ -53,6 +54,11 @@ export class RunsController {
     const loaded = await this.reader.load(id);
     if (this.streams.wantedBy(request)) return this.streams.answer(loaded, query, request, reply);
     return this.reader.events(loaded, query);
+  }
+
+  @Endpoint(LIST_RUN_STEPS)
+  steps(@Param('id') id: string, @Query({ schema: RunStepsQuery }) query: RunStepsQuery): Promise<Answer> {
+    return this.reader.steps(id, query);
   }
 
   @Endpoint(GET_STEP)

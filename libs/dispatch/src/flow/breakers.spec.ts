@@ -88,6 +88,19 @@ describe('Breakers', () => {
     }
   });
 
+  it('says the same instant for its end however often it is asked, and never one that has passed', () => {
+    const flow = downed();
+    const untilMs = () => Date.parse(flow.control.breakers.news[0]!.until!);
+    const first = untilMs();
+    flow.clock.pass(900);
+    expect(untilMs()).toBe(first);
+    // Somebody sets the wall clock a little forward, past it; the wait goes on by the other clock.
+    flow.clock.jump(300);
+    expect(first).toBeLessThan(flow.clock.nowMs());
+    expect(untilMs()).toBeGreaterThanOrEqual(flow.clock.nowMs());
+    expect(flow.control.breakers.news).toMatchObject([{ state: 'open' }]);
+  });
+
   it.each([
     ['an endpoint', 'down', [1_000, 2_000, 4_000, 8_000, 10_000, 10_000]],
     ['an origin', 'unreached', [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]],

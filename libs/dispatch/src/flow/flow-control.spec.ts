@@ -54,6 +54,26 @@ describe('FlowControl', () => {
     expect(claims.map(({ endpoint }) => endpoint.inUse)).toEqual([112, 112]);
   });
 
+  it('says of who waits for a breaker what opened it last, and of who waits for a limit too that it is the breaker', () => {
+    const limits = [limit('queue', 'narrow', { concurrency: 1 })];
+    const flow = new Flow({ limits });
+    const narrow = flow.claim('a/x', 'n', 'narrow');
+    flow.ask('first', narrow);
+    flow.ask('late', narrow);
+    const holdUp = () => flow.control.holdUpOf(id('late'), 'a/x', { ...SENDER, queue: 'narrow' });
+    expect(holdUp()).toMatchObject({ for: 'limit', on: 'queue narrow', until: null, lastError: null });
+    const fiveTimes = (outcome: 'down' | 'busy') => {
+      for (let run = 0; run < 5; run++) flow.ask(`${outcome} ${run}`, flow.claim('a/x'));
+      for (let run = 0; run < 5; run++) flow.end(`${outcome} ${run}`, outcome);
+    };
+    fiveTimes('down');
+    const until = expect.stringMatching(/Z$/);
+    expect(holdUp()).toMatchObject({ for: 'breaker', on: 'a/x', until, lastError: { name: 'HTTP.503' } });
+    flow.clock.pass(1_000);
+    fiveTimes('busy');
+    expect(holdUp()).toMatchObject({ for: 'breaker', on: 'a/x', until, lastError: { name: 'HTTP.429' } });
+  });
+
   it('gives the only endpoint of an origin all of its slots, and the two of one slot each its turn', () => {
     const flow = new Flow({ perOriginMax: 8 });
     for (let run = 0; run < 9; run++) flow.ask(`${run}`, flow.claim('a/only'));
@@ -167,13 +187,14 @@ describe('FlowControl', () => {
   it('lets no run pass those of another namespace that wait, though it asks while there is room', () => {
     const flow = new Flow({ limits: [limit('target', 'a', { concurrency: 1 })] });
     flow.ask('A0', flow.claim('a', 'A'));
-    flow.ask('B0', flow.claim('a', 'B'));
+    // One of its own stands there as well, behind the other's.
+    for (const namespace of ['B', 'A']) flow.ask(`${namespace} waits`, flow.claim('a', namespace));
     const [{ claim, epoch }] = flow.flights.splice(0) as [(typeof flow.flights)[number]];
     // As a run goes on whose step has ended: the slot is free, and nobody has been woken yet.
     flow.control.release(claim, epoch);
     expect(flow.ask('A0 again', claim)).toBe(false);
     flow.wake(claim.gates);
-    expect(flow.began).toEqual(['A0', 'B0']);
+    expect(flow.began).toEqual(['A0', 'B waits']);
   });
 
   it('offers a slot to the next when the first has no use for it any more', () => {

@@ -32,6 +32,7 @@ export const failed = (status: number | null, name: string, failureClass: Failur
 const VERDICTS = {
   well: { succeeded: true, status: 200, output: NULL_TEXT },
   down: failed(503, 'HTTP.503', 'may-have-executed'),
+  busy: failed(429, 'HTTP.429', 'refused'),
   fails: failed(500, 'HTTP.500', 'may-have-executed'),
   unreached: failed(null, 'Stepwell.ConnectFailed', 'not-executed'),
 } satisfies Record<string, Verdict>;

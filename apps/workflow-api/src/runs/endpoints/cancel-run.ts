@@ -52,7 +52,6 @@ export const CANCEL_RUN: EndpointDescription = {
     'run-archived',
     'run-ended',
     'precondition-failed',
-    'run-too-large',
     'unsupported-media-type',
     'storage-unavailable',
     'storage-full',

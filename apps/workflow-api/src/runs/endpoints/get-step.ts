@@ -15,17 +15,10 @@ export const GET_STEP: EndpointDescription = {
   },
   answers: {
     200: {
-      description: 'The step with its attempts, its payloads whole, and the steps below it.',
+      description: 'The step with its attempts, its payloads whole, and the first 100 steps below it.',
       schema: StepShape,
       headers: ['Stepwell-Position'],
     },
   },
-  problems: [
-    'run-not-found',
-    'run-archived',
-    'step-not-found',
-    'step-not-reached',
-    'run-too-large',
-    'storage-unavailable',
-  ],
+  problems: ['run-not-found', 'run-archived', 'step-not-found', 'step-not-reached', 'storage-unavailable'],
 };

@@ -74,7 +74,6 @@ export const START_RUN: EndpointDescription = {
     'run-archived',
     'step-unknown',
     'payload-too-large',
-    'run-too-large',
     'unsupported-media-type',
     'storage-unavailable',
     'storage-full',
