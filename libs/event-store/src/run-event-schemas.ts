@@ -151,16 +151,13 @@ const SHAPES: Readonly<Record<RunEvent['type'], Shape>> = {
     },
   },
   StepCancelled: {
-    says: 'Steps that were open were ended by something else.',
+    says: 'Every step that was open below a container, or in the run, was ended by something else.',
     members: {
+      below: textOrNull('The container, which ends by an event of its own; `null`: the run.'),
       reason: text('What has ended them.'),
-      steps: listOf(
-        objectOf({
-          step,
-          attempt: countOrNull('The one that was in flight; `null`: none was.'),
-          class: of({ enum: [...FAILURE_CLASSES, null] })('What is known of it.'),
-        }),
-      )('Which.'),
+      attempts: listOf(
+        objectOf({ step, attempt, class: of({ enum: FAILURE_CLASSES })('Whether the application may have done it.') }),
+      )('Those that were in flight. The list is bounded: one that is not in it may have executed.'),
     },
   },
   StepSkipped: { says: 'A step beside the way to `fromStep` was passed over.', members: place },
