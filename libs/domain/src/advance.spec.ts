@@ -3,6 +3,7 @@ import { DEFAULT_RUN_LIMITS } from './commands.js';
 import { from, onPlan, settle, type Outcome } from './testing/given-when-then.js';
 import {
   ADVANCE,
+  after,
   attemptStarted,
   attemptSucceeded,
   completeAttempt,
@@ -19,8 +20,10 @@ import {
   startRun,
   T0,
 } from './testing/run-facts.js';
+import { evolve } from './evolve.js';
 import type { Plan } from './plan.js';
 import { fail, json, named, parallel, pass, planOf, sequence, step, succeed, type Tree } from './testing/tree-plans.js';
+import { Undo } from './undo.js';
 
 /** A plan, the entries of its steps, and what comes of starting it. */
 const setUp = (tree: Tree, payloadMaxBytes?: number) => {
@@ -319,5 +322,43 @@ describe('a node that is entered again', () => {
     };
     expect(keysOf(twice)).toEqual(['p', 'p.a', 'p.a~2', 'p.b', 'p.b~2']);
     expect(keysOf(twice, 'p.b')).toEqual(['p', 'p.b', 'p.a', 'p.b~2']);
+  });
+});
+
+describe('a way out that was taken', () => {
+  const plan = planOf(sequence(pass('pick'), pass('left'), pass('right')));
+  const { given } = onPlan(plan);
+  const enter = entering(plan);
+
+  it('is gone on, whatever follows in the plan', () => {
+    const picked = (next: number | null) => [
+      started(),
+      enter('pick'),
+      completed('pick', RUN_INPUT, false, { index: 1, next }),
+    ];
+    given(...picked(2))
+      .when(ADVANCE)
+      .thenEvents(enter('right'));
+    given(...picked(null))
+      .when(ADVANCE)
+      .thenEvents(runCompleted(RUN_INPUT));
+    given(...picked(0))
+      .when(ADVANCE)
+      .thenEvents(enter('pick~2'));
+  });
+
+  it('is nothing that a node with one way out says', () => {
+    given(started(), enter('pick'))
+      .when(ADVANCE)
+      .thenEvents(completed('pick', RUN_INPUT, false, null));
+  });
+
+  it('is taken back with the rest of a decision', () => {
+    const run = given(started(), enter('pick')).run!;
+    const undo = new Undo();
+    evolve(run, completed('pick', RUN_INPUT, false, { index: 0, next: 2 }), after(0), undo);
+    expect(run.steps.get('pick')?.edge).toEqual({ index: 0, next: 2 });
+    undo.takeBack();
+    expect(run.steps.get('pick')?.edge).toBeNull();
   });
 });

@@ -78,6 +78,7 @@ const entryOf = (
     slot: place.slot,
     slots: kind.slots(node),
     request: kind.request(node),
+    policy: null,
     deadlineAt: limitMs === null ? null : toInstant(atMs + limitMs),
     input: node.input === null ? refOf(flowing) : { constant: node.input },
   };
@@ -109,6 +110,7 @@ const complete = (run: Run, step: Step, node: PlanNode, raw: StepCompleted['outp
   type: 'StepCompleted',
   step: step.key,
   endsSlot: step.slot !== null && (node.next === null || endsBySucceed(run, step, plan)),
+  edge: null,
   output: node.output === null ? raw : { value: node.output },
 });
 
@@ -118,8 +120,9 @@ const leave = (run: Run, step: Step, context: Context): RunEvent[] => {
   if (step.status === 'failed') return propagate(run, step, context);
   const node = nodeOf(plan, step.node);
   const output = step.outputRef ?? step.inputRef;
-  if (node.next === null || endsBySucceed(run, step, plan)) return [{ type: 'RunCompleted', output: refOf(output) }];
-  return enter(run, node.next, { parent: step.parent, slot: step.slot }, output, context);
+  const next = step.edge === null ? node.next : step.edge.next;
+  if (next === null || endsBySucceed(run, step, plan)) return [{ type: 'RunCompleted', output: refOf(output) }];
+  return enter(run, next, { parent: step.parent, slot: step.slot }, output, context);
 };
 
 /** A failure looks outward: every token below the container it ends is cancelled in the same append. */

@@ -349,6 +349,33 @@ describe('NoteDuplicateStarts', () => {
   });
 });
 
+describe('a step without a node of its own', () => {
+  const made = planOf(
+    sequence(step('charge', { retry: { maxAttempts: 1 } }), step('ship', { retry: { jitter: 'none' } })),
+  );
+  const history = (policy: number | null) => [
+    ...[started(), entering(made)('charge', undefined, { policy }), attemptStarted('charge', 1)],
+  ];
+
+  it('is tried by the policy that its entry names', () => {
+    const { given: givenMade } = onPlan(made);
+    givenMade(...history(1))
+      .when(failAttempt('charge', 1))
+      .thenEvents(attemptFailed('charge', 1, after(500)));
+    givenMade(...history(null))
+      .when(failAttempt('charge', 1))
+      .thenEvents(attemptFailed('charge', 1, null), failed('charge', HTTP_503));
+  });
+
+  it('is a bug when the plan has no such policy', () => {
+    expect(() =>
+      onPlan(made)
+        .given(...history(2))
+        .when(failAttempt('charge', 1)),
+    ).toThrow('policy 2 of the plan');
+  });
+});
+
 describe('a plan and a history that do not belong together', () => {
   it('is a bug, not a guess', () => {
     const run = given(...charging).run;

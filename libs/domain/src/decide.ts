@@ -204,6 +204,7 @@ const completeAttempt = (command: CompleteAttempt, run: Run, context: Context): 
       type: 'StepCompleted',
       step: step.key,
       endsSlot: step.slot !== null && node?.next === null,
+      edge: null,
       output: output === null ? { revision: run.revision + 1, pointer: '/output' } : { value: output },
     },
   );

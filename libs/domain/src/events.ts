@@ -1,4 +1,4 @@
-import type { NodeId, NodeType, StepNode } from './plan.js';
+import type { NodeId, NodeType, PolicyId, StepNode } from './plan.js';
 import type { JsonText, PayloadRef } from './payload.js';
 
 /** Names a step in its run: `ship`, `notify.email`. */
@@ -87,6 +87,8 @@ export type StepEntered = {
     readonly headers: Readonly<Record<string, string>>;
     readonly contentType: string;
   } | null;
+  /** By what it is tried when it has no node of its own, and `node` is the one that made it. `null`: its node says it. */
+  readonly policy: PolicyId | null;
   /** No attempt outlives it (`stepMs`). */
   readonly deadlineAt: Instant | null;
   /** A payload stored earlier in this stream, or a constant of the plan. */
@@ -98,8 +100,18 @@ export type StepCompleted = {
   readonly step: StepKey;
   /** True when the token of its slot ends here: the join of its container counts one less. */
   readonly endsSlot: boolean;
+  /** Which way its token goes on, of a node that has several. `null`: its node has one. */
+  readonly edge: Edge | null;
   /** What flows on: a payload stored earlier, one made here, or the array of payloads stored earlier (`null`: a slot without one). */
   readonly output: PayloadRef | { readonly value: JsonText } | { readonly all: readonly (PayloadRef | null)[] };
+};
+
+/** A way out of a node that was taken: nothing that led to it is evaluated again, be it to fold a run or to understand it. */
+export type Edge = {
+  /** Its place among the ways out, from 0, in the order in which the definition has them. */
+  readonly index: number;
+  /** Where it leads; `null`: the scope ends there. */
+  readonly next: NodeId | null;
 };
 
 export type StepFailed = {

@@ -124,6 +124,8 @@ describe('evolve', () => {
     const run = folded(started(), pause(5), entered('a', undefined, { deadlineAt: after(9_005) }));
     expect(stepOf(run, 'a')).toStrictEqual({
       key: 'a',
+      policy: null,
+      edge: null,
       node: 0,
       name: 'a',
       kind: 'step',

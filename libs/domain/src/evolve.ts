@@ -213,6 +213,7 @@ const skippedStep = (run: RunState, event: RunEvent & { type: 'StepSkipped' }, a
       type: 'StepEntered',
       slots: null,
       request: null,
+      policy: null,
       deadlineAt: null,
       input: RUN_INPUT,
     },
@@ -226,6 +227,7 @@ const completeStep = (run: RunState, event: StepCompleted, at: string): void => 
   updateStep(run, event.step, (step) => {
     step.output = output.text;
     step.outputRef = output;
+    step.edge = event.edge;
   });
   endStep(run, event.step, 'completed', event.endsSlot, at);
 };

@@ -83,6 +83,8 @@ export const newStep = (event: StepEntered, input: PayloadSource, at: string): S
   finishedAt: null,
   deadlineAt: event.deadlineAt,
   request: event.request,
+  policy: event.policy,
+  edge: null,
   attempts: [],
   budgetUsed: 0,
   retryAt: null,

@@ -1,6 +1,6 @@
 import type { Obligations } from './obligations.js';
 import { END_STATUSES, FAILURE_CLASSES } from './events.js';
-import type { ErrorInfo, Instant, RunArchived, RunStarted, StepEntered, StepKey } from './events.js';
+import type { ErrorInfo, Instant, RunArchived, RunStarted, StepCompleted, StepEntered, StepKey } from './events.js';
 import type { NodeId, NodeType } from './plan.js';
 import type { JsonText, PayloadRef } from './payload.js';
 import type { Payloads } from './payloads.js';
@@ -66,6 +66,10 @@ export type Step = {
   readonly finishedAt: Instant | null;
   readonly deadlineAt: Instant | null;
   readonly request: StepEntered['request'];
+  /** Of a step without a node of its own: by what it is tried. */
+  readonly policy: StepEntered['policy'];
+  /** Of one that completed, when its node has several ways out: the one that was taken. */
+  readonly edge: StepCompleted['edge'];
   readonly attempts: readonly Attempt[];
   /** Attempts that count against `maxAttempts`: all but unknown and interrupted ones. */
   readonly budgetUsed: number;

@@ -54,6 +54,10 @@ const completedOutput = (output: StepCompleted['output']): string => {
 const text = (value: string | null): string => JSON.stringify(value);
 /** Step keys, names, kinds, boots and instants hold no character that JSON would escape. */
 const name = (value: string | null): string => (value === null ? 'null' : `"${value}"`);
+// What few steps have is a member of theirs alone.
+const policy = (id: StepEntered['policy']): string => (id === null ? '' : `"policy":${id},`);
+const edge = (taken: StepCompleted['edge']): string =>
+  taken === null ? '' : `"edge":{"index":${taken.index},"next":${taken.next}},`;
 const slots = (of: StepEntered['slots']): string =>
   of === null ? 'null' : `{"count":${of.count},"window":${of.window}}`;
 const ref = ({ revision, pointer }: PayloadRef): string => {
@@ -149,7 +153,7 @@ const FORMS: Forms = {
       return (
         `{"step":${name(entered.step)},"node":${entered.node},"name":${name(entered.name)},"kind":${name(entered.kind)},` +
         `"parent":${name(entered.parent)},"slot":${entered.slot},"slots":${slots(entered.slots)},` +
-        `"request":${request === null ? 'null' : requestText(request)},"deadlineAt":${name(entered.deadlineAt)},${payload}}`
+        `"request":${request === null ? 'null' : requestText(request)},${policy(entered.policy)}"deadlineAt":${name(entered.deadlineAt)},${payload}}`
       );
     },
     read: {
@@ -157,20 +161,26 @@ const FORMS: Forms = {
         // Most are given what flows in, and name it.
         const isConstant = data.includes('"input":');
         const { input, inputRef, ...stored } = isConstant ? withPayloads(data, ['input']) : parsed(data);
-        return { type: 'StepEntered', ...stored, input: inputRef ?? { constant: input } } as StepEntered;
+        return { type: 'StepEntered', policy: null, ...stored, input: inputRef ?? { constant: input } } as StepEntered;
       },
     },
   },
   StepCompleted: {
     v: 1,
-    write: ({ step, endsSlot, output }) => `{"step":${name(step)},"endsSlot":${endsSlot},${completedOutput(output)}}`,
+    write: ({ step, endsSlot, edge: taken, output }) =>
+      `{"step":${name(step)},"endsSlot":${endsSlot},${edge(taken)}${completedOutput(output)}}`,
     read: {
       1: (data) => {
         // As above: most name the answer.
         const isValue = data.includes('"output":');
         const { output, outputRef, outputRefs, ...stored } = isValue ? withPayloads(data, ['output']) : parsed(data);
         const elsewhere = outputRefs === undefined ? outputRef : { all: outputRefs };
-        return { type: 'StepCompleted', ...stored, output: elsewhere ?? { value: output } } as StepCompleted;
+        return {
+          type: 'StepCompleted',
+          edge: null,
+          ...stored,
+          output: elsewhere ?? { value: output },
+        } as StepCompleted;
       },
     },
   },

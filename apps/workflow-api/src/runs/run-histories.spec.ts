@@ -141,7 +141,7 @@ describe('histories of runs', () => {
     }));
     const entry: RunEvent = {
       ...{ type: 'StepEntered', step: 's', node: 0, name: 's', kind: 'step', parent: null, slot: null, slots: null },
-      ...{ request: null, deadlineAt: null, input: { revision: 0, pointer: '/input' } },
+      ...{ request: null, policy: null, deadlineAt: null, input: { revision: 0, pointer: '/input' } },
     };
     await append(A, started(A), entry);
     for (const answer of answers) await append(A, answer);

@@ -189,7 +189,7 @@ export class HistoryChecker {
 
   private place(
     event: RunEvent,
-    entry: Omit<StepEntered, 'type' | 'input' | 'slots' | 'request'> & { input: string },
+    entry: Omit<StepEntered, 'type' | 'input' | 'slots' | 'request' | 'policy'> & { input: string },
   ): Track {
     const node = this.plan.nodes[entry.node];
     const container = this.container(event, entry.parent);

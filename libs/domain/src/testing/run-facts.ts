@@ -115,6 +115,7 @@ export const entering =
         node.type === 'step'
           ? { method: node.method, url: node.url, headers: node.headers, contentType: node.contentType }
           : null,
+      policy: null,
       deadlineAt: null,
       input,
       ...fields,
@@ -167,10 +168,16 @@ export const outcomeUnknown = (step: StepKey, attempt: number): RunEvent => ({
   step,
   attempt,
 });
-export const completed = (step: StepKey, output: StepCompleted['output'], endsSlot = false): RunEvent => ({
+export const completed = (
+  step: StepKey,
+  output: StepCompleted['output'],
+  endsSlot = false,
+  edge: StepCompleted['edge'] = null,
+): RunEvent => ({
   type: 'StepCompleted',
   step,
   endsSlot,
+  edge,
   output,
 });
 export const failed = (step: StepKey, error: ErrorInfo, endsSlot = false): RunEvent => ({

@@ -51,6 +51,7 @@ export const entered = (step: string, kind: 'step' | 'parallel' = 'step'): RunEv
   slot: null,
   slots: kind === 'parallel' ? { count: 2, window: 2 } : null,
   request: kind === 'step' ? requestOf(step) : null,
+  policy: null,
   deadlineAt: null,
   input: { revision: 0, pointer: '/input' },
 });
@@ -75,6 +76,7 @@ export const stepDone = (step: string, endsSlot = false): RunEvent => ({
   type: 'StepCompleted',
   step,
   endsSlot,
+  edge: null,
   output: { revision: 0, pointer: '/input' },
 });
 
