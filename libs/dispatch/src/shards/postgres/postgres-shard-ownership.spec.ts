@@ -140,9 +140,28 @@ describe('PostgresShardOwnership', () => {
     await world.fair(a, b);
     expect(a.heard.filter((heard) => heard.startsWith('release')).length).toBeGreaterThan(1);
     a.staying = () => true;
-    // Nothing stays at a stop.
+    await world.moves();
+    // Nothing stays at a stop, and it is said why all of them are free.
     await a.ownership.stop();
     await world.fair(b);
+    expect(await world.moves()).toEqual({ 'a → b, left': 32 });
+  });
+
+  it('keeps what it has gained anew, though it hears late that it was to go before', async () => {
+    await share(FAST);
+    const a = await world.add('a');
+    let letGo = (): void => undefined;
+    a.releasing = new Promise((resolve) => (letGo = resolve));
+    const b = await world.add('b');
+    await eventually('the release', async () => (a.heard.includes('release 32') ? true : null));
+    await b.ownership.stop();
+    await terminate('a');
+    await lost(a);
+    const held = () => a.ownership.status().shards.length;
+    await eventually('all of them again', async () => (held() === 64 ? true : null));
+    letGo();
+    await new Promise(setImmediate);
+    expect([held(), await world.owned()]).toEqual([64, { a: 64 }]);
   });
 
   it('takes shards away from who fails to let go of them', async () => {
