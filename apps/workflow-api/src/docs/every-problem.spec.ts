@@ -3,8 +3,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { RunId } from '#engine';
 import { Archiver } from '#retention';
-import { LogFull, MemoryEventStore, type Append, type AppendOutcome, type Position } from '#event-store';
+import { LogFull, MemoryEventStore, runStream, type Append, type AppendOutcome, type Position } from '#event-store';
 import { silentLog, systemClock, systemEntropy } from '#runtime';
 import { notReady, READY } from '../../../modules/src/process-report.js';
 import { startTestApi, type TestApi } from '../../testing/test-api.js';
@@ -96,6 +97,10 @@ const PROVOKED: Readonly<Partial<Record<ProblemCode, readonly Asked[]>>> = {
     { path: { id: 'ARCHIVED' } },
     { headers: { 'idempotency-key': 'archived' }, body: '{"workflow":"welcome"}' },
   ],
+  'run-parked': [
+    { path: { id: 'PARKED' } },
+    { headers: { 'idempotency-key': 'parked' }, body: '{"workflow":"welcome"}' },
+  ],
   'view-behind': [{ headers: { 'stepwell-min-position': '999' } }],
   'event-type-not-found': [{ path: { type: 'Nope' } }],
   'problem-not-found': [{ path: { code: 'nope' } }],
@@ -141,6 +146,8 @@ describe('every problem that the document tells of', () => {
     await archiver.archiveDue(new AbortController().signal);
     await archiver.stop();
     ids.set('ARCHIVED', archived).set('ENDED', await begin('ended', 'wait=5'));
+    ids.set('PARKED', await begin('parked', 'wait=5'));
+    await breakStream(startRunId('start', 'default', 'welcome', 'parked'));
     api.owner.held.add('create-user');
     ids.set('HELD', await begin('held'));
     const document = { root: { type: 'pass' } };
@@ -170,6 +177,15 @@ describe('every problem that the document tells of', () => {
       body: '{"workflow":"welcome"}',
     });
     return ((await response.json()) as { id: string }).id;
+  };
+
+  /** An event that no version has written: whoever reads the run next finds that. */
+  const breakStream = async (runId: RunId): Promise<void> => {
+    const stream = runStream(runId);
+    const expected = (await log.readStream(stream)).at(-1)!.revision;
+    const envelope = { commandId: 'broken', recordedAt: '2026-01-01T00:00:00.000Z', actor: null, traceparent: null };
+    const events = [{ type: 'StepEntered', v: 1, data: '{' }];
+    await new Promise((settle) => log.append({ stream, expected, events, envelope }, settle));
   };
 
   let keys = 0;

@@ -112,6 +112,7 @@ const run = {
   duplicateStarts: { count: 0, refused: 0 },
   input: INPUT,
   output: TOLD,
+  parked: null,
   waiting: [],
   waitingTotal: 0,
   ...stepsOf([createUser, tell]),

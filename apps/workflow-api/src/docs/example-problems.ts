@@ -1,4 +1,4 @@
-import { runArchived, STORAGE_FULL, STORAGE_UNAVAILABLE } from '../http/failures.js';
+import { runArchived, runParked, STORAGE_FULL, STORAGE_UNAVAILABLE } from '../http/failures.js';
 import { textProblem } from '../http/json-body.js';
 import { problemText, type Problem, type ProblemCode } from '../http/problems.js';
 
@@ -87,6 +87,7 @@ const PROBLEMS_TOLD: readonly Problem[] = [
     'The definition has no step "create-usr" to start from. Did you mean "create-user"?',
   ),
   told('internal-error', 'The request failed by a mistake of the server.'),
+  runParked({ since: '2026-11-30T09:00:00.000Z', reason: 'revision 4, StepEntered, cannot be read' }),
   STORAGE_UNAVAILABLE,
   STORAGE_FULL,
   told('view-behind', 'The view did not reach the position in time.'),

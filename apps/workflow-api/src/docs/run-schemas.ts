@@ -152,6 +152,12 @@ export const RunShape = z
     resolved: z.boolean(),
     parent: z.null(),
     revision: z.int(),
+    parked: z
+      .strictObject({ since: Instant, reason: z.string() })
+      .nullable()
+      .describe(
+        'Not null when a mistake of the server has stopped the run: nothing is done for it until the server starts again or another takes it over. Known of the process that answers.',
+      ),
     waiting: z.array(WaitShape).describe('What its steps wait for: the first 100.'),
     waitingTotal: z.int().describe('How many of its steps wait.'),
     steps: z.array(StepShape).describe('The steps that are in no other: the first 100, less where steps are long.'),
@@ -178,6 +184,7 @@ export const RunListItemShape = RunShape.omit({
   duplicateStarts: true,
   input: true,
   output: true,
+  parked: true,
   waiting: true,
   waitingTotal: true,
   steps: true,

@@ -1,4 +1,5 @@
 import { stepKeys, type Plan, type Rejection } from '#domain';
+import { RunParked, type ParkedRun } from '#engine';
 import { LogFull } from '#event-store';
 import { nearestNames, systemClock, type Log, type LogFields } from '#runtime';
 import { HttpProblem, type Problem } from './problems.js';
@@ -17,7 +18,12 @@ export const STORAGE_FULL: Problem = {
 
 /** Why a run could not be written. */
 export const unavailableProblem = (cause: unknown): Problem =>
-  cause instanceof LogFull ? STORAGE_FULL : STORAGE_UNAVAILABLE;
+  cause instanceof LogFull ? STORAGE_FULL : cause instanceof RunParked ? runParked(cause) : STORAGE_UNAVAILABLE;
+
+export const runParked = ({ since, reason }: ParkedRun): Problem => ({
+  code: 'run-parked',
+  detail: `A mistake of the server has stopped the run at ${since}, and nothing is done for it: ${reason}`,
+});
 
 /** The one table from rejections to problems. */
 export const rejectionProblem = (rejection: Rejection, plan: Plan | null = null): Problem => {
@@ -70,6 +76,7 @@ const unknownStep = (step: string, plan: Plan | null): Problem => {
 /** What a failure is answered with; what is no known failure is a mistake of ours, which goes to the log. */
 export const failureProblem = (error: unknown, log: Log, about: LogFields): Problem => {
   if (error instanceof HttpProblem) return error.problem;
+  if (error instanceof RunParked) return runParked(error);
   if (isFault(error) && error.retryable) {
     sayRarely(log, { ...about, code: error.code, reason: error.message });
     if (error instanceof LogFull) return STORAGE_FULL;

@@ -121,6 +121,11 @@ export const PROBLEMS = {
   'too-many-requests': [429, 'There are too many requests', 'Send fewer, and this one again after a while.'],
   'header-too-large': [431, 'The headers are larger than the limit', 'Send fewer or shorter headers.'],
   'internal-error': [500, 'Stepwell has made a mistake', 'The log of the server holds the reason.'],
+  'run-parked': [
+    500,
+    'A mistake of the server has stopped this run',
+    'The log of the server holds more; report that line. The run is tried again when the server starts again, or another takes it over.',
+  ],
   'request-failed': [
     500,
     'The request has failed',

@@ -6,6 +6,11 @@ import { decodeRunEvent, EventStore, LOG_START, runStream, type Position, type R
 /** Histories that were shown take so much memory at most, about; others are folded again when they are asked for. */
 const KEPT_BYTES_MAX = 64 * 1024 * 1024;
 
+/** The run's stream holds what makes no history of this version. */
+export class HistoryBroken extends Error {
+  readonly code = 'history-broken';
+}
+
 type Kept = {
   history: HistoryState | null;
   /** Of the last event folded. */
@@ -56,7 +61,7 @@ export class RunHistories {
     try {
       return await shown;
     } finally {
-      if (kept.history === null && this.kept.get(runId) === kept) this.kept.delete(runId);
+      if (kept.history === null && this.kept.get(runId) === kept) this.forget(runId, kept);
       this.makeRoom();
     }
   }
@@ -69,10 +74,16 @@ export class RunHistories {
     for await (const page of this.store.readPages(runStream(runId), from)) {
       for (const { type, v, data, revision: at, recordedAt, position } of page) {
         if (revision !== null && at > revision) return;
-        const event = decodeRunEvent(type, v, data);
-        kept.history = foldHistory(kept.history, event, recordedAt);
-        kept.position = position;
-        this.take(runId, kept, bytesOf(kept.history, event));
+        try {
+          const event = decodeRunEvent(type, v, data);
+          kept.history = foldHistory(kept.history, event, recordedAt);
+          kept.position = position;
+          this.take(runId, kept, bytesOf(kept.history, event));
+        } catch (cause) {
+          // Half of the event may be folded.
+          kept.history = null;
+          throw new HistoryBroken(`revision ${at}, ${type}, of run ${runId} cannot be shown`, { cause });
+        }
       }
     }
   }
@@ -84,11 +95,15 @@ export class RunHistories {
   }
 
   private makeRoom(): void {
-    for (const [runId, { bytes }] of this.kept) {
+    for (const [runId, kept] of this.kept) {
       if (this.bytes <= KEPT_BYTES_MAX) return;
-      this.kept.delete(runId);
-      this.bytes -= bytes;
+      this.forget(runId, kept);
     }
+  }
+
+  private forget(runId: RunId, { bytes }: Kept): void {
+    this.kept.delete(runId);
+    this.bytes -= bytes;
   }
 }
 

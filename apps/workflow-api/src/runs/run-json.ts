@@ -1,5 +1,5 @@
 import type { StepKey } from '#domain';
-import type { Wait } from '#engine';
+import type { ParkedRun } from '#engine';
 import { sha256Hex } from '#runtime';
 import { PayloadTexts, type RunView, type ShownPayload } from './payload-json.js';
 import type { ShownRun } from './shown-runs.js';
@@ -42,6 +42,7 @@ export const runText = (shown: ShownRun, view: RunView = 'full', output: 'cut' |
     `","finishedAt":${instantText(history.finishedAt)}` +
     `,"resolved":${history.status === 'completed' || history.status === 'cancelled'}` +
     `,"parent":null,"revision":${history.revision}` +
+    `,"parked":${parkedText(shown.parked)}` +
     `,"waiting":${waitingText(shown.waits.slice(0, WAITS_SHOWN_MAX))}` +
     `,"waitingTotal":${shown.waits.length}` +
     `,${stepsMembers(null, stepTree(shown, view, payloads))}` +
@@ -59,12 +60,20 @@ export const stepDocument = (shown: ShownRun, key: StepKey): string | null => {
   return step === undefined ? null : stepText(step, stepTree(shown, 'full', payloads), true);
 };
 
+const parkedText = (parked: ParkedRun | null): string =>
+  parked === null ? 'null' : `{"since":"${parked.since}","reason":${JSON.stringify(parked.reason)}}`;
+
 /**
- * The entity tag of a run's document. The revision says all of it but what its steps wait for, which may change without an event.
+ * The entity tag of a run's document. The revision says all of it but what its steps wait for and whether it is parked, which may
+ * change without an event.
  */
-export const runTag = ({ revision }: { readonly revision: number }, waits: readonly Wait[], view: RunView): string => {
-  if (waits.length === 0) return `"${revision}-${view}"`;
-  const waiting = `${waits.length}${waitingText(waits.slice(0, WAITS_SHOWN_MAX))}`;
+export const runTag = (
+  { revision }: { readonly revision: number },
+  { waits, parked }: Pick<ShownRun, 'waits' | 'parked'>,
+  view: RunView,
+): string => {
+  if (waits.length === 0 && parked === null) return `"${revision}-${view}"`;
+  const waiting = `${parkedText(parked)}${waits.length}${waitingText(waits.slice(0, WAITS_SHOWN_MAX))}`;
   return `"${revision}-${view}-${sha256Hex(waiting).slice(0, 16)}"`;
 };
 

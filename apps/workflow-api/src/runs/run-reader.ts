@@ -35,7 +35,7 @@ export class RunReader {
   /** A client that has the run as it is is answered without its document being made. */
   run(id: string, view: RunView, ifNoneMatch: string | undefined): Promise<Answer> {
     return this.shown.byId(id, (shown) => {
-      const etag = runTag(shown.history, shown.waits, view);
+      const etag = runTag(shown.history, shown, view);
       const becomes = readPrecondition({ 'if-none-match': ifNoneMatch }, etag);
       const text = becomes === 'not-modified' ? null : runText(shown, view);
       return { text, position: shown.position, etag };
@@ -87,11 +87,10 @@ export class RunReader {
   /** With the tag that a read gives, so that the caller may go on from there. */
   private async movedOn(id: string): Promise<HttpProblem> {
     const { run, plan } = await this.load(id);
+    const runId = runIdOf(run);
     const problem = rejectionProblem({ code: 'not-as-seen', revision: run.revision }, plan);
-    return new HttpProblem({
-      ...problem,
-      headers: { etag: runTag(run, this.runs.waitsOf(runIdOf(run), run), 'full') },
-    });
+    const now = { waits: this.runs.waitsOf(runId, run), parked: this.runs.parked(runId) };
+    return new HttpProblem({ ...problem, headers: { etag: runTag(run, now, 'full') } });
   }
 
   /** One event more than asked for is read: it tells whether there is a next page. */

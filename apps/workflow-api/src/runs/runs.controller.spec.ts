@@ -48,7 +48,7 @@ describe('GET /v1/runs/{id}', () => {
     expect(status).toBe(200);
     expect(headers.get('stepwell-position')).toMatch(/^\d+$/);
     expect(Object.keys(json)).toEqual(
-      'id key workflow version namespace queue tags variables correlationId requestor duplicateStarts status reason input output error createdAt finishedAt resolved parent revision waiting waitingTotal steps stepsTotal stepsCursor'.split(
+      'id key workflow version namespace queue tags variables correlationId requestor duplicateStarts status reason input output error createdAt finishedAt resolved parent revision parked waiting waitingTotal steps stepsTotal stepsCursor'.split(
         ' ',
       ),
     );

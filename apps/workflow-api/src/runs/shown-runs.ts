@@ -5,7 +5,7 @@ import type { Position } from '#event-store';
 import { STORAGE_UNAVAILABLE } from '../http/failures.js';
 import { HttpProblem } from '../http/problems.js';
 import { parseRunId } from './run-id.js';
-import { RunHistories } from './run-histories.js';
+import { HistoryBroken, RunHistories } from './run-histories.js';
 import { loadVisible, requireWhole, runIdOf } from './run-reads.js';
 
 /** A run as it is shown: its history, and what is known of it now, both of one revision. Good for one turn of the event loop. */
@@ -43,16 +43,23 @@ export class ShownRuns {
     return make({ ...this.nowOf(loaded), history });
   }
 
-  /** Of a run that has ended nothing but what came after its end is read: the engine would have to read all of it. */
+  /**
+   * Of a run that has ended nothing but what came after its end is read: the engine would have to read all of it. `null`: it has
+   * not ended, as far as that says, or its stream is broken, which the engine knows to answer.
+   */
   private async ended<Made>(id: string, make: (shown: ShownRun) => Made): Promise<{ readonly made: Made } | null> {
     const runId = parseRunId(id);
     const known = runId === null ? null : this.histories.ended(runId);
     if (runId === null || known === null || known.started.id !== id) return null;
     const hash = known.started.plan;
     const plan = this.plans.cachedPlan(hash) ?? (await this.plans.plan(hash));
-    return this.histories.show(runId, null, (history, position) => {
+    const shown = this.histories.show(runId, null, (history, position) => {
       if (!isEnded(history) || history.archived !== null) return null;
       return { made: make({ history, plan, waits: NO_WAITS, parked: this.runs.parked(runId), position }) };
+    });
+    return shown.catch((fault: unknown) => {
+      if (fault instanceof HistoryBroken) return null;
+      throw fault;
     });
   }
 

@@ -50,6 +50,7 @@ export const CANCEL_RUN: EndpointDescription = {
   problems: [
     'run-not-found',
     'run-archived',
+    'run-parked',
     'run-ended',
     'precondition-failed',
     'unsupported-media-type',

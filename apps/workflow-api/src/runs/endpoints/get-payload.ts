@@ -37,5 +37,5 @@ export const GET_PAYLOAD: EndpointDescription = {
       headers: ['Stepwell-Position'],
     },
   },
-  problems: ['run-not-found', 'run-archived', 'payload-not-found', 'storage-unavailable'],
+  problems: ['run-not-found', 'run-archived', 'run-parked', 'payload-not-found', 'storage-unavailable'],
 };

@@ -29,5 +29,5 @@ export const GET_RUN: EndpointDescription = {
     200: { description: 'The run with its steps as a tree.', schema: RunShape, headers: ['ETag', 'Stepwell-Position'] },
     304: { description: 'The run is as it was shown under that tag.' },
   },
-  problems: ['run-not-found', 'run-archived', 'storage-unavailable'],
+  problems: ['run-not-found', 'run-archived', 'run-parked', 'storage-unavailable'],
 };

@@ -20,5 +20,12 @@ export const GET_STEP: EndpointDescription = {
       headers: ['Stepwell-Position'],
     },
   },
-  problems: ['run-not-found', 'run-archived', 'step-not-found', 'step-not-reached', 'storage-unavailable'],
+  problems: [
+    'run-not-found',
+    'run-archived',
+    'run-parked',
+    'step-not-found',
+    'step-not-reached',
+    'storage-unavailable',
+  ],
 };

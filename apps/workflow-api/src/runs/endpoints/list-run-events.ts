@@ -49,5 +49,5 @@ export const LIST_RUN_EVENTS: EndpointDescription = {
     },
     204: { description: 'The run has ended and its last event was seen; do not come back.' },
   },
-  problems: ['run-not-found', 'run-archived', 'overloaded', 'storage-unavailable'],
+  problems: ['run-not-found', 'run-archived', 'run-parked', 'overloaded', 'storage-unavailable'],
 };

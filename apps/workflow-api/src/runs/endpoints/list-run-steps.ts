@@ -42,6 +42,7 @@ export const LIST_RUN_STEPS: EndpointDescription = {
   problems: [
     'run-not-found',
     'run-archived',
+    'run-parked',
     'step-not-found',
     'step-not-reached',
     'cursor-invalid',

@@ -72,6 +72,7 @@ export const START_RUN: EndpointDescription = {
     'draft-not-found',
     'workflow-archived',
     'run-archived',
+    'run-parked',
     'step-unknown',
     'payload-too-large',
     'unsupported-media-type',
