@@ -1,5 +1,5 @@
 import { resourceUsage } from 'node:process';
-import type { Plan, Step } from '#domain';
+import type { Plan } from '#domain';
 import {
   NOBODY,
   RunEngine,
@@ -111,8 +111,8 @@ class AnsweringOwner implements Owner {
   refund(): void {
     this.free += 1;
   }
-  endpointOf({ request }: Step) {
-    return request === null ? null : new URL(request.url).origin;
+  holds() {
+    return true;
   }
   bootOf() {
     return 'b';

@@ -53,6 +53,10 @@ export class InstantOwner implements Owner {
 
   refund(): void {}
 
+  holds(): boolean {
+    return true;
+  }
+
   bootOf(): string {
     return this.boot;
   }

@@ -164,6 +164,10 @@ export class Dispatcher implements Owner, ShardTraffic {
     if (this.shards.holds(runId)) this.stalledRuns.add(runId);
   }
 
+  holds(runId: RunId): boolean {
+    return this.shards.holds(runId);
+  }
+
   bootOf(runId: RunId): string | null {
     return this.shards.bootOf(runId);
   }

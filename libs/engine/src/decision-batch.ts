@@ -54,11 +54,15 @@ export type BatchContext = {
   readonly undo: Undo | null;
 };
 
-type Deciding = BatchContext & { readonly isUnsent: IsUnsent };
+type Deciding = BatchContext & {
+  readonly isUnsent: IsUnsent;
+  /** Tokens are moved by who holds the run alone: what others decide at the same time would be in each other's way. */
+  readonly movesTokens: boolean;
+};
 
 /**
- * Decides the waiting commands in order, folds each decision into the known's state, lets tokens move and starts the
- * attempts that have grants: together one append. What does not fit stays owed and follows.
+ * Decides the waiting commands in order and folds each decision into the known's state; whoever holds the run lets tokens move
+ * and starts the attempts that have grants: together one append. What does not fit stays owed and follows.
  */
 export const decideBatch = (known: KnownRun, queue: readonly QueuedCommand[], given: BatchContext): DecisionBatch => {
   const batch: DecisionBatch = {
@@ -86,7 +90,9 @@ const fill = (
   queue: readonly QueuedCommand[],
   given: BatchContext,
 ): DecisionBatch => {
-  const context = { ...given, isUnsent: isUnsentOf(known, batch, given.owner) };
+  const { owner } = given;
+  const isUnsent = isUnsentOf(known, batch, owner);
+  const context = { ...given, isUnsent, movesTokens: owner?.holds(known.runId) === true };
   if (!moveTokens(known, batch, context)) return { ...batch, left: [...queue], more: true };
   for (let index = 0; index < queue.length; index++) {
     const queued = queue[index]!;
@@ -103,7 +109,7 @@ const fill = (
     if (!moveTokens(known, batch, context)) return { ...batch, left, more: true };
     if (again) index -= 1;
   }
-  if (batch.events.length === 0) batch.origin = given.owner?.origin ?? NOBODY;
+  if (batch.events.length === 0) batch.origin = owner?.origin ?? NOBODY;
   batch.more = !startAttempts(known, batch, context);
   return batch;
 };
@@ -223,8 +229,9 @@ const bytesOf = (event: NewEvent): number =>
 
 const ADVANCE: RunCommand = { type: 'Advance' };
 
-/** False when the append is full and tokens still can move. */
+/** False when the append is full and tokens still can move here. */
 const moveTokens = (known: KnownRun, batch: DecisionBatch, context: Deciding): boolean => {
+  if (!context.movesTokens) return true;
   while (known.state !== null && known.state.obligations.moves.size > 0) {
     const moved = decideOne(known, batch, ADVANCE, context);
     if (moved === 'full') return false;

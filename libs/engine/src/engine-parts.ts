@@ -32,7 +32,7 @@ export type EngineParts = {
   readonly coalescer: Coalescer;
   readonly endWaiters: EndWaiters;
   readonly underWay: UnderWay;
-  /** `null`: this engine leaves every attempt owed. */
+  /** `null`: this engine leaves every move and attempt owed. */
   owner: Owner | null;
   /** A stop has left work behind: no run is gone on with. */
   isAbandoned: boolean;

@@ -6,7 +6,7 @@ import { eventually, pause } from '../../../test/support/pause.js';
 import { tempFolder, type TempFolder } from '../../../test/support/temp-folder.js';
 import { newEngine, stopEngines, typesOf } from './testing/engine-world.js';
 
-const BEGUN = ['RunStarted', 'StepEntered'];
+const BEGUN = ['RunStarted'];
 
 let folder: TempFolder;
 let double: EventStoreDbDouble;

@@ -28,11 +28,13 @@ export type Committed = RunNews & {
 
 /**
  * Who holds the run's shard: gives grants, performs attempts, keeps time. The dispatcher is one; an engine without an
- * owner decides and appends, and leaves every attempt owed.
+ * owner decides what it is asked for and appends it, and leaves every move and attempt owed.
  */
 export interface Owner {
   /** Who decides what nobody else has asked for. */
   readonly origin: Origin;
+  /** Whether the run is this owner's, though perhaps not for long. */
+  holds(runId: RunId): boolean;
   /** Under which boot attempts of this run are made here now; `null` when the run is not this owner's. */
   bootOf(runId: RunId): string | null;
   /**

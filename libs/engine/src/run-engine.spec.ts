@@ -27,10 +27,10 @@ describe('RunEngine', () => {
     ]);
   });
 
-  it('leaves the attempt owed without an owner', async () => {
+  it('leaves moves and attempts owed without an owner', async () => {
     const { store, begin } = await newEngine(null);
     await begin('a');
-    expect(await typesOf(store, 'a')).toEqual(['RunStarted', 'StepEntered']);
+    expect(await typesOf(store, 'a')).toEqual(['RunStarted']);
   });
 
   it('records what it decides as of the instant that it decided by', async () => {

@@ -70,7 +70,8 @@ const processOn = (store: SharedStore, owner: Owner | null = null, clock: Clock 
   const status = async (key: string) => (await engine.load(runIdOf(key)))?.run.status;
   const ended = (key: string) =>
     new Promise<LoadedRun | null>((resolve) => engine.whenEnded(runIdOf(key), resolve)).then((run) => run?.run.status);
-  const submit = (command: RunCommand) => new Promise((done) => engine.submit(X, command, NOBODY, done));
+  const submit = (command: RunCommand, actor: string | null = null) =>
+    new Promise((done) => engine.submit(X, command, { actor, traceparent: null }, done));
   return { engine, begin, cancel, status, ended, submit };
 };
 
@@ -83,11 +84,15 @@ const until = async (holds: () => boolean): Promise<void> => {
 };
 
 describe('an engine on a log that others append to', () => {
-  it('starts a run with what follows at once, and leaves its attempts owed', async () => {
+  it('appends what it is asked for, without a read, and leaves all that follows to the owner', async () => {
     const store = new SharedStore();
-    await processOn(store).begin('x');
-    expect(await typesOf(store, 'x')).toEqual(['RunStarted', 'StepEntered']);
+    const api = processOn(store);
+    await api.begin('x');
     expect(store.reads).toEqual([]);
+    await api.submit({ type: 'NoteDuplicateStarts', count: 1, refused: 0, last: true });
+    expect(await typesOf(store, 'x')).toEqual(['RunStarted', 'DuplicateStartsSeen']);
+    await processOn(store, new Recorder()).submit({ type: 'WakeUp' }, 'd');
+    expect((await typesOf(store, 'x')).slice(2)).toEqual(['StepEntered', 'AttemptStarted']);
   });
 
   it('shows what others have done to a run that it keeps, and reads no more than the tail for it', async () => {
@@ -98,7 +103,7 @@ describe('an engine on a log that others append to', () => {
     expect(await b.cancel('x')).toMatchObject({ status: 'cancelled' });
     store.reads.length = 0;
     expect(await a.status('x')).toBe('cancelled');
-    expect(store.reads).toEqual([2]);
+    expect(store.reads).toEqual([1]);
   });
 
   it('answers nobody by a read that began before the question', async () => {
@@ -312,7 +317,7 @@ describe('an owner on a log that others append to', () => {
     await api.begin('x');
     const held: (() => void)[] = [];
     store.twist = (append: Append, settle) => {
-      if (append.events[0]?.type !== 'AttemptStarted') return false;
+      if (append.events.at(-1)?.type !== 'AttemptStarted') return false;
       MemoryEventStore.prototype.append.call(store, append, (outcome) => held.push(() => settle(outcome)));
       return true;
     };
@@ -348,13 +353,13 @@ describe('an owner on a log that others append to', () => {
     const owner = new Recorder();
     const [api, other] = [processOn(store), processOn(store, owner)];
     await api.begin('x');
-    await other.submit({ type: 'WakeUp' });
+    await other.submit({ type: 'WakeUp' }, 'd');
     owner.bootOf = () => null; // about to lose the run
     await other.submit(complete('s0'));
     await api.status('x');
     await api.cancel('x');
     expect(store.seen.map(({ audience, events }) => [events.at(-1)!.type, audience])).toEqual([
-      ['StepEntered', 'owner'],
+      ['RunStarted', 'owner'],
       ['AttemptStarted', 'waiting'],
       ['AttemptStarted', undefined],
       ['RunCancelled', undefined],
@@ -377,7 +382,7 @@ describe('an owner on a log that others append to', () => {
     for (const goOn of store.heldReads) goOn();
     expect(await wokenAnew).toMatchObject({ status: 'unavailable' });
     await turns();
-    expect(await typesOf(store, 'x')).toEqual(['RunStarted', 'StepEntered']);
+    expect(await typesOf(store, 'x')).toEqual(['RunStarted']);
     expect(owner.engine.size).toBe(0);
   });
 });

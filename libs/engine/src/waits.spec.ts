@@ -66,8 +66,9 @@ describe('what a run waits for', () => {
   });
 
   it('is a slot for a step that was never tried, since it was entered', async () => {
-    // Without an owner nobody makes an attempt.
-    const { engine, begin } = await newEngine(null);
+    const owner = new Holder();
+    owner.grant = () => null as never;
+    const { engine, begin } = await newEngine(owner);
     await begin('b');
     const { run } = (await engine.load(runIdOf('b')))!;
     const since = run.steps.get('s0')!.enteredAt;

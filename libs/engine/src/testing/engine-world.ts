@@ -75,6 +75,9 @@ export class Recorder implements Owner {
   readonly commits: Committed[] = [];
   refunds = 0;
   constructor(readonly boot = 'b1') {}
+  holds() {
+    return true;
+  }
   grant() {
     return { dispatcher: 'd', boot: this.boot };
   }
