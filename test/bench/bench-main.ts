@@ -6,6 +6,7 @@ import { commandLine } from '#runtime';
 import { closeConnections } from '../support/http-client.js';
 import { measureBlackHole } from './black-hole.js';
 import { measureFairness } from './fairness.js';
+import { measureLarge } from './large.js';
 import { isMemoryFileSystem, machine } from './machine.js';
 import { measureMemory } from './memory.js';
 import { benchOptions, USAGE, type BenchOptions } from './options.js';
@@ -25,6 +26,7 @@ const say = (line: string): void => {
 const run = async (options: BenchOptions): Promise<unknown> => {
   if (options.row === 'black-hole') return measureBlackHole(options, say);
   if (options.row === 'fairness') return measureFairness(options, say);
+  if (options.row === 'large') return measureLarge(options, say);
   if (options.row === 'memory') return measureMemory(options, say);
   if (options.row === 'startup') return measureStartup(options, say);
   if (options.row === 'waiting') return measureWaiting(options, say);

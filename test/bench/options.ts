@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 
 export type BenchOptions = {
-  readonly row: 'throughput' | 'black-hole' | 'fairness' | 'memory' | 'startup' | 'width' | 'waiting';
+  readonly row: 'throughput' | 'black-hole' | 'fairness' | 'memory' | 'startup' | 'width' | 'waiting' | 'large';
   readonly seconds: number;
   readonly rounds: number;
   readonly concurrency: readonly number[];
@@ -18,7 +18,7 @@ export type BenchOptions = {
   readonly folder: string | null;
 };
 
-const ROWS = ['throughput', 'black-hole', 'fairness', 'memory', 'startup', 'width', 'waiting'] as const;
+const ROWS = ['throughput', 'black-hole', 'fairness', 'memory', 'startup', 'width', 'waiting', 'large'] as const;
 
 /** How many runs, when nothing is said. */
 const RUNS = {
@@ -29,9 +29,10 @@ const RUNS = {
   startup: '1000000',
   width: '1',
   waiting: '500',
+  large: '1',
 } as const;
 
-export const USAGE = `usage: npm run bench -- [throughput | black-hole | fairness | memory | startup | width | waiting] [options]
+export const USAGE = `usage: npm run bench -- [throughput | black-hole | fairness | memory | startup | width | waiting | large] [options]
   --seconds <n>        of each measured window (4)
   --rounds <n>         alternating rounds, medians are shown (3)
   --concurrency <n,…>  of the three-step flow (1,64,256)

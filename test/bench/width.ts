@@ -1,19 +1,12 @@
 import { resourceUsage } from 'node:process';
 import type { Plan } from '#domain';
-import {
-  NOBODY,
-  RunEngine,
-  type CommandResult,
-  type Committed,
-  type Owner,
-  type RunId,
-  type StartReply,
-} from '#engine';
+import { NOBODY, RunEngine, type CommandResult, type RunId, type StartReply } from '#engine';
 import { MemoryEventStore, type EventStore } from '#event-store';
 import { DEFAULT_RUN_LIMITS } from '#domain';
 import { silentLog, systemClock, systemEntropy } from '#runtime';
-import { json, parallel, planOf, step } from '../../libs/domain/src/testing/tree-plans.js';
+import { parallel, planOf, step } from '../../libs/domain/src/testing/tree-plans.js';
 import { runIdOf, start } from '../../libs/engine/src/testing/engine-world.js';
+import { AnsweringOwner } from './answering-owner.js';
 import type { BenchOptions } from './options.js';
 
 const WIDTHS = [100, 1_000, 10_000];
@@ -82,57 +75,6 @@ const engineOf = (store: EventStore, plan: Plan, sharedLog: boolean): RunEngine 
   return new RunEngine(store, plans, systemClock, systemEntropy, silentLog, { limits: DEFAULT_RUN_LIMITS, sharedLog });
 };
 
-/** Has so many slots, and answers what was started in the next turn of the loop. */
-class AnsweringOwner implements Owner {
-  readonly origin = { actor: 'bench', traceparent: null };
-  private free = SLOTS;
-  private ended: (() => void) | null = null;
-  engine: RunEngine | null = null;
-
-  /** Resolves at the end of the next run that ends. */
-  end(): Promise<void> {
-    return new Promise((resolve) => (this.ended = resolve));
-  }
-  grant() {
-    if (this.free === 0) return null;
-    this.free -= 1;
-    return { dispatcher: 'bench', boot: 'b' };
-  }
-  committed({ runId, run, attempts }: Committed): void {
-    if (run.status !== 'running') this.ended?.();
-    for (const { step: key, attempt } of attempts) {
-      setImmediate(() => {
-        this.free += 1;
-        const command = { type: 'CompleteAttempt', step: key, attempt, status: 200, output: ANSWER } as const;
-        this.engine?.submit(runId, command, NOBODY, null);
-      });
-    }
-  }
-  refund(): void {
-    this.free += 1;
-  }
-  holds() {
-    return true;
-  }
-  bootOf() {
-    return 'b';
-  }
-  inherits() {
-    return true;
-  }
-  holdUpOf() {
-    return null;
-  }
-  isUnsent() {
-    return false;
-  }
-  stalled(): void {}
-  withhold(): void {}
-  observed(): void {}
-}
-
-const ANSWER = json({ ok: true });
-
 const startRun = async (engine: RunEngine, key: string, plan: Plan): Promise<RunId> => {
   const runId = runIdOf(key);
   await new Promise<StartReply>((settle) => engine.start(runId, start(key), plan, NOBODY, settle));
@@ -148,7 +90,7 @@ const usPerEndedStep = async (width: number, steps: number): Promise<number> => 
   const plan = wide(width);
   const store = new MemoryEventStore();
   await store.start();
-  const owner = new AnsweringOwner();
+  const owner = new AnsweringOwner(SLOTS);
   const engine = engineOf(store, plan, false);
   owner.engine = engine;
   engine.ownedBy(owner);
