@@ -1,21 +1,22 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
-import type { LoadedRun } from '#engine';
 import type { EventStore, RecordedEvent } from '#event-store';
 import { systemClock } from '#runtime';
 import { startTestApi, type TestApi } from '../../testing/test-api.js';
 import { streamEvents } from './event-stream.js';
+import { placeOf, type RunPlace } from './run-reads.js';
 
 let api: TestApi;
-let loaded: LoadedRun;
+let run: RunPlace;
 beforeAll(async () => {
   api = await startTestApi();
   api.owner.held.add('create-user');
   const headers = { 'content-type': 'application/json', 'idempotency-key': 'k' };
   const response = await fetch(`${api.url}/v1/runs`, { method: 'POST', headers, body: '{"workflow":"welcome"}' });
   const { id } = (await response.json()) as any;
-  loaded = (await api.engine.load(id))!;
+  const loaded = (await api.engine.load(id))!;
+  run = placeOf(loaded.run, loaded.position);
 });
 afterAll(() => api.stop());
 
@@ -39,8 +40,7 @@ describe('streamEvents', () => {
     const stopping = new AbortController();
     const limits = { heartbeatMs: 20, stalledMs: 1_000 };
     await serving(
-      (response) =>
-        streamEvents(api.store, systemClock, response, { loaded, from: 0, signal: stopping.signal, limits }),
+      (response) => streamEvents(api.store, systemClock, response, { run, from: 0, signal: stopping.signal, limits }),
       async (port) => {
         setTimeout(() => stopping.abort(), 120);
         const text = await (await fetch(`http://127.0.0.1:${port}`)).text();
@@ -69,7 +69,7 @@ describe('streamEvents', () => {
     let dropped = false;
     await serving(
       async (response) => {
-        await streamEvents(endless, systemClock, response, { loaded, from: 0, signal, limits });
+        await streamEvents(endless, systemClock, response, { run, from: 0, signal, limits });
         dropped = response.destroyed;
       },
       async (port) => {

@@ -1,8 +1,7 @@
 import type { ServerResponse } from 'node:http';
-import type { LoadedRun } from '#engine';
 import { shownEventText, unpack, type EventStore, type Position, type RecordedEvent } from '#event-store';
 import type { Clock } from '#runtime';
-import { readEvents, streamOf } from './run-reads.js';
+import { readEvents, type RunPlace } from './run-reads.js';
 
 export type EventStreamLimits = {
   readonly heartbeatMs: number;
@@ -24,16 +23,16 @@ export const streamEvents = async (
   clock: Clock,
   response: ServerResponse,
   {
-    loaded,
+    run,
     from,
     signal,
     limits = EVENT_STREAM_LIMITS,
-  }: { loaded: LoadedRun; from: number; signal: AbortSignal; limits?: EventStreamLimits },
+  }: { run: RunPlace; from: number; signal: AbortSignal; limits?: EventStreamLimits },
 ): Promise<void> => {
   const writer = new EventWriter(clock, response, signal, limits);
   try {
-    const after = await writeStored(store, writer, loaded, from);
-    if (after !== null) await writeComing(store, writer, loaded, { after, from });
+    const after = await writeStored(store, writer, run, from);
+    if (after !== null) await writeComing(store, writer, run, { after, from });
   } finally {
     writer.end();
   }
@@ -43,13 +42,13 @@ export const streamEvents = async (
 const writeStored = async (
   store: EventStore,
   writer: EventWriter,
-  loaded: LoadedRun,
+  run: RunPlace,
   from: number,
 ): Promise<Position | null> => {
-  let after = loaded.position;
+  let after = run.position;
   let ended = false;
   for (let next = from; ;) {
-    const events = await readEvents(store, loaded, next, PAGE_EVENTS);
+    const events = await readEvents(store, run, next, PAGE_EVENTS);
     for (const event of events) {
       if (!(await writer.write(event))) return null;
       after = event.position;
@@ -63,10 +62,10 @@ const writeStored = async (
 const writeComing = async (
   store: EventStore,
   writer: EventWriter,
-  loaded: LoadedRun,
+  run: RunPlace,
   { after, from }: { after: Position; from: number },
 ): Promise<void> => {
-  for await (const message of store.subscribe(after, { filter: { stream: streamOf(loaded) }, signal: writer.gone })) {
+  for await (const message of store.subscribe(after, { filter: { stream: run.stream }, signal: writer.gone })) {
     if (message.type !== 'commits') continue;
     let ended = false;
     for (const event of message.commits.flatMap(unpack)) {

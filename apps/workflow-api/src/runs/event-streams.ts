@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import type { LoadedRun } from '#engine';
 import { EventStore } from '#event-store';
 import { Clock, Log } from '#runtime';
 import type { Answer } from '../http/answer.js';
@@ -9,7 +8,7 @@ import { prefers } from '../http/accept.js';
 import { REQUEST_ID } from '../http/request-id.js';
 import { HttpProblem } from '../http/problems.js';
 import { streamEvents } from './event-stream.js';
-import { positionHeader } from './run-reads.js';
+import { positionHeader, type RunPlace } from './run-reads.js';
 import type { EventsQuery } from './endpoints/list-run-events.js';
 
 /** Streams open at one time: each holds a subscription of the log. */
@@ -37,14 +36,14 @@ export class EventStreams {
 
   /** 200 with the stream, which then has the reply, or 204 when the run has ended and the client has seen its last event: it need not come back. */
   answer(
-    loaded: LoadedRun,
+    run: RunPlace,
     query: EventsQuery,
     { id: requestId, headers, method }: HttpRequest,
     reply: HttpReply,
   ): Answer | undefined {
     const from = firstWanted(query, headers['last-event-id']);
-    if (loaded.run.status !== 'running' && from > loaded.revision) {
-      return { text: null, status: 204, position: loaded.position };
+    if (run.hasEnded && from > run.revision) {
+      return { text: null, status: 204, position: run.position };
     }
     if (this.#open >= STREAMS_MAX)
       throw new HttpProblem({ code: 'overloaded', detail: `${STREAMS_MAX} event streams are open already.` });
@@ -53,16 +52,16 @@ export class EventStreams {
       'content-type': 'text/event-stream',
       'cache-control': 'no-store',
       [REQUEST_ID]: requestId,
-      ...positionHeader(loaded.position),
+      ...positionHeader(run.position),
     });
     if (method === 'HEAD') {
       reply.raw.end();
       return undefined;
     }
     this.#open += 1;
-    streamEvents(this.#store, this.#clock, reply.raw, { loaded, from, signal: this.#closing })
+    streamEvents(this.#store, this.#clock, reply.raw, { run, from, signal: this.#closing })
       .catch((error: unknown) => {
-        this.#log.warn('an event stream was cut off', { requestId, runId: loaded.run.started.id, err: error });
+        this.#log.warn('an event stream was cut off', { requestId, runId: run.id, err: error });
       })
       .finally(() => (this.#open -= 1));
     return undefined;

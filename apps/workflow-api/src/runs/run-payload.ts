@@ -1,19 +1,18 @@
 import { arrayText, NULL_TEXT, payloadAt, type JsonText, type PayloadRef, type RunEvent } from '#domain';
-import type { LoadedRun } from '#engine';
 import { decodeRunEvent, type EventStore } from '#event-store';
-import { readEvents } from './run-reads.js';
+import { readEvents, type RunPlace } from './run-reads.js';
 
 /** The whole of a payload, or of what the pointer leads to inside of it, as its text, out of the log; `null` when the run has none there. */
 export const readPayload = async (
   store: EventStore,
-  loaded: LoadedRun,
+  run: RunPlace,
   { revision, pointer }: PayloadRef,
 ): Promise<JsonText | null> => {
-  const [stored] = await readEvents(store, loaded, revision, 1);
+  const [stored] = await readEvents(store, run, revision, 1);
   if (stored === undefined || stored.revision !== revision) return null;
   const event = decodeRunEvent(stored.type, stored.v, stored.data);
   if (event.type === 'StepCompleted' && 'all' in event.output)
-    return readReferred(store, loaded, event.output.all, pointer);
+    return readReferred(store, run, event.output.all, pointer);
   const payloads = payloadsIn(event).map(([member, text]) => ({ revision, pointer: `/${member}`, text }));
   return payloadAt(payloads, { revision, pointer })?.text ?? null;
 };
@@ -21,21 +20,20 @@ export const readPayload = async (
 /** What a join brought: all that its references lead to, or one of it, or a part of that. */
 const readReferred = async (
   store: EventStore,
-  loaded: LoadedRun,
+  run: RunPlace,
   refs: readonly (PayloadRef | null)[],
   pointer: string,
 ): Promise<JsonText | null> => {
   if (pointer === '/outputRefs') {
     const parts: JsonText[] = [];
     // One after the other: a join may be of a thousand, and each of them of the size of a payload.
-    for (const ref of refs)
-      parts.push(ref === null ? NULL_TEXT : ((await readPayload(store, loaded, ref)) ?? NULL_TEXT));
+    for (const ref of refs) parts.push(ref === null ? NULL_TEXT : ((await readPayload(store, run, ref)) ?? NULL_TEXT));
     return arrayText(parts);
   }
   const [, place, inner = ''] = /^\/outputRefs\/(0|[1-9]\d*)(\/.*)?$/s.exec(pointer) ?? [];
   const ref = place === undefined ? undefined : refs[Number(place)];
   if (ref === null && inner === '') return NULL_TEXT;
-  return ref ? readPayload(store, loaded, { ...ref, pointer: ref.pointer + inner }) : null;
+  return ref ? readPayload(store, run, { ...ref, pointer: ref.pointer + inner }) : null;
 };
 
 const payloadsIn = (event: RunEvent): readonly (readonly [member: string, text: JsonText])[] => {

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
-import { Runs, type LoadedRun } from '#engine';
+import { Runs } from '#engine';
 import { EventStore, shownEventText, type RecordedEvent } from '#event-store';
 import type { Config } from '#runtime';
 import { RunLists } from '../../../modules/src/run-lists.js';
@@ -16,7 +16,7 @@ import { RUN_TAG, runTag, runText, stepDocument } from './run-json.js';
 import { ShownRuns } from './shown-runs.js';
 import { placeOfCursor, stepsPage, stepTree } from './step-json.js';
 import { readPayload } from './run-payload.js';
-import { loadVisible, payloadNotFound, readEvents, runIdOf, stepNotFound } from './run-reads.js';
+import { loadVisible, payloadNotFound, readEvents, runIdOf, stepNotFound, type RunPlace } from './run-reads.js';
 import type { EventsQuery } from './endpoints/list-run-events.js';
 import type { RunStepsQuery } from './endpoints/list-run-steps.js';
 import type { RunsQuery } from './endpoints/list-runs.js';
@@ -42,8 +42,8 @@ export class RunReader {
     });
   }
 
-  load(id: string): Promise<LoadedRun> {
-    return loadVisible(this.runs, id);
+  placeOf(id: string): Promise<RunPlace> {
+    return this.shown.placeOf(id);
   }
 
   step(id: string, key: string): Promise<Answer> {
@@ -67,15 +67,15 @@ export class RunReader {
   }
 
   async payload(id: string, revisionText: string, pointer: string): Promise<Answer> {
-    const loaded = await this.load(id);
+    const run = await this.placeOf(id);
     const revision = /^\d{1,9}$/.test(revisionText) ? Number(revisionText) : null;
-    const text = revision === null ? null : await readPayload(this.store, loaded, { revision, pointer });
+    const text = revision === null ? null : await readPayload(this.store, run, { revision, pointer });
     if (text === null) throw payloadNotFound(revisionText, pointer);
-    return { text, position: loaded.position };
+    return { text, position: run.position };
   }
 
   async cancel(id: string, reason: string | null, headers: IncomingHttpHeaders): Promise<Answer> {
-    const { run, plan } = await this.load(id);
+    const { run, plan } = await loadVisible(this.runs, id);
     const precondition = parsePrecondition(headers, RUN_TAG);
     const reply = await this.runs.cancel(runIdOf(run), reason, originOf(headers), precondition);
     if (reply.status === 'rejected' && reply.rejection.code === 'not-as-seen') throw await this.movedOn(id);
@@ -86,7 +86,7 @@ export class RunReader {
 
   /** With the tag that a read gives, so that the caller may go on from there. */
   private async movedOn(id: string): Promise<HttpProblem> {
-    const { run, plan } = await this.load(id);
+    const { run, plan } = await loadVisible(this.runs, id);
     const runId = runIdOf(run);
     const problem = rejectionProblem({ code: 'not-as-seen', revision: run.revision }, plan);
     const now = { waits: this.runs.waitsOf(runId, run), parked: this.runs.parked(runId) };
@@ -94,12 +94,12 @@ export class RunReader {
   }
 
   /** One event more than asked for is read: it tells whether there is a next page. */
-  async events(loaded: LoadedRun, { from = 0, cursor = from, limit }: EventsQuery): Promise<Answer> {
-    const read = await readEvents(this.store, loaded, cursor, limit + 1);
+  async events(run: RunPlace, { from = 0, cursor = from, limit }: EventsQuery): Promise<Answer> {
+    const read = await readEvents(this.store, run, cursor, limit + 1);
     const events: readonly RecordedEvent[] = read.slice(0, limit);
     const next = read.length > limit ? JSON.stringify(String(read[limit]!.revision)) : 'null';
     const text = `{"items":[${events.map(shownEventText).join(',')}],"nextCursor":${next}}`;
-    return { text, position: loaded.position };
+    return { text, position: run.position };
   }
 
   list({ status, tag, ...query }: RunsQuery, headers: IncomingHttpHeaders): Promise<Answer> {

@@ -1,6 +1,13 @@
-import { stepKeys, type Run } from '#domain';
+import { isEnded, stepKeys, type Run, type RunHistory } from '#domain';
 import type { LoadedRun, RunId, Runs } from '#engine';
-import { runStream, type EventStore, type Position, type RecordedEvent, type Revision } from '#event-store';
+import {
+  runStream,
+  type EventStore,
+  type Position,
+  type RecordedEvent,
+  type Revision,
+  type StreamName,
+} from '#event-store';
 import { nearestNames } from '#runtime';
 import { runArchived } from '../http/failures.js';
 import { HttpProblem, type ProblemCode } from '../http/problems.js';
@@ -51,20 +58,36 @@ export const payloadNotFound = (revision: string, pointer: string): HttpProblem 
   return new HttpProblem({ code: 'payload-not-found', detail });
 };
 
+/** Where the events of a run are, and how far it is. */
+export type RunPlace = {
+  /** As people see it. */
+  readonly id: string;
+  readonly stream: StreamName;
+  readonly hasEnded: boolean;
+  readonly revision: number;
+  readonly position: Position;
+};
+
+export const placeOf = (run: RunHistory | Run, position: Position): RunPlace => ({
+  id: run.started.id,
+  stream: runStream(hashOf(run.started.id)),
+  hasEnded: isEnded(run),
+  revision: run.revision,
+  position,
+});
+
 /** Events of a run from a revision on, as many as asked for. */
 export const readEvents = (
   store: EventStore,
-  loaded: LoadedRun,
+  { stream }: Pick<RunPlace, 'stream'>,
   from: number,
   limit: number,
 ): Promise<readonly RecordedEvent[]> =>
   // A reason for the cast: the number was parsed as a revision at the edge.
-  store.readStream(streamOf(loaded), { from: from as Revision, limit });
+  store.readStream(stream, { from: from as Revision, limit });
 
 /** The hash that names the run, without the suffix that people see. */
 export const runIdOf = (run: Run): RunId => hashOf(run.started.id);
-
-export const streamOf = ({ run }: LoadedRun) => runStream(runIdOf(run));
 
 export const positionHeader = (position: Position): Record<string, string> => ({
   'stepwell-position': String(position),

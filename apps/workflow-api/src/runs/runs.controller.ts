@@ -51,9 +51,9 @@ export class RunsController {
     @Req() request: HttpRequest,
     @Res({ passthrough: true }) reply: HttpReply,
   ): Promise<Answer | undefined> {
-    const loaded = await this.reader.load(id);
-    if (this.streams.wantedBy(request)) return this.streams.answer(loaded, query, request, reply);
-    return this.reader.events(loaded, query);
+    const run = await this.reader.placeOf(id);
+    if (this.streams.wantedBy(request)) return this.streams.answer(run, query, request, reply);
+    return this.reader.events(run, query);
   }
 
   @Endpoint(LIST_RUN_STEPS)

@@ -80,4 +80,28 @@ describe('runs that are shown', () => {
       Reflect.deleteProperty(api.engine, 'load');
     }
   });
+
+  it('are not read as a whole for each page of their events and each payload, once they have ended', async () => {
+    const id = await start({ prefer: 'wait=20' });
+    const { revision } = (await api.engine.load(id))!;
+    const page = (from: number) => fetch(`${api.url}/v1/runs/${id}/events?limit=1&from=${from}`);
+    expect(((await (await page(0)).json()) as any).items[0].type).toBe('RunStarted');
+    const readPages = api.store.readPages.bind(api.store);
+    const reads: (number | undefined)[] = [];
+    api.store.readPages = (stream, options) => {
+      reads.push(options?.from);
+      return readPages(stream, options);
+    };
+    try {
+      expect(((await (await page(revision)).json()) as any).items[0].type).toBe('RunCompleted');
+      expect(await (await fetch(`${api.url}/v1/runs/${id}/payloads/0?pointer=/input`)).json()).toBe(null);
+      const resumed = await fetch(`${api.url}/v1/runs/${id}/events`, {
+        headers: { accept: 'text/event-stream', 'last-event-id': String(revision) },
+      });
+      expect(resumed.status).toBe(204);
+      expect(reads).toEqual([revision + 1, revision + 1, revision + 1]);
+    } finally {
+      Reflect.deleteProperty(api.store, 'readPages');
+    }
+  });
 });

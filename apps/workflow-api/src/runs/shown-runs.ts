@@ -6,7 +6,7 @@ import { STORAGE_UNAVAILABLE } from '../http/failures.js';
 import { HttpProblem } from '../http/problems.js';
 import { parseRunId } from './run-id.js';
 import { HistoryBroken, RunHistories } from './run-histories.js';
-import { loadVisible, requireWhole, runIdOf } from './run-reads.js';
+import { loadVisible, placeOf, requireWhole, runIdOf, type RunPlace } from './run-reads.js';
 
 /** A run as it is shown: its history, and what is known of it now, both of one revision. Good for one turn of the event loop. */
 export type ShownRun = {
@@ -34,6 +34,18 @@ export class ShownRuns {
   async byId<Made>(id: string, make: (shown: ShownRun) => Made): Promise<Made> {
     const ended = await this.ended(id, make);
     return ended === null ? this.of(await loadVisible(this.runs, id), make) : ended.made;
+  }
+
+  /**
+   * Where the events of a run are, as `byId`. Once it has ended its history is kept for that: who pages through its events does not
+   * have all of them read for each page.
+   */
+  async placeOf(id: string): Promise<RunPlace> {
+    const ofHistory = ({ history, position }: ShownRun): RunPlace => placeOf(history, position);
+    const ended = await this.ended(id, ofHistory);
+    if (ended !== null) return ended.made;
+    const loaded = await loadVisible(this.runs, id);
+    return isEnded(loaded.run) ? this.of(loaded, ofHistory) : placeOf(loaded.run, loaded.position);
   }
 
   /** A run that was loaded in this turn. At once when all of its events were kept for that. */
