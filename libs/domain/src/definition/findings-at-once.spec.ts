@@ -48,6 +48,17 @@ describe('all findings of a definition, in one answer', () => {
     ]);
   });
 
+  it('looks at the siblings of what is no node at all, or of a later version', () => {
+    const steps = [1, { type: 'pss' }, null, { type: 'wait', seconds: 1 }, { type: 'fial' }];
+    expect(errors({ root: { type: 'sequence', steps } })).toEqual([
+      '/root/steps/0',
+      ['/root/steps/1/type', 'pass'],
+      '/root/steps/2',
+      '/root/steps/3/type',
+      ['/root/steps/4/type', 'fail'],
+    ]);
+  });
+
   it('takes a node whose type is missing, or like no type, for what its members say', () => {
     const root = {
       type: 'sequence',
