@@ -1,36 +1,53 @@
 import { cancelOpenSteps, failRun, failStep } from './closing.js';
 import type { Context } from './commands.js';
+import type { Evaluation, EvaluationResult } from './evaluation.js';
 import type { RunEvent, StepCompleted, StepEntered, StepKey } from './events.js';
 import { toInstant } from './instant.js';
 import { nodeKindOf } from './nodes/node-kinds.js';
-import type { PayloadRef } from './payload.js';
-import type { NodeId, Plan, PlanNode } from './plan.js';
-import { isStepEnded, slotKey, type PayloadSource, type Run, type ScopeKey, type Step } from './run.js';
-import { entryRefused } from './run-bounds.js';
+import { isLongerThan, type PayloadRef } from './payload.js';
+import type { Expression, NodeId, Plan, PlanNode } from './plan.js';
+import { isStepEnded, scopeOf, slotKey, type PayloadSource, type Run, type ScopeKey, type Step } from './run.js';
+import { answerRefused, entryRefused } from './run-bounds.js';
 import { isBelow, makeStepKey } from './step-key.js';
 import { findStepPath } from './step-path.js';
 import { missing } from './unreachable.js';
 
 /**
- * Moves the first token that needs nothing of the world by one step: into a scope, through a node that does no work,
- * on to the next node, out of a container. Small moves, folded one by one, so that however long a chain of them is,
- * it stops wherever an append is full and goes on from what the events say.
+ * Moves the token of a scope by one step, when that needs nothing of the world: into the scope, through a node that does no work,
+ * on to the next node, out of a container. Small moves, folded one by one, so that however long a chain of them is, it stops
+ * wherever an append is full and goes on from what the events say. Or says what the move needs first.
  */
-export const advance = (run: Run, context: Context): RunEvent[] => {
-  for (const scope of run.obligations.moves) {
-    const key = run.tokens.get(scope) ?? null;
-    const step = key === null ? undefined : run.steps.get(key);
-    if (step === undefined) return enterScope(run, scope, context);
-    return isStepEnded(step) ? leave(run, step, context) : [pass(run, step, context)];
-  }
-  return [];
+export const advance = (run: Run, scope: ScopeKey, context: Context): readonly RunEvent[] | Evaluation => {
+  if (!run.obligations.moves.has(scope)) return [];
+  const key = run.tokens.get(scope) ?? null;
+  if (key === null) return enterScope(run, scope, context);
+  const step = run.steps.get(key) ?? missing(`step ${key}, where the token of ${scope} is,`);
+  return isStepEnded(step) ? leave(run, step, context) : pass(run, step, context);
+};
+
+/** Moves it with what its evaluation came to; `null`: its move does not need that, or not any more. */
+export const advanceWith = (
+  run: Run,
+  { scope, id, result }: { readonly scope: ScopeKey; readonly id: string; readonly result: EvaluationResult },
+  context: Context,
+): RunEvent[] | null => {
+  const needed = advance(run, scope, context);
+  if (!('id' in needed) || needed.id !== id) return null;
+  const { plan, limits } = context;
+  const step = run.steps.get(needed.step) ?? missing(`step ${needed.step}`);
+  if ('error' in result) return [failStep(step, result.error, plan)];
+  const { value } = result;
+  const refused = answerRefused(run, value, limits);
+  if (refused !== null) return failRun(run, step.key, refused, context);
+  if (!isLongerThan(value, limits.payloadMaxBytes)) return [complete(run, step, nodeOf(plan, step.node), result, plan)];
+  const cause = `what was computed takes more than ${limits.payloadMaxBytes} bytes`;
+  return [failStep(step, { name: 'Stepwell.PayloadTooLarge', cause }, plan)];
 };
 
 const enterScope = (run: Run, scope: ScopeKey, context: Context): RunEvent[] => {
   const { plan } = context;
-  const at = scope.lastIndexOf('#');
-  const container = at === -1 ? null : (run.steps.get(scope.slice(0, at)) ?? missing(`the container of ${scope}`));
-  const slot = container === null ? null : Number(scope.slice(at + 1));
+  const container = scope === '' ? null : containerOf(run, scope);
+  const slot = container === null ? null : Number(scope.slice(container.key.length + 1));
   const node = container === null ? null : nodeOf(plan, container.node);
   const scopeId = node === null || slot === null ? 0 : nodeKindOf(node).scopeOfSlot(node, slot);
   const flowing = container === null ? runInput(run) : container.inputRef;
@@ -46,6 +63,17 @@ const enterScope = (run: Run, scope: ScopeKey, context: Context): RunEvent[] => 
   if (isPast) return enter(run, entry, place, flowing, context);
   return onPath === null ? [skip(plan, entry, place)] : enter(run, onPath, place, flowing, context);
 };
+
+/** A scope that is no open slot of a container is a bug: it is not taken for another. */
+const containerOf = (run: Run, scope: ScopeKey): Step => {
+  const at = scope.lastIndexOf('#');
+  const container = at === -1 ? undefined : run.steps.get(scope.slice(0, at));
+  return container !== undefined && isOpened(container, Number(scope.slice(at + 1)))
+    ? container
+    : missing(`the container of scope ${scope}`);
+};
+
+const isOpened = ({ slots }: Step, slot: number): boolean => slots !== null && slot >= 0 && slot < slots.opened;
 
 const runInput = (run: Run): PayloadSource => ({ revision: 0, pointer: '/input', text: run.started.input });
 
@@ -100,11 +128,21 @@ const skip = (plan: Plan, id: NodeId, place: Place): RunEvent => {
 };
 
 /** A node that waits for nothing more: the token goes through it, or its slots are joined. */
-const pass = (run: Run, step: Step, { plan, limits }: Context): RunEvent => {
+const pass = (run: Run, step: Step, { plan, limits }: Context): RunEvent[] | Evaluation => {
   const node = nodeOf(plan, step.node);
   const outcome = nodeKindOf(node).outcome(node, step, limits);
-  return 'error' in outcome ? failStep(step, outcome.error, plan) : complete(run, step, node, outcome, plan);
+  if ('needs' in outcome) return evaluationOf(step, outcome.needs);
+  return ['error' in outcome ? failStep(step, outcome.error, plan) : complete(run, step, node, outcome, plan)];
 };
+
+/** Named by its step: no step needs more than one, and no key is used twice. */
+const evaluationOf = (step: Step, expression: Expression): Evaluation => ({
+  id: `${step.key}:output`,
+  scope: scopeOf(step),
+  step: step.key,
+  expression,
+  inputs: { input: refOf(step.inputRef) },
+});
 
 const complete = (run: Run, step: Step, node: PlanNode, raw: StepCompleted['output'], plan: Plan): StepCompleted => ({
   type: 'StepCompleted',

@@ -64,7 +64,7 @@ describe('an archived run', () => {
   it.each<RunCommand>([
     { type: 'NoteDuplicateStarts', count: 1, refused: 0, last: false },
     { type: 'WakeUp' },
-    { type: 'Advance' },
+    { type: 'Advance', scope: '' },
     { type: 'LoseAttempts', boot: 'b' },
   ])('makes nothing of $type', (command) => {
     given(stub).when(command).thenNothing();

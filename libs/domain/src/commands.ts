@@ -1,7 +1,9 @@
 import type { Precondition } from './precondition.js';
 import type { ErrorInfo, FailureClass, RunStarted, StepKey } from './events.js';
+import type { EvaluationResult } from './evaluation.js';
 import type { JsonText } from './payload.js';
 import type { Plan } from './plan.js';
+import type { ScopeKey } from './run.js';
 
 /** Orders to a run. Clock, chance and ids come in with them or with the context. */
 export type RunCommand =
@@ -25,8 +27,16 @@ export type RunCommand =
     }
   /** An owner's, after a restart or take-over: attempts of every other boot have no known outcome. */
   | { readonly type: 'LoseAttempts'; readonly boot: string }
-  /** An owner's: let one token move that needs nothing of the world. Repeated until none is left. */
-  | { readonly type: 'Advance' }
+  /** An owner's: let the token of a scope move that is owed a move. Repeated until none is. */
+  | { readonly type: 'Advance'; readonly scope: ScopeKey }
+  /** An owner's: the evaluation that the move of a scope needs has come to this. */
+  | {
+      readonly type: 'Evaluated';
+      readonly scope: ScopeKey;
+      /** Of the evaluation. */
+      readonly id: string;
+      readonly result: EvaluationResult;
+    }
   /** Time has come: deadlines of steps and run are looked at. */
   | {
       readonly type: 'WakeUp';
@@ -126,4 +136,6 @@ export type Rejection =
   /** No append holds what the start would put into the log. */
   | { readonly code: 'too-large' }
   | { readonly code: 'not-owed'; readonly step: StepKey }
+  /** No move of the scope needs it, or not any more. */
+  | { readonly code: 'stale-evaluation'; readonly scope: ScopeKey; readonly id: string }
   | { readonly code: 'stale-attempt'; readonly step: StepKey; readonly attempt: number };

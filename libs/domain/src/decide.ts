@@ -1,4 +1,4 @@
-import { advance } from './advance.js';
+import { advance, advanceWith } from './advance.js';
 import { cancelOpenSteps, classOf, failRun, failStep } from './closing.js';
 import type {
   Context,
@@ -10,6 +10,7 @@ import type {
   SetBack,
   StartRun,
 } from './commands.js';
+import type { Evaluation } from './evaluation.js';
 import type { ErrorInfo, RunArchived, RunEvent, StepKey } from './events.js';
 import { toInstant, toMs } from './instant.js';
 import type { Plan } from './plan.js';
@@ -18,13 +19,15 @@ import { movedDues } from './moved-dues.js';
 import { holds } from './precondition.js';
 import { policyOf } from './policy.js';
 import { nextAttemptAtMs } from './retry-policy.js';
-import { isEnded, type Run, type Step } from './run.js';
+import { isEnded, type Run, type ScopeKey, type Step } from './run.js';
 import { answerRefused, boundReached } from './run-bounds.js';
 import { unreachable } from './unreachable.js';
 
 export type Decision =
   | { readonly accepted: true; readonly events: readonly RunEvent[] }
-  | { readonly accepted: false; readonly rejection: Rejection };
+  | { readonly accepted: false; readonly rejection: Rejection }
+  /** Of one scope: nothing is decided of its move before that. */
+  | { readonly accepted: false; readonly needs: Evaluation };
 
 /** How many events one decision about many steps makes at most; what is left stays owed and follows. */
 const EVENTS_PER_DECISION_MAX = 100;
@@ -36,7 +39,7 @@ const reject = (rejection: Rejection): Decision => ({ accepted: false, rejection
 
 /**
  * What a command makes of a run: events, or a rejection. Pure: no clock, no chance, no ids; never changes the run. An
- * owner folds the events, repeats `Advance` while tokens can move, then starts the attempts it has grants for, and
+ * owner folds the events, repeats `Advance` for each scope whose token can move, then starts the attempts it has grants for, and
  * appends all of it at once.
  */
 export const decide = (command: RunCommand, run: Run | null, context: Context): Decision => {
@@ -61,7 +64,13 @@ export const decide = (command: RunCommand, run: Run | null, context: Context): 
     case 'LoseAttempts':
       return loseAttempts(command.boot, run, context);
     case 'Advance':
-      return accept(...advance(run, context));
+      return moved(run, command.scope, context);
+    case 'Evaluated': {
+      const events = advanceWith(run, command, context);
+      return events === null
+        ? reject({ code: 'stale-evaluation', scope: command.scope, id: command.id })
+        : accept(...events);
+    }
     case 'WakeUp':
       return wakeUp(run, context, command.setBack ?? null);
     case 'CancelRun':
@@ -69,6 +78,11 @@ export const decide = (command: RunCommand, run: Run | null, context: Context): 
     default:
       return unreachable(command);
   }
+};
+
+const moved = (run: Run, scope: ScopeKey, context: Context): Decision => {
+  const made = advance(run, scope, context);
+  return 'id' in made ? { accepted: false, needs: made } : accept(...made);
 };
 
 const cancelRun = (reason: string | null, run: Run, { isUnsent }: Context): Decision => {

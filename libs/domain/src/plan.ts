@@ -87,7 +87,14 @@ export type ParallelNode = NodeCommon & {
 export type Reduce = 'all' | 'last' | 'none';
 export type OnError = 'fail-fast' | 'continue';
 
-export type PassNode = NodeCommon & { readonly type: 'pass' };
+/** Code of a definition. */
+export type Expression = { readonly source: string };
+
+export type PassNode = NodeCommon & {
+  readonly type: 'pass';
+  /** What flows out is computed by it of what flows in. No definition says so yet. */
+  readonly computed?: Expression;
+};
 /** Ends the nearest branch, or the run, as completed. */
 export type SucceedNode = NodeCommon & { readonly type: 'succeed' };
 export type FailNode = NodeCommon & { readonly type: 'fail'; readonly error: string; readonly cause: string | null };

@@ -30,7 +30,10 @@ const inFlight = (unsent: readonly StepKey[], eventsMax = 1_000, its = plan) => 
     facts: null,
   };
   const limits = { ...DEFAULT_RUN_LIMITS, eventsMax };
-  const context = { atMs, at: new Date(atMs).toISOString(), limits, owner, undo: null };
+  const context = {
+    ...{ atMs, at: new Date(atMs).toISOString(), limits, owner },
+    ...{ undo: null, evaluator: null, evaluating: null },
+  };
   const batch = decideBatch(mailbox, [queued(startRun(), its)], context);
   return { owner, mailbox, context, batch };
 };

@@ -3,9 +3,11 @@ import {
   decide,
   isBelow,
   isEnded,
+  type Evaluation,
   type IsUnsent,
   type RunEvent,
   type RunLimits,
+  type ScopeKey,
   type StepKey,
   type Undo,
 } from '#domain';
@@ -13,6 +15,7 @@ import { APPEND_BYTES_MAX, APPEND_EVENTS_MAX, encodeRunEvent } from '#event-stor
 import type { Append, NewEvent, Revision, StreamName } from '#event-store';
 import type { Rejection, RunCommand } from '#domain';
 import type { Log } from '#runtime';
+import { inputsOf, isAwaited, settle, type Evaluations, type Evaluator } from './evaluator.js';
 import { foldEvent, keepFacts, loadedOf, type KnownRun } from './load-run.js';
 import { audienceOf, type Owner, type StartedAttempt } from './owner.js';
 import { resultOf, type QueuedCommand } from './queued-command.js';
@@ -38,6 +41,8 @@ export type DecisionBatch = {
   readonly attempts: StartedAttempt[];
   /** In flight until now, and ended by something else than what came of them. */
   readonly abandoned: StartedAttempt[];
+  /** What moves need that are not made; asked for once the append is in the log. `null`: nothing. */
+  needs: Map<ScopeKey, Evaluation> | null;
   /** Commands that did not fit; they go first next time. */
   left: QueuedCommand[];
   /** True when the append is full and more is owed at once. */
@@ -52,6 +57,10 @@ export type BatchContext = {
   readonly owner: Owner | null;
   /** Where it is noted how to take the decision back; `null`: it is not, since nobody else appends to the run. */
   readonly undo: Undo | null;
+  /** `null`: nothing is evaluated here. */
+  readonly evaluator: Evaluator | null;
+  /** What is evaluated now. */
+  readonly evaluating: Evaluations;
 };
 
 type Deciding = BatchContext & {
@@ -72,6 +81,7 @@ export const decideBatch = (known: KnownRun, queue: readonly QueuedCommand[], gi
     answers: [],
     attempts: [],
     abandoned: [],
+    needs: null,
     left: [],
     more: false,
     bytes: ENVELOPE_BYTES,
@@ -104,6 +114,7 @@ const fill = (
     if (outcome === 'full') return { ...batch, left: queue.slice(index), more: true };
     // A waking ends one late step, whose failure may close the next: again until none is late. It waits for all of it.
     const again = queued.command.type === 'WakeUp' && outcome.changed;
+    if (queued.command.type === 'Evaluated') settle(queued.command, batch.needs, given.evaluating);
     if (!again) batch.answers.push({ queued, ...outcome });
     const left = queue.slice(again ? index : index + 1);
     if (!moveTokens(known, batch, context)) return { ...batch, left, more: true };
@@ -130,6 +141,7 @@ const decideOne = (known: KnownRun, batch: DecisionBatch, command: RunCommand, c
   if (plan === null) return { rejection: { code: 'run-not-found' }, changed: false };
   const { atMs, limits, isUnsent } = context;
   const decision = decide(command, known.state, { plan, atMs, limits, isUnsent });
+  if ('needs' in decision) return evaluate(known, batch, decision.needs, context);
   if (!decision.accepted) return { rejection: decision.rejection, changed: false };
   if (decision.events.length === 0) return UNCHANGED;
   const abandoned = abandonedBy(decision.events, command, known.state);
@@ -227,17 +239,38 @@ const fitsAlone = (events: readonly NewEvent[]): boolean => {
 const bytesOf = (event: NewEvent): number =>
   (event.data.length < 16_384 ? event.data.length * 3 : Buffer.byteLength(event.data)) + EVENT_BYTES;
 
-const ADVANCE: RunCommand = { type: 'Advance' };
-
 /** False when the append is full and tokens still can move here. */
 const moveTokens = (known: KnownRun, batch: DecisionBatch, context: Deciding): boolean => {
-  if (!context.movesTokens) return true;
-  while (known.state !== null && known.state.obligations.moves.size > 0) {
-    const moved = decideOne(known, batch, ADVANCE, context);
-    if (moved === 'full') return false;
-    assert(moved.changed, `a token of ${known.runId} is owed a move and cannot make it`);
+  const { state } = known;
+  if (state === null || !context.movesTokens) return true;
+  const { moves } = state.obligations;
+  // A scope that becomes able to move meanwhile is visited as well: it is added at the end.
+  for (const scope of moves) {
+    while (moves.has(scope) && !isAwaited(context.evaluating, scope, state) && !isAwaited(batch.needs, scope, state)) {
+      const moved = decideOne(known, batch, { type: 'Advance', scope }, context);
+      if (moved === 'full') return false;
+      assert(
+        moved.changed || isAwaited(batch.needs, scope, state),
+        `the token of ${known.runId} in "${scope}" is owed a move and cannot make it`,
+      );
+    }
   }
   return true;
+};
+
+/** What surely ends is evaluated in place, and the move is made; all else is asked for after the commit, and the scope waits. */
+const evaluate = (
+  known: KnownRun,
+  batch: DecisionBatch,
+  evaluation: Evaluation,
+  context: Deciding,
+): Outcome | 'full' => {
+  const { state } = known;
+  const { scope, id } = evaluation;
+  const result = state === null ? null : (context.evaluator?.atOnce(evaluation, inputsOf(evaluation, state)) ?? null);
+  if (result !== null) return decideOne(known, batch, { type: 'Evaluated', scope, id, result }, context);
+  (batch.needs ??= new Map()).set(scope, evaluation);
+  return UNCHANGED;
 };
 
 /** Starts what is owed now, while slots and room last; false when room is what ended it. Without a grant a step stays owed. */

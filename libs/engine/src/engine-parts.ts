@@ -6,6 +6,7 @@ import type { DecisionBatch } from './decision-batch.js';
 import type { EndWaiters } from './end-waiters.js';
 import type { EngineCounts } from './engine-counts.js';
 import type { PlanSource } from './load-run.js';
+import type { Evaluator } from './evaluator.js';
 import type { LogAppends, Sending } from './log-appends.js';
 import type { LogRoom } from './log-room.js';
 import type { Mailbox } from './mailbox.js';
@@ -34,6 +35,8 @@ export type EngineParts = {
   readonly underWay: UnderWay;
   /** `null`: this engine leaves every move and attempt owed. */
   owner: Owner | null;
+  /** `null`: nor does it evaluate what moves need. */
+  evaluator: Evaluator | null;
   /** A stop has left work behind: no run is gone on with. */
   isAbandoned: boolean;
 };

@@ -1,4 +1,5 @@
 export * from './runs.js';
+export type { EvaluationInputs, Evaluator } from './evaluator.js';
 export type { Committed, Owner, RunNews, StartedAttempt } from './owner.js';
 export type { HoldUp, Wait } from './waits.js';
 export type { CommandResult } from './queued-command.js';

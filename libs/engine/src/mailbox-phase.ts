@@ -58,6 +58,10 @@ export const TRANSITIONS: Readonly<Record<Phase, Readonly<Partial<Record<Signal,
   closed: {},
 };
 
+/** What is known is what the log says, and nothing is under way. */
+export const isAtRest = ({ phase }: { readonly phase: Phase }): boolean =>
+  phase === 'resting' || phase === 'coalescing';
+
 /** Why a mailbox is closed, when it is not for a fault. */
 export const DISOWNED = new Error('the shard of the run is not owned here any more');
 export const STOPPED = new Error('the engine has stopped');

@@ -1,21 +1,20 @@
 import assert from 'node:assert/strict';
-import { isEnded, Undo, type Plan, type RunState } from '#domain';
+import { isEnded, Undo, type Evaluation, type Plan, type RunState, type ScopeKey } from '#domain';
 import { LOG_START, NO_STREAM, runStream } from '#event-store';
 import type { AppendOutcome, Commit, LogFull, Position, Revision, StreamName } from '#event-store';
 import { instantOf } from '#runtime';
 import { answer, appendOf, commandsOf, decideBatch, refundAttempts, type DecisionBatch } from './decision-batch.js';
 import { CONFLICTS_MAX, conflictPauseMs } from './conflict-pause.js';
 import type { Deciding, EngineParts } from './engine-parts.js';
+import { askFor, isAwaiting } from './evaluator.js';
 import { firstPlanOf, foldCommit, loadedOf, loadRun, StreamBroken, type KnownRun } from './load-run.js';
 import { wasLeftUnknown } from './log-appends.js';
 import { isPassing } from './log-trouble.js';
-import { LEFT, STOPPED, TRANSITIONS, type Phase, type Signal } from './mailbox-phase.js';
+import { isAtRest, LEFT, STOPPED, TRANSITIONS, type Phase, type Signal } from './mailbox-phase.js';
 import { attemptsToInherit, loseAttempts } from './owner.js';
 import { refuseAll, type QueuedCommand } from './queued-command.js';
 import { answeredNext, answerReaders, type Reader, type Readers } from './readers.js';
 import type { Fact, LoadedRun, RunId } from './runs.js';
-
-const isAtRest = ({ phase }: Mailbox): boolean => phase === 'resting' || phase === 'coalescing';
 
 /**
  * One run in memory: what is known of it, and the commands that wait while a decision of it is under way. The commands that
@@ -34,6 +33,8 @@ export class Mailbox implements KnownRun, Readers {
   facts: Fact[] | null = null;
   queue: QueuedCommand[] = [];
   deciding: Deciding | null = null;
+  /** What moves need that is evaluated elsewhere. */
+  evaluating: Map<ScopeKey, Evaluation> | null = null;
   asked: Reader[] | null = null;
   answering: Reader[] | null = null;
   /** Called once when the run has ended. */
@@ -62,7 +63,7 @@ export class Mailbox implements KnownRun, Readers {
   /** Whether work on the run is under way. Of a run that is only looked at or waited for it is not: nobody would wake it. */
   get hasWork(): boolean {
     const { queue, state } = this;
-    return queue.length > 0 || (state !== null && (this.isBusy || state.obligations.inFlight.size > 0));
+    return queue.length > 0 || (state !== null && (this.isBusy || isAwaiting(this)));
   }
 
   /** Decides as if the run were new: if it is not, its first append is a conflict. */
@@ -206,7 +207,7 @@ export class Mailbox implements KnownRun, Readers {
 
   private decide(): void {
     const { engine } = this;
-    const { owner } = engine;
+    const { owner, evaluator, limits } = engine;
     if (engine.isAbandoned) return this.close(STOPPED);
     if (engine.coalescer.keeps(this)) return this.phase === 'resting' ? this.transit('coalesce') : undefined;
     // Until all is answered: a slot that is given back may wake this very run, and an answer may ask something of it.
@@ -218,10 +219,10 @@ export class Mailbox implements KnownRun, Readers {
     const at = instantOf(atMs);
     // Of a run that nobody else appends to, or that is not in the log yet, nothing is ever taken back.
     const undo = engine.isShared && this.state !== null ? new Undo() : null;
-    const { bytes } = this;
+    const { bytes, evaluating } = this;
     let batch: DecisionBatch;
     try {
-      batch = decideBatch(this, queue, { atMs, at, limits: engine.limits, owner, undo });
+      batch = decideBatch(this, queue, { atMs, at, limits, owner, undo, evaluator, evaluating });
     } catch (cause) {
       return this.park(cause, queue);
     }
@@ -231,7 +232,7 @@ export class Mailbox implements KnownRun, Readers {
       this.transit('decided nothing');
       answer(engine.log, this, batch);
       this.answerReaders();
-      return this.published();
+      return this.published(batch);
     }
     const append = appendOf(this, batch, { expected, at, commandId: engine.entropy.hex(16), owner });
     this.transit('append');
@@ -254,7 +255,7 @@ export class Mailbox implements KnownRun, Readers {
     if (this.phase === 'closed') refundAttempts(owner, this, batch);
     else if (owner !== null && state !== null && plan !== null)
       owner.committed({ runId, run: state, plan, traceparent, position, fresh, attempts, abandoned });
-    this.published();
+    this.published(batch);
   }
 
   /**
@@ -326,11 +327,12 @@ export class Mailbox implements KnownRun, Readers {
       this.isMoreOwed ||= isShared && !isEnded(state);
     }
     this.answerReaders();
-    this.published();
+    this.published(null);
   }
 
   /** All are told; readers may still look, or what was told has closed the mailbox. */
-  private published(): void {
+  private published(batch: DecisionBatch | null): void {
+    if (batch !== null && batch.needs !== null && this.phase !== 'closed') askFor(batch.needs, this, this.engine);
     if (this.phase === 'publishing') this.rest();
   }
 
@@ -354,7 +356,7 @@ export class Mailbox implements KnownRun, Readers {
     }
     if (this.awaitingEnd.size === 0) this.facts = null;
     // Without an owner nobody here hears of the attempts in flight.
-    const isAwaited = this.awaitingEnd.size > 0 || (engine.owner !== null && state.obligations.inFlight.size > 0);
+    const isAwaited = this.awaitingEnd.size > 0 || (engine.owner !== null && isAwaiting(this));
     engine.runs[isAwaited ? 'busy' : 'idle'](this);
   }
 

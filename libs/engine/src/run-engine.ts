@@ -8,6 +8,7 @@ import { EngineCounts } from './engine-counts.js';
 import type { EngineParts } from './engine-parts.js';
 import { loadedOf, type PlanSource } from './load-run.js';
 import { LogAppends } from './log-appends.js';
+import type { Evaluator } from './evaluator.js';
 import { LogRoom } from './log-room.js';
 import { Mailbox } from './mailbox.js';
 import type { Owner } from './owner.js';
@@ -79,6 +80,7 @@ export class RunEngine extends Runs {
       coalescer: new Coalescer(clock),
       underWay: new UnderWay(),
       owner: null,
+      evaluator: null,
       isAbandoned: false,
     };
     this.shared = sharedLog ? new SharedLog(this, runs, parked, store, clock, log) : null;
@@ -92,6 +94,11 @@ export class RunEngine extends Runs {
   /** From now on attempts are started here, under this owner's grants. */
   ownedBy(owner: Owner): void {
     this.parts.owner = owner;
+  }
+
+  /** From now on what moves need is evaluated here, in the runs that the owner has. */
+  evaluateBy(evaluator: Evaluator): void {
+    this.parts.evaluator = evaluator;
   }
 
   /** Who decides what nobody else has asked for. */

@@ -13,5 +13,5 @@ export const passKind: NodeKind<PassNode> = {
   },
   plan: (own) => own,
 
-  outcome: handsOn,
+  outcome: (node, step) => (node.computed === undefined ? handsOn(node, step) : { needs: node.computed }),
 };

@@ -13,7 +13,7 @@ import { evolve } from '../evolve.js';
 import type { RunState } from '../run-state.js';
 import { toInstant } from '../instant.js';
 import type { Plan } from '../plan.js';
-import { T0 } from './run-facts.js';
+import { ADVANCE, T0 } from './run-facts.js';
 
 /** Time that passes inside a given history. */
 export type Pause = { readonly pauseMs: number };
@@ -57,7 +57,7 @@ export const from = (run: RunState | null, context: Context): Given => ({
 });
 
 const outcomeOf = (command: RunCommand, before: RunState | null, context: Context, settled: boolean): Outcome => {
-  const decision = decide(command, before, context);
+  const decision = decide(command === ADVANCE ? advanceFirst(before) : command, before, context);
   const events = decision.accepted ? [...decision.events] : [];
   let run = fold(before, events, toInstant(context.atMs));
   if (settled && run !== null) {
@@ -74,6 +74,12 @@ const outcomeOf = (command: RunCommand, before: RunState | null, context: Contex
   };
 };
 
+/** Of the first scope that can move. */
+const advanceFirst = (run: RunState | null): RunCommand => ({
+  type: 'Advance',
+  scope: run?.obligations.moves.values().next().value ?? '',
+});
+
 export const fold = (run: RunState | null, events: readonly RunEvent[], at: string): RunState | null =>
   events.reduce<RunState | null>((state, event) => evolve(state, event, at), run);
 
@@ -89,7 +95,7 @@ export const settle = (
   let run = start;
   let largestDecision = 0;
   while (events.length < SETTLED_EVENTS_MAX) {
-    const decision = decide({ type: 'Advance' }, run, context);
+    const decision = decide(advanceFirst(run), run, context);
     if (!decision.accepted || decision.events.length === 0) return { run, events, largestDecision };
     largestDecision = Math.max(largestDecision, decision.events.length);
     events.push(...decision.events);

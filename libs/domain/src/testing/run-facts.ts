@@ -57,7 +57,8 @@ export const startRun = (fields: Partial<StartRun> = {}): StartRun => ({
   timeoutMs: null,
   ...fields,
 });
-export const ADVANCE: RunCommand = { type: 'Advance' };
+/** Of the root, or, given and when, of the first scope that can move. */
+export const ADVANCE: RunCommand = { type: 'Advance', scope: '' };
 export const WAKE_UP: RunCommand = { type: 'WakeUp' };
 export const startAttempt = (step: StepKey, grant = GRANT): RunCommand => ({ type: 'StartAttempt', step, grant });
 export const completeAttempt = (step: StepKey, attempt: number, output: unknown = null): RunCommand => ({

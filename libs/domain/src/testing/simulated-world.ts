@@ -99,9 +99,9 @@ export class SimulatedWorld {
     const attempt = this.current.steps.get(step ?? '')?.attempts.at(-1)?.number ?? 0;
     switch (kind) {
       case 'advance':
-        return void this.deliver({ type: 'Advance' });
+        return void this.deliver(this.advance(pick));
       case 'settle':
-        return this.repeat({ type: 'Advance' });
+        return this.repeat(() => this.advance(pick));
       case 'attempt': {
         const { ready, retries } = this.current.obligations;
         const owed = pickOf([...readySteps(ready), ...retries.keys()], pick);
@@ -130,12 +130,12 @@ export class SimulatedWorld {
             });
       case 'restart':
         this.boot += 1;
-        return this.repeat({ type: 'LoseAttempts', boot: `boot-${this.boot}` });
+        return this.repeat(() => ({ type: 'LoseAttempts', boot: `boot-${this.boot}` }));
       case 'wait':
         this.atMs += ms;
         return;
       case 'wake':
-        return this.repeat({ type: 'WakeUp' });
+        return this.repeat(() => ({ type: 'WakeUp' }));
       case 'cancel':
         return void this.deliver({ type: 'CancelRun', reason: pick % 2 === 0 ? 'asked for' : null, precondition: ANY });
       case 'start-again':
@@ -159,8 +159,8 @@ export class SimulatedWorld {
   /** A world that grants every attempt, answers by the verdict, and sleeps only when nothing else is owed. */
   finish(): void {
     for (let round = 0; round < ROUNDS_MAX && !isEnded(this.current); round++) {
-      this.repeat({ type: 'WakeUp' });
-      this.repeat({ type: 'Advance' });
+      this.repeat(() => ({ type: 'WakeUp' }));
+      this.repeat(() => this.advance(round));
       const { obligations: owed } = this.current;
       const due = [...owed.retries].filter(([, at]) => toMs(at) <= this.atMs).map(([key]) => key);
       const startable = [...readySteps(owed.ready), ...due];
@@ -218,15 +218,20 @@ export class SimulatedWorld {
   }
 
   /** As an owner repeats what is about whatever is owed: until it makes nothing more. */
-  private repeat(command: RunCommand): void {
-    for (let round = 0; round < ROUNDS_MAX; round++) if (this.deliver(command) === 0) return;
-    throw new Error(`${command.type} never comes to an end`);
+  private repeat(order: () => RunCommand): void {
+    for (let round = 0; round < ROUNDS_MAX; round++) if (this.deliver(order()) === 0) return;
+    throw new Error(`${order().type} never comes to an end`);
+  }
+
+  /** Scopes move in any order. */
+  private advance(pick: number): RunCommand {
+    return { type: 'Advance', scope: pickOf([...this.current.obligations.moves], pick) ?? '' };
   }
 
   private deliver(command: RunCommand): number {
     const decision = this.decideTwice(command);
     if (!decision.accepted) {
-      this.rejections.push(decision.rejection.code);
+      this.rejections.push(codeOf(decision));
       return 0;
     }
     this.require(decision.events.length <= EVENTS_MAX, `${command.type} made ${decision.events.length} events`);
@@ -251,7 +256,7 @@ export class SimulatedWorld {
     const decision = this.decideTwice(command);
     const changes = decision.accepted && decision.events.length > 0;
     this.require(!changes || this.isNewsOf(command), `${command.type} delivered again changed the run`);
-    if (!decision.accepted) this.rejections.push(decision.rejection.code);
+    if (!decision.accepted) this.rejections.push(codeOf(decision));
   }
 
   /** A boot that is not ours any more loses what the present one started: the owner's own, never a late delivery. */
@@ -312,3 +317,6 @@ const differenceOf = (kept: Obligations, recomputed: Obligations): string | null
   }
   return kept.timeoutAt === recomputed.timeoutAt ? null : 'timeoutAt';
 };
+
+const codeOf = (decision: Decision & { readonly accepted: false }): string =>
+  'needs' in decision ? 'needs' : decision.rejection.code;
