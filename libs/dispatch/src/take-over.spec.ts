@@ -6,7 +6,7 @@ import { ALL_SHARDS, encodeRunEvent, MemoryEventStore, NO_STREAM, runStream } fr
 import type { Position, Revision } from '#event-store';
 import { silentLog } from '#runtime';
 import { runIdOf as engineRunIdOf, start } from '../../engine/src/testing/engine-world.js';
-import { appendRun } from '../../engine/src/testing/finished-runs.js';
+import { appendEnd, appendReopening, appendRun } from '../../engine/src/testing/finished-runs.js';
 import { MemoryOpenRuns, type OpenRun, type OpenRuns } from './open-runs/open-runs.js';
 import { SqliteOpenRuns } from './open-runs/sqlite/sqlite-open-runs.js';
 import { takeOver } from './take-over.js';
@@ -93,6 +93,21 @@ describe.each([
     await table.start();
     await takeOver(later.store, table, silentLog, ALL_SHARDS);
     expect(await all(table)).toEqual([{ runId: runIdOf('a'), dueMs: Date.parse(retryAt) }]);
+  });
+
+  it('has a run that was opened again after its end, be it made anew or brought up to date', async () => {
+    const [store, table, anew] = [new MemoryEventStore(), make(), make()];
+    await Promise.all([table.start(), anew.start()]);
+    for (const key of ['stays', 'again', 'twice']) await appendRun(store, key);
+    await takeOver(store, table, silentLog, ALL_SHARDS);
+    expect(await all(table)).toEqual([]);
+    await appendReopening(store, 'again', 3);
+    await appendReopening(store, 'twice', 3);
+    await appendEnd(store, 'twice', 4);
+    for (const which of [table, anew]) {
+      await takeOver(store, which, silentLog, ALL_SHARDS);
+      expect(await all(which)).toEqual([{ runId: engineRunIdOf('again'), dueMs: 0 }]);
+    }
   });
 
   it('goes on from its checkpoint, and has a retry made that fell due while nobody was there', async () => {

@@ -1,4 +1,4 @@
-import { toMs } from '#domain';
+import { hasEndedBy, toMs } from '#domain';
 import type { RunId } from '#engine';
 import {
   LOG_START,
@@ -89,13 +89,12 @@ const writeRows = async (
   }
 };
 
-const ENDS = new Set(['RunCompleted', 'RunFailed', 'RunCancelled', 'RunTimedOut', 'RunArchived']);
-
 const STEP_ENDS = new Set(['StepCompleted', 'StepFailed', 'StepCancelled']);
 /** Of the others nothing but the type is looked at: results of steps are large. */
 const TELLING = new Set(['RunStarted', 'StepEntered', 'AttemptFailed']);
 
 type Seen = { openSteps: number; dueMs: number; limitMs: number };
+const DUE_NOW: Readonly<Seen> = { openSteps: Infinity, dueMs: 0, limitMs: Infinity };
 
 /** What a pass over the log tells of each run without folding it: ended, or open and due when at the latest. */
 class OpenRunScan {
@@ -117,18 +116,19 @@ class OpenRunScan {
     // From the start of the log every open run is known from its first event, and those that have ended need not be
     // remembered: there may be hundreds of millions.
     const whole = checkpoint === LOG_START;
-    const seen = this.runs.get(runId);
-    if (seen === null || (seen === undefined && whole && commit.firstRevision > 0)) return;
-    const next = seen ?? { openSteps: commit.firstRevision === 0 ? 0 : Infinity, dueMs: 0, limitMs: Infinity };
+    const known = this.runs.get(runId);
+    let seen = known ?? null;
+    if (known === undefined && (!whole || commit.firstRevision === 0))
+      seen = { ...DUE_NOW, openSteps: commit.firstRevision === 0 ? 0 : Infinity };
     for (const event of storedEvents(commit)) {
-      if (ENDS.has(event.type)) {
-        if (whole) this.runs.delete(runId);
-        else this.runs.set(runId, null);
-        return;
-      }
-      this.apply(next, event);
+      const ended = hasEndedBy(event.type);
+      if (ended === true) seen = null;
+      // Opened again: what it owes is for the fold to say.
+      else if (ended === false) seen = { ...DUE_NOW };
+      else if (seen !== null) this.apply(seen, event);
     }
-    this.runs.set(runId, next);
+    if (seen !== null || !whole) this.runs.set(runId, seen);
+    else this.runs.delete(runId);
   }
 
   open(): OpenRun[] {

@@ -22,6 +22,7 @@ export { missing, unreachable } from './unreachable.js';
 export type * from './run.js';
 export { ATTEMPT_OUTCOMES, isEnded, isStepEnded, RUN_STATUSES, scopeOf, STEP_STATUSES } from './run.js';
 export { isContainer, nodeKindOf } from './nodes/node-kinds.js';
+export { endStatusOf, hasEndedBy } from './run-ends.js';
 export { policyOf } from './policy.js';
 export { obligations, type Obligations } from './obligations.js';
 export { DEFAULT_RETRY, nextAttemptAtMs, type RetryPolicy } from './retry-policy.js';

@@ -38,6 +38,19 @@ describe("an engine's counts", () => {
     });
   });
 
+  it('count each end by its own event, also of a run that was opened again', () => {
+    const counts = new EngineCounts();
+    const committed = (...types: string[]): void =>
+      counts.committed(
+        types.map((type) => ({ type, v: 1, data: '{}' })),
+        false,
+      );
+    committed('StepFailed', 'RunFailed', 'RunRetried');
+    committed('StepCompleted', 'RunCompleted', 'DuplicateStartsSeen');
+    committed('RunArchived');
+    expect(counts.ended).toEqual({ completed: 1, failed: 1, cancelled: 0, 'timed-out': 0 });
+  });
+
   it('count each append by its outcome and how long it took', async () => {
     const store = new TwistedStore();
     let held: (() => void) | null = null;

@@ -1,8 +1,7 @@
-import { END_STATUSES, isEnded, type Run, type RunStatus } from '#domain';
+import { END_STATUSES, endStatusOf, type EndStatus } from '#domain';
 import type { AppendOutcome, NewEvent } from '#event-store';
 import { Histogram, type MetricSources } from '#runtime';
 
-const ENDS = new Set(['RunCompleted', 'RunFailed', 'RunCancelled', 'RunTimedOut']);
 const OUTCOMES = ['appended', 'conflict', 'refused', 'unknown'] as const satisfies readonly AppendOutcome['status'][];
 /** From half a millisecond, a commit of the embedded log alone, to the time-out of an append. */
 const APPEND_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -20,7 +19,7 @@ const GATHER_MS_MAX = 80;
 /** What an engine has done since its start, in plain fields: it stands in the hottest path. */
 export class EngineCounts {
   started = 0;
-  readonly ended: Record<RunStatus, number> = { running: 0, completed: 0, failed: 0, cancelled: 0, 'timed-out': 0 };
+  readonly ended: Record<EndStatus, number> = { completed: 0, failed: 0, cancelled: 0, 'timed-out': 0 };
   readonly appends: Record<AppendOutcome['status'], number> = {
     appended: 0,
     conflict: 0,
@@ -55,11 +54,13 @@ export class EngineCounts {
     this.appendSeconds.observe(tookMs / 1_000);
   }
 
-  /** An ended run may still be appended to; what counts is the event that ended it. */
-  committed(run: Run | null, events: readonly NewEvent[], fresh: boolean): void {
+  /** An ended run may still be appended to, and opened again; what counts is each event that ended it. */
+  committed(events: readonly NewEvent[], fresh: boolean): void {
     if (fresh) this.started += 1;
-    if (run === null || !isEnded(run)) return;
-    for (const { type } of events) if (ENDS.has(type)) this.ended[run.status] += 1;
+    for (const { type } of events) {
+      const status = endStatusOf(type);
+      if (status !== null) this.ended[status] += 1;
+    }
   }
 }
 

@@ -247,7 +247,7 @@ export class Mailbox implements KnownRun, Readers {
     this.transit('committed');
     this.conflicts = 0;
     this.position = position;
-    counts.committed(this.state, batch.events, fresh);
+    counts.committed(batch.events, fresh);
     answer(log, this, batch);
     this.answerReaders();
     const { runId, state, plan, traceparent } = this;
@@ -304,7 +304,7 @@ export class Mailbox implements KnownRun, Readers {
     refundAttempts(owner, this, batch);
     if (outcome.status !== 'appended') return refuseAll(log, this.runId, commandsOf(batch), this.closedBy);
     this.position = outcome.position;
-    counts.committed(this.state, batch.events, fresh);
+    counts.committed(batch.events, fresh);
     answer(log, this, batch);
   }
 

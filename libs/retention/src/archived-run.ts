@@ -1,4 +1,4 @@
-import type { EndStatus, RunArchived, RunStarted } from '#domain';
+import { endStatusOf, type EndStatus, type RunArchived, type RunStarted } from '#domain';
 import {
   decodeRunEvent,
   eventText,
@@ -9,17 +9,8 @@ import {
   type StreamName,
 } from '#event-store';
 
-const ENDS: ReadonlyMap<string, EndStatus> = new Map([
-  ['RunCompleted', 'completed'],
-  ['RunFailed', 'failed'],
-  ['RunCancelled', 'cancelled'],
-  ['RunTimedOut', 'timed-out'],
-]);
 /** What may follow the end of a run without opening it again. */
 const AFTERWARDS: ReadonlySet<string> = new Set(['DuplicateStartsSeen', FOREIGN]);
-
-/** What a type of event says of the end of its run, `null` for most. */
-export const endOf = (type: string): EndStatus | null => ENDS.get(type) ?? null;
 
 /** All about a finished run but its events. */
 export type FinishedRun = Omit<RunArchived, 'type' | 'file' | 'events'> & {
@@ -47,7 +38,7 @@ export const inspectRun = async (store: EventStore, stream: StreamName, signal: 
       first ??= event;
       last = event;
       if (event.type !== FOREIGN) lastOfOurs = event;
-      const status = endOf(event.type);
+      const status = endStatusOf(event.type);
       if (status !== null) end = { status, at: event.recordedAt };
       else if (!AFTERWARDS.has(event.type)) end = null;
     }

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RunArchived } from '#domain';
+import { endStatusOf, type RunArchived } from '#domain';
 import {
   encodeRunEvent,
   firstTypeOf,
@@ -19,7 +19,7 @@ import {
 } from '#event-store';
 import { failpoint, instantOf, pause, type Clock, type Entropy, type Log } from '#runtime';
 import { ArchiveFolder, ArchiveTaken } from './archive-folder.js';
-import { endOf, runLines, inspectRun, type FinishedRun } from './archived-run.js';
+import { runLines, inspectRun, type FinishedRun } from './archived-run.js';
 import { replaceFile, textOf } from './durable-file.js';
 
 const RUNS = { prefixes: ['run-'] };
@@ -241,5 +241,5 @@ export class Archiver {
 /** Whether a run ends with this append. A repeated start may be counted in the same one, after the end. */
 const endsRun = (commit: Commit): boolean =>
   commit.count === 1
-    ? endOf(firstTypeOf(commit)) !== null
-    : storedEvents(commit).some(({ type }) => endOf(type) !== null);
+    ? endStatusOf(firstTypeOf(commit)) !== null
+    : storedEvents(commit).some(({ type }) => endStatusOf(type) !== null);

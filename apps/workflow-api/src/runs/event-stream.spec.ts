@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
-import type { EventStore, RecordedEvent } from '#event-store';
+import { LOG_START, MemoryEventStore, NO_STREAM } from '#event-store';
+import type { EventStore, RecordedEvent, Revision } from '#event-store';
 import { systemClock } from '#runtime';
 import { startTestApi, type TestApi } from '../../testing/test-api.js';
 import { streamEvents } from './event-stream.js';
@@ -46,6 +47,46 @@ describe('streamEvents', () => {
         const text = await (await fetch(`http://127.0.0.1:${port}`)).text();
         expect(text.match(/^: still here$/gm)!.length).toBeGreaterThanOrEqual(2);
         expect(text.match(/^id: /gm)).toHaveLength(3);
+      },
+    );
+  });
+
+  it('goes on past an end that was not the last, and ends after the one that is', async () => {
+    const store = new MemoryEventStore();
+    const append = (expected: number, ...types: string[]): Promise<unknown> =>
+      new Promise((resolve) =>
+        store.append(
+          {
+            stream: run.stream,
+            // Brands.
+            expected: (expected < 0 ? NO_STREAM : expected) as Revision,
+            events: types.map((type) => ({ type, v: 1, data: '{}' })),
+            envelope: {
+              commandId: types.join(),
+              recordedAt: '2026-01-01T00:00:00.000Z',
+              actor: null,
+              traceparent: null,
+            },
+          },
+          resolve,
+        ),
+      );
+    await append(-1, 'RunStarted', 'RunFailed', 'RunRetried');
+    const signal = new AbortController().signal;
+    await serving(
+      (response) =>
+        streamEvents(store, systemClock, response, { run: { ...run, position: LOG_START }, from: 0, signal }),
+      async (port) => {
+        const response = await fetch(`http://127.0.0.1:${port}`);
+        let text = '';
+        for await (const chunk of response.body!) {
+          text += Buffer.from(chunk).toString();
+          if (text.endsWith('\n\n') && /^id: 2$/m.test(text) && !/^id: 3$/m.test(text)) {
+            await append(2, 'RunFailed', 'RunRetried');
+            await append(4, 'RunCompleted');
+          }
+        }
+        expect(text.match(/^id: .*$/gm)).toEqual([0, 1, 2, 3, 4, 5].map((revision) => `id: ${revision}`));
       },
     );
   });

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { hasEndedBy } from '#domain';
 import { shownEventText, unpack, type EventStore, type Position, type RecordedEvent } from '#event-store';
 import type { Clock } from '#runtime';
 import { readEvents, type RunPlace } from './run-reads.js';
@@ -12,11 +13,10 @@ export type EventStreamLimits = {
 export const EVENT_STREAM_LIMITS: EventStreamLimits = { heartbeatMs: 15_000, stalledMs: 15_000 };
 
 const PAGE_EVENTS = 500;
-const ENDS = new Set(['RunCompleted', 'RunFailed', 'RunCancelled', 'RunTimedOut', 'RunArchived']);
 
 /**
  * Writes the events of a run as server-sent events from a revision on, those to come as they come, and ends after the
- * event that ends the run. Ends early when the signal aborts or the client has gone or takes nothing more.
+ * event that ends the run, unless what is in the log opens it again. Ends early when the signal aborts or the client has gone or takes nothing more.
  */
 export const streamEvents = async (
   store: EventStore,
@@ -53,7 +53,7 @@ const writeStored = async (
       if (!(await writer.write(event))) return null;
       after = event.position;
       next = event.revision + 1;
-      ended ||= ENDS.has(event.type);
+      ended = hasEndedBy(event.type) ?? ended;
     }
     if (events.length < PAGE_EVENTS) return ended ? null : after;
   }
@@ -70,7 +70,7 @@ const writeComing = async (
     let ended = false;
     for (const event of message.commits.flatMap(unpack)) {
       if (event.revision >= from && !(await writer.write(event))) return;
-      ended ||= ENDS.has(event.type);
+      ended = hasEndedBy(event.type) ?? ended;
     }
     if (ended) return;
   }

@@ -34,6 +34,14 @@ export const appendRun = async (
 export const appendDuplicate = (store: EventStore, key: string, expected: number, at: string): Promise<void> =>
   append(store, key, [note()].map(encodeRunEvent), expected, at);
 
+/** An end, be it the first one. */
+export const appendEnd = (store: EventStore, key: string, expected: number): Promise<void> =>
+  append(store, key, [END].map(encodeRunEvent), expected, '2026-01-01T00:00:00.000Z');
+
+/** What a later version appends to open an ended run again. */
+export const appendReopening = (store: EventStore, key: string, expected: number): Promise<void> =>
+  append(store, key, [{ type: 'RunRetried', v: 1, data: '{}' }], expected, '2026-01-01T00:00:00.000Z');
+
 /** An event that no version has written. */
 export const appendBroken = (store: EventStore, key: string, expected: number): Promise<void> =>
   append(store, key, [{ type: 'StepEntered', v: 1, data: '{' }], expected, '2026-01-01T00:00:00.000Z');
