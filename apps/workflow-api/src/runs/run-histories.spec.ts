@@ -10,6 +10,7 @@ import {
   type AppendOutcome,
   type Revision,
 } from '#event-store';
+import { systemClock, type Clock } from '#runtime';
 import { startRunId } from './run-id.js';
 import { RunHistories } from './run-histories.js';
 
@@ -38,12 +39,25 @@ const started = (id: RunId, input = '1'): RunEvent => ({
 const SEEN: RunEvent = { type: 'DuplicateStartsSeen', count: 1, refused: 0 };
 const CANCELLED: RunEvent = { type: 'RunCancelled', reason: null };
 
+const timers: { readonly ms: number; readonly call: () => void }[] = [];
+const clock: Clock = {
+  ...systemClock,
+  after: (ms, call) => {
+    const timer = { ms, call };
+    timers.push(timer);
+    return () => {
+      if (timers.includes(timer)) timers.splice(timers.indexOf(timer), 1);
+    };
+  },
+};
+
 let store: NotingStore;
 let histories: RunHistories;
 beforeEach(async () => {
   store = new NotingStore();
   await store.start();
-  histories = new RunHistories(store);
+  timers.length = 0;
+  histories = new RunHistories(store, clock);
 });
 afterEach(() => store.stop());
 
@@ -122,32 +136,49 @@ describe('histories of runs', () => {
     expect([histories.ended(A)?.status, histories.ended(idOf('b'))]).toEqual(['cancelled', null]);
   });
 
-  it('take 64 MiB at most: that shown longest ago goes first, and one larger than that at once', async () => {
-    const large = `"${'x'.repeat(370_000)}"`;
+  const LARGE = `"${'x'.repeat(370_000)}"` as JsonText;
+  /** A run that takes so many times 740 KB in memory. */
+  const appendLarge = async (id: RunId, times: number): Promise<void> => {
+    await append(id, started(id), entry);
+    for (let answer = 0; answer < times; answer++)
+      await append(id, { type: 'AttemptSucceeded', step: 's', attempt: 1, status: 200, output: LARGE });
+  };
+  const entry: RunEvent = {
+    ...{ type: 'StepEntered', step: 's', node: 0, name: 's', kind: 'step', parent: null, slot: null, slots: null },
+    ...{ request: null, policy: null, deadlineAt: null, input: { revision: 0, pointer: '/input' } },
+  };
+
+  it('take 64 MiB at most: that shown longest ago goes first', async () => {
     const ids = Array.from({ length: 100 }, (_, index) => idOf(`r${index}`));
-    for (const id of ids) await append(id, started(id, large), SEEN);
+    for (const id of ids) await append(id, started(id, LARGE), SEEN);
     for (const id of ids) await show(id);
     store.reads.length = 0;
-    await show(ids[99]!);
-    await show(ids[20]!);
-    await show(ids[0]!);
+    for (const index of [99, 20, 0]) await show(ids[index]!);
     expect(store.reads).toEqual([2, 2, 0]);
-    const answers = Array.from({ length: 100 }, (): RunEvent => ({
-      type: 'AttemptSucceeded',
-      step: 's',
-      attempt: 1,
-      status: 200,
-      output: large as JsonText,
-    }));
-    const entry: RunEvent = {
-      ...{ type: 'StepEntered', step: 's', node: 0, name: 's', kind: 'step', parent: null, slot: null, slots: null },
-      ...{ request: null, policy: null, deadlineAt: null, input: { revision: 0, pointer: '/input' } },
-    };
-    await append(A, started(A), entry);
-    for (const answer of answers) await append(A, answer);
+  });
+
+  it('may take up to 256 MiB for the one shown last, until another is shown or nobody has asked for it for 30 s', async () => {
+    const B = idOf('b');
+    await appendLarge(A, 100);
+    await append(B, started(B));
     await show(A);
+    await show(A);
+    expect(timers.map(({ ms }) => ms)).toEqual([30_000]);
+    await show(B);
+    expect(timers).toEqual([]);
+    await show(A);
+    timers.splice(0).forEach(({ call }) => call());
+    await show(A);
+    expect(store.reads).toEqual([0, 102, 0, 0, 0]);
+    histories.onModuleDestroy();
+    await show(A);
+    expect(timers).toEqual([]);
+    const C = idOf('c');
+    histories = new RunHistories(store, clock);
+    await appendLarge(C, 380);
     store.reads.length = 0;
-    await show(A);
-    expect(store.reads).toEqual([0]);
+    await show(C);
+    await show(C);
+    expect(store.reads).toEqual([0, 0]);
   });
 });

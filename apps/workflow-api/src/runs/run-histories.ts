@@ -1,10 +1,14 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { foldHistory, isEnded, type HistoryState, type RunEvent, type RunHistory } from '#domain';
 import type { RunId } from '#engine';
 import { decodeRunEvent, EventStore, LOG_START, runStream, type Position, type Revision } from '#event-store';
+import { Clock } from '#runtime';
 
 /** Histories that were shown take so much memory at most, about; others are folded again when they are asked for. */
 const KEPT_BYTES_MAX = 64 * 1024 * 1024;
+/** The one shown last may be larger than that for so long, since who reads a large run asks for one page after the other. */
+const LARGE_BYTES_MAX = 256 * 1024 * 1024;
+const LARGE_FOR_MS = 30_000;
 
 /** The run's stream holds what makes no history of this version. */
 export class HistoryBroken extends Error {
@@ -25,12 +29,23 @@ type Kept = {
  * since read: never is anything shown that the log does not say now.
  */
 @Injectable()
-export class RunHistories {
+export class RunHistories implements OnModuleDestroy {
   /** The one shown last comes last. */
   private readonly kept = new Map<RunId, Kept>();
   private bytes = 0;
+  /** Takes back that the one that is too large goes; `null`: there is none. */
+  private keepLarge: (() => void) | null = null;
+  private stopped = false;
 
-  constructor(private readonly store: EventStore) {}
+  constructor(
+    private readonly store: EventStore,
+    private readonly clock: Clock,
+  ) {}
+
+  onModuleDestroy(): void {
+    this.stopped = true;
+    this.keepLarge?.();
+  }
 
   /** The history of a run that had ended when it was shown last; good for this turn. */
   ended(runId: RunId): RunHistory | null {
@@ -61,7 +76,7 @@ export class RunHistories {
     try {
       return await shown;
     } finally {
-      if (kept.history === null && this.kept.get(runId) === kept) this.forget(runId, kept);
+      if (kept.history === null) this.forget(runId, kept);
       this.makeRoom();
     }
   }
@@ -95,24 +110,28 @@ export class RunHistories {
   }
 
   private makeRoom(): void {
+    this.keepLarge?.();
+    this.keepLarge = null;
     for (const [runId, kept] of this.kept) {
       if (this.bytes <= KEPT_BYTES_MAX) return;
-      this.forget(runId, kept);
+      if (this.kept.size > 1 || this.bytes > LARGE_BYTES_MAX || this.stopped) this.forget(runId, kept);
+      else this.keepLarge = this.clock.after(LARGE_FOR_MS, () => this.forget(runId, kept));
     }
   }
 
-  private forget(runId: RunId, { bytes }: Kept): void {
+  private forget(runId: RunId, kept: Kept): void {
+    if (this.kept.get(runId) !== kept) return;
     this.kept.delete(runId);
-    this.bytes -= bytes;
+    this.bytes -= kept.bytes;
   }
 }
 
 /** What is waited for, and not looked at. */
 const nothing = (): void => undefined;
 
-/** Measured: what the objects of a step and of an attempt take. Rather too much than too little. */
-const STEP_BYTES = 800;
-const EVENT_BYTES = 300;
+/** Measured: a step with one attempt takes 716 bytes, its four events together. */
+const STEP_BYTES = 400;
+const EVENT_BYTES = 120;
 /** A character outside Latin-1 makes all of its text take two bytes each. */
 const CHARACTER_BYTES = 2;
 
