@@ -1,5 +1,5 @@
-import { Kafka, logLevel, type Consumer, type KafkaMessage } from 'kafkajs';
-import { makeTopics, topicName } from '../support/kafka-topics.js';
+import type { Consumer, KafkaMessage } from 'kafkajs';
+import { client, makeTopics, topicName } from '../support/kafka-topics.js';
 import { kafkaProxies, testKafka, type TestKafka } from '../support/kafka.js';
 import type { FaultProxy } from '../support/fault-proxy.js';
 import { pause } from '../support/pause.js';
@@ -28,8 +28,7 @@ export class RelayTopic {
     await makeTopics(kafka, [name]);
     const { brokers, proxies } = await kafkaProxies(kafka);
     // Past the proxies: what is done to the relay's connections is not done to the reader.
-    const client = new Kafka({ brokers: [...kafka.brokers], logLevel: logLevel.NOTHING });
-    const reader = client.consumer({ groupId: name, maxWaitTimeInMs: 100 });
+    const reader = client(kafka).consumer({ groupId: name, maxWaitTimeInMs: 100 });
     const topic = new RelayTopic(name, brokers, proxies, kafka, reader);
     await topic.read();
     return topic;

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { Kafka, logLevel, type Consumer, type KafkaMessage } from 'kafkajs';
+import type { Consumer, Kafka, KafkaMessage } from 'kafkajs';
+import { KAFKA_TIMEOUTS, kafkaClient } from '../../libs/relay/testing/kafka-client.js';
 import { eventually } from './pause.js';
 import type { TestKafka } from './kafka.js';
 
 export const PARTITIONS = 4;
 
-const client = ({ brokers }: TestKafka): Kafka => new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING });
+export const client = ({ brokers }: TestKafka): Kafka =>
+  kafkaClient({ brokers, tls: false, sasl: null }, KAFKA_TIMEOUTS, {}).kafka;
 
 /** The name of a topic of one test, not used before: `<file>.<test>.<chance>`. */
 export const topicName = (file: string, test: string): string => `${file}.${test}.${randomUUID().slice(0, 8)}`;
