@@ -1,5 +1,5 @@
 import type { Grant, Run, Step, StepKey } from '#domain';
-import type { Committed, HoldUp, Origin, Owner, RunEngine, RunId, RunNews } from '#engine';
+import type { Committed, HoldUp, Origin, Owner, RunEngine, RunId, RunNews, StartedAttempt } from '#engine';
 import { shardOf, type EventStore, type Position, type Shard } from '#event-store';
 import { takesLonger, type Clock, type DispatchConfig, type Entropy, type Log, type Tracer } from '#runtime';
 import { AttemptCounts } from './attempt-counts.js';
@@ -86,6 +86,7 @@ export class Dispatcher implements Owner, ShardTraffic {
       {
         mayBegin: (runId) => this.shards.mayBegin(runId),
         ended: (flight, command) => this.outcomes.record(flight, command),
+        broken: (runId, bug) => engine.park(runId, bug),
         freed: onRoom,
       },
     );
@@ -187,17 +188,31 @@ export class Dispatcher implements Owner, ShardTraffic {
     const { runId, run } = commit;
     // What an API of this process starts is another's, if its shard is.
     if (!this.shards.holds(runId)) return;
-    this.dues.noted(commit);
-    this.shards.committed(commit);
-    this.stalledRuns.release();
-    this.flights.cutOff(runId, commit.abandoned);
-    for (const started of commit.attempts) {
-      // The append that started it ended it too: a step beside it failed.
-      const step = run.steps.get(started.step);
-      if (step?.attempts.at(-1)?.outcome === 'running')
-        this.flights.begin(commit, started, this.draining === null && this.shards.mayBegin(runId));
-      else if (step !== undefined) this.refund(step, run);
+    const { attempts } = commit;
+    let next = 0;
+    try {
+      this.dues.noted(commit);
+      this.shards.committed(commit);
+      this.stalledRuns.release();
+      this.flights.cutOff(runId, commit.abandoned);
+      for (; next < attempts.length; next++) this.begin(commit, attempts[next]!);
+    } catch (bug) {
+      // The slots of what has not begun would be nobody's for ever.
+      for (const { step: key } of attempts.slice(next)) {
+        const step = run.steps.get(key);
+        if (step !== undefined) this.refund(step, run);
+      }
+      throw bug;
     }
+  }
+
+  private begin(commit: Committed, started: StartedAttempt): void {
+    const { runId, run } = commit;
+    // The append that started it ended it too: a step beside it failed.
+    const step = run.steps.get(started.step);
+    if (step?.attempts.at(-1)?.outcome === 'running')
+      this.flights.begin(commit, started, this.draining === null && this.shards.mayBegin(runId));
+    else if (step !== undefined) this.refund(step, run);
   }
 
   observed(news: RunNews): void {

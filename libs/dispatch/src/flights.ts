@@ -49,6 +49,8 @@ export interface FlightListener {
   mayBegin(runId: RunId): boolean;
   /** It is over: its run is to record this. */
   ended(flight: Flight, command: OutcomeCommand): void;
+  /** A bug showed over an attempt of the run. */
+  broken(runId: RunId, bug: unknown): void;
   /** Its slots are free. */
   freed(gates: readonly Gate[]): void;
 }
@@ -74,12 +76,11 @@ export class Flights {
   begin({ runId, run, plan, traceparent }: Committed, { step: key, attempt }: StartedAttempt, mayBegin: boolean): void {
     const { flow, clock, entropy, tracer, wheel, exchanges } = this.parts;
     const step = run.steps.get(key);
-    if (step === undefined || step.request === null) return;
+    assert(step !== undefined && step.request !== null, `step ${key} of run ${runId} has an attempt and no request`);
     const { connectMs, answerMs } = policyOf(plan, step).timeouts;
     const at = { runId, step: key, attempt };
     const span = tracer === null ? null : attemptSpan(tracer, at, parentOf(traceparent, runId), step.request.url);
     const request = stepRequest({ runId, run, step, attempt, traceparent, span, connectMs }, entropy);
-    if (request === null) return;
     const claim = flow.claimOf(targetOf(step.request.url), run.started);
     const flight: Flight = {
       runId,
@@ -102,11 +103,16 @@ export class Flights {
     flight.deadline = wheel.after(answerMs, () => {
       flight.exchange?.abort('Stepwell.Timeout', `no whole answer within ${answerMs} ms (answerMs)`);
     });
-    flight.exchange = exchanges.begin(
-      request,
-      () => this.reached(flight),
-      (outcome) => (outcome === 'not-begun' ? this.interrupt(flight) : this.answered(flight, outcome)),
-    );
+    try {
+      flight.exchange = exchanges.begin(
+        request,
+        () => this.reached(flight),
+        (outcome) => this.concluded(flight, outcome),
+      );
+    } catch (bug) {
+      this.events.broken(runId, bug);
+      this.interrupt(flight);
+    }
   }
 
   /** Whether it is under way and no byte of it has left. */
@@ -159,6 +165,16 @@ export class Flights {
   abandon(isOurs: (runId: RunId) => boolean): void {
     for (const flight of this.all())
       if (isOurs(flight.runId)) this.abort(flight, 'the shard of the run is not owned here any more', false);
+  }
+
+  /** What goes wrong over one run is seen by no other, nor ends the process. */
+  private concluded(flight: Flight, outcome: ExchangeOutcome): void {
+    try {
+      if (outcome === 'not-begun') this.interrupt(flight);
+      else this.answered(flight, outcome);
+    } catch (bug) {
+      this.events.broken(flight.runId, bug);
+    }
   }
 
   private reached(flight: Flight): boolean {

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Plan } from '#domain';
 import { ALL_SHARDS } from '#event-store';
-import { silentLog, type Clock, type Log } from '#runtime';
+import { silentLog, type Clock, type Log, type Span, type Tracer } from '#runtime';
 import { parallel, planOf, sequence, step } from '../../domain/src/testing/tree-plans.js';
 import { eventually } from '../../../test/support/pause.js';
-import { Application, json, runIdOf } from './testing/dispatch-world.js';
+import { Application, DispatchWorld, json, runIdOf, stepPlan } from './testing/dispatch-world.js';
 import { hastyClock, SplitWorld } from './testing/split-world.js';
 
 const open: { stop(): Promise<unknown> }[] = [];
@@ -81,6 +81,27 @@ describe('the dispatcher of a run that is parked', () => {
     };
     await soon('looks for what is due', () => looks > 5);
     expect([old.dispatcher.load.overdue, wakes]).toEqual([0, 0]);
+  });
+
+  it('has no slot left of an attempt that could not begin, and serves others', async () => {
+    const app = new Application();
+    open.push(app);
+    const url = await app.start();
+    const span: Span = { traceparent: `00-${'1'.repeat(32)}-${'1'.repeat(16)}-01`, end: () => undefined };
+    const tracer: Tracer = {
+      begin: ({ attributes }) => {
+        if (attributes['stepwell.run_id'] === runIdOf('x')) throw new Error('cannot be');
+        return span;
+      },
+      stop: async () => undefined,
+    };
+    const options = { attemptsMax: 1, attemptsPerOriginMax: 1, tracer };
+    const world = await new DispatchWorld(stepPlan(`${url}/`), { options }).start();
+    open.push(world);
+    await world.startRun('x');
+    expect(world.engine.parked(runIdOf('x'))).not.toBeNull();
+    expect(world.dispatcher.load.inFlight).toBe(0);
+    expect((await world.run('y')).run.status).toBe('completed');
   });
 
   it('tries it again itself once it gets the shard back', async () => {

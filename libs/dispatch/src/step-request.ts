@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { NULL_TEXT, type Run, type Step } from '#domain';
 import type { RunId } from '#engine';
 import { base32ToHex, stepIdempotencyKey, type Entropy, type Span } from '#runtime';
@@ -32,9 +33,9 @@ export type RequestSource = {
 };
 
 /** The POST of one attempt: the same idempotency key for all attempts of a step, a span of its own for each. */
-export const stepRequest = (source: RequestSource, entropy: Entropy): ExchangeRequest | null => {
+export const stepRequest = (source: RequestSource, entropy: Entropy): ExchangeRequest => {
   const { run, step, runId } = source;
-  if (step.request === null) return null;
+  assert(step.request !== null, `step ${step.key} of run ${runId} has no request`);
   const { url, headers: own, contentType, method } = step.request;
   const { origin, path } = targetOf(url);
   const withBody = method !== 'GET';

@@ -82,7 +82,7 @@ export class Mailbox implements KnownRun, Readers {
     }
     this.queue.push(queued);
     if (this.phase === 'unread') void this.read();
-    else if (isAtRest(this)) this.decide();
+    else if (isAtRest(this)) this.guarded(() => this.decide());
   }
 
   /** Calls back when the state is the log's, and current: it is to be read in that turn of the event loop. */
@@ -116,13 +116,13 @@ export class Mailbox implements KnownRun, Readers {
     } catch (cause) {
       return this.unreadable(cause);
     }
-    this.publish(commit.firstRevision === 0);
+    this.guarded(() => this.publish(commit.firstRevision === 0));
   }
 
   /** Looks whether those who wait for the end can be told. */
   lookAtEnd(): void {
     if (this.phase === 'unread') void this.read();
-    else if (this.phase === 'resting') this.goOn();
+    else if (this.phase === 'resting') this.guarded(() => this.goOn());
   }
 
   /** The log cannot be followed for those who wait for the end. */
@@ -134,7 +134,7 @@ export class Mailbox implements KnownRun, Readers {
   /** Waits no more for the end. */
   stopAwaitingEnd(call: (loaded: LoadedRun | null) => void): void {
     if (!this.engine.endWaiters.takeBack(this, call)) return;
-    if (this.phase === 'resting') this.goOn();
+    if (this.phase === 'resting') this.guarded(() => this.goOn());
     else if (this.phase === 'unread' && this.awaitingEnd.size === 0) this.leave();
   }
 
@@ -187,21 +187,21 @@ export class Mailbox implements KnownRun, Readers {
 
   private async read(): Promise<void> {
     const { store, plans, underWay } = this.engine;
-    this.transit('read');
-    answeredNext(this);
     underWay.begin();
     const { observed } = this;
     try {
+      this.transit('read');
+      answeredNext(this);
       this.plan = (await loadRun(store, plans, this.stream, this)) ?? this.plan;
-      if (this.phase === 'reading') {
-        this.transit('loaded');
-        // What was observed meanwhile may have come too late for this read.
-        if (this.observed === observed) this.observed = -1;
-        this.publish(false);
-      }
     } catch (cause) {
       this.unreadable(cause);
     }
+    if (this.phase === 'reading')
+      this.guarded(() => {
+        this.transit('loaded');
+        if (this.observed === observed) this.observed = -1; // else it may have come too late for this read
+        this.publish(false);
+      });
     underWay.end();
   }
 
@@ -373,7 +373,7 @@ export class Mailbox implements KnownRun, Readers {
 
   /** What is the same at each read is not read for each command again. */
   private unreadable(cause: unknown): void {
-    if (cause instanceof StreamBroken) this.park(cause);
+    if (cause instanceof StreamBroken || cause instanceof assert.AssertionError) this.park(cause);
     else this.fail(cause);
   }
 
@@ -387,7 +387,7 @@ export class Mailbox implements KnownRun, Readers {
   }
 
   /** A bug. What may be wrong in memory is dropped, and nothing is decided on it, nor is the same tried again and again. */
-  private park(cause: unknown, commands: readonly QueuedCommand[] = []): void {
+  park(cause: unknown, commands: readonly QueuedCommand[] = []): void {
     if (this.phase === 'closed') return;
     this.fail(this.engine.parked.park(this.runId, cause), commands, true);
   }

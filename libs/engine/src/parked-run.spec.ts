@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { JsonText } from '#domain';
+import { LOG_START, runStream, type Commit } from '#event-store';
 import { silentLog, systemClock, type Log, type LogFields } from '#runtime';
 import { parallel, planOf, step } from '../../domain/src/testing/tree-plans.js';
 import type { StartReply } from './index.js';
@@ -10,6 +11,9 @@ import { TWO_STEPS, TwistedStore, typesOf } from './testing/engine-world.js';
 const NOW = '2026-01-01T00:00:00.000Z';
 
 afterEach(stopEngines);
+
+const firstCommitOf = async (store: TwistedStore, key: string): Promise<Commit> =>
+  (await store.readAll(LOG_START, { limit: 100 })).find(({ stream }) => stream === runStream(runIdOf(key)))!;
 
 describe('a bug', () => {
   it('parks a run over a bug of a decision: it stays as it was, says so by name, and others go on', async () => {
@@ -48,6 +52,22 @@ describe('a bug', () => {
     expect(await begin('b')).toMatchObject({ status: 'started' });
     expect(engine.counts.runsParked()).toBe(1);
     await engine.stop();
+  });
+
+  it.each(['as it is read', 'as others append to it'])('parks a run over a bug of its owner, %s', async (when) => {
+    const store = new TwistedStore();
+    const owner = new Recorder();
+    owner.observed = (news) => {
+      if (news.runId === runIdOf('a')) throw new Error('cannot be');
+    };
+    const api = await newEngine(null, store, { sharedLog: true });
+    const { engine } = await newEngine(owner, store, { sharedLog: true });
+    for (const key of ['a', 'b']) await api.begin(key);
+    if (when === 'as it is read') await engine.load(runIdOf('a')).catch(() => null);
+    else for (const key of ['a', 'b']) engine.shared!.observe(runIdOf(key), await firstCommitOf(store, key));
+    expect(engine.parked(runIdOf('a'))?.reason).toBe('cannot be');
+    await new Promise((done) => engine.submit(runIdOf('b'), { type: 'WakeUp' }, owner.origin, done));
+    expect((await typesOf(store, 'b')).at(-1)).toBe('AttemptStarted');
   });
 
   it('gives back the slots that a decision had taken before a bug stopped it', async () => {

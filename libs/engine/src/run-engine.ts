@@ -158,6 +158,11 @@ export class RunEngine extends Runs {
     });
   }
 
+  /** The owner has met a bug over a run: nothing is done for that one any more. */
+  park(runId: RunId, bug: unknown): void {
+    this.runs.of(runId).park(bug);
+  }
+
   parked(runId: RunId): ParkedRun | null {
     return this.parts.parked.get(runId);
   }

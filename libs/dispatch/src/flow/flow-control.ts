@@ -104,6 +104,7 @@ export class FlowControl implements SharedGates {
 
   /** `epoch` is that in which the attempt began; without it nothing began. */
   release(claim: Claim, epoch: number | null): void {
+    assert(claim.inUse > 0, `a slot of ${claim.endpoint.id} is given back that nobody has`);
     claim.inUse -= 1;
     for (const gate of claim.gates) {
       gate.release();
