@@ -213,7 +213,8 @@ export class PostgresShardOwnership implements ShardOwnership {
         left.delete(shard);
         this.held.delete(shard);
       }
-      freeing.push(tables.free(gone, reason));
+      // Not only when all are gone: a failure that nobody has waited for yet would end the process.
+      freeing.push(tables.free(gone, reason).catch((error: unknown) => this.drop(tables, error)));
     };
     try {
       await this.holder!.release(shards, free);
