@@ -116,7 +116,7 @@ export class Witness {
         return;
       case 'cancelled':
         if (end !== 'cancelled') this.say.broken(`${told}, and by the log it is ${end ?? 'open'}`);
-        return this.isTrue(told, shownOf(reply.loaded), events, runId);
+        return this.isEndTrue(told, shownOf(reply.loaded), events, runId);
       case 'rejected': {
         const { rejection } = reply;
         if (rejection.code === 'run-ended') {
@@ -138,8 +138,12 @@ export class Witness {
     if (loaded === null) return this.loaded({ runId, events }, null);
     const shown = shownOf(loaded);
     if (shown.status === 'running') this.say.broken(`${runId}: who waits for the end was told that it runs`);
-    // What has ended has ended; what is noted of it later need not be known.
-    this.isTrue(`${runId}: the end`, shown, Math.min(events, shown.revision + 1), runId);
+    this.isEndTrue(`${runId}: the end`, shown, events, runId);
+  }
+
+  /** What has ended has ended; what is noted of it later need not be known. */
+  private isEndTrue(told: string, shown: Shown, askedAt: number, runId: RunId): void {
+    this.isTrue(told, shown, Math.min(askedAt, shown.revision + 1), runId);
   }
 
   /** What was shown is what the log says at that revision, which is no older than the question. */
