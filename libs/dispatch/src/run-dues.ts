@@ -1,4 +1,4 @@
-import { attemptsUntilMs, isEnded, toMs, type Run, type SetBack } from '#domain';
+import { dueRetries, isEnded, nextDueMs, type Run, type SetBack } from '#domain';
 import type { RunId, RunNews } from '#engine';
 import { shardOf, SHARDS, type Position, type Shard } from '#event-store';
 import type { Clock, Log } from '#runtime';
@@ -20,8 +20,7 @@ const SET_BACK_MS = 1_000;
  */
 const FAR_LOOKS_MAX = 2_000;
 
-/** A run and the plan that says how long its steps may take. */
-type Known = Pick<RunNews, 'run' | 'plan'>;
+type Known = Pick<RunNews, 'run'>;
 
 export type Waking = {
   readonly anew: boolean;
@@ -128,8 +127,8 @@ export class RunDues {
   }
 
   /** Takes note of what a run has become. */
-  noted({ runId, run, plan, fresh }: Pick<RunNews, 'runId' | 'run' | 'plan' | 'fresh'>): void {
-    this.note(runId, { run, plan }, { fresh, seenMs: -Infinity });
+  noted({ runId, run, fresh }: Pick<RunNews, 'runId' | 'run' | 'fresh'>): void {
+    this.note(runId, { run }, { fresh, seenMs: -Infinity });
   }
 
   /** Something has happened to the run that nobody has looked at yet: due now, until it is noted. */
@@ -159,7 +158,7 @@ export class RunDues {
       else this.batch.set(runId, { dueMs: null, fresh: false });
       return;
     }
-    const timerMs = nextTimerMs(known, seenMs);
+    const timerMs = nextDueMs(known.run.obligations.dues, seenMs);
     const active = isActive(known.run, seenMs);
     this.keepTimer(runId, active || timerMs < this.clock.nowMs() + HORIZON_MS ? timerMs : Infinity);
     const dueMs = active || timerMs === Infinity ? 0 : timerMs;
@@ -327,26 +326,8 @@ export class RunDues {
   }
 }
 
-/** The earliest instant at which time itself changes something; `Infinity` when none does. */
-const nextTimerMs = ({ run, plan }: Known, seenMs: number): number => {
-  const { again, retries, deadlines, timeoutAt } = run.obligations;
-  let dueMs = timeoutAt === null ? Infinity : toMs(timeoutAt);
-  if (deadlines.size > 0) for (const at of deadlines.values()) dueMs = Math.min(dueMs, toMs(at));
-  if (retries.size > 0) for (const at of retries.values()) if (toMs(at) > seenMs) dueMs = Math.min(dueMs, toMs(at));
-  // What waits for a slot waits no longer than an attempt may start.
-  for (const keys of [again, retries.keys()]) {
-    for (const key of keys) {
-      const step = run.steps.get(key);
-      if (step !== undefined) dueMs = Math.min(dueMs, attemptsUntilMs(step, plan) ?? Infinity);
-    }
-  }
-  return dueMs;
-};
-
 /** Whether the run needs its owner now, time or not. */
 const isActive = ({ obligations }: Run, seenMs: number): boolean => {
-  const { inFlight, ready, moves, retries } = obligations;
-  if (inFlight.size > 0 || ready.size > 0 || moves.size > 0) return true;
-  for (const at of retries.values()) if (toMs(at) <= seenMs) return true;
-  return false;
+  const { inFlight, ready, moves, dues } = obligations;
+  return inFlight.size > 0 || ready.size > 0 || moves.size > 0 || dueRetries(dues, seenMs).length > 0;
 };

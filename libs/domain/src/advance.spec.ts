@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { DEFAULT_RUN_LIMITS } from './commands.js';
-import { from, onPlan, settle, type Outcome } from './testing/given-when-then.js';
+import { from, onPlan, pause, settle, type Outcome } from './testing/given-when-then.js';
 import {
   ADVANCE,
   after,
@@ -19,6 +19,7 @@ import {
   started,
   startRun,
   T0,
+  WAKE_UP,
 } from './testing/run-facts.js';
 import { evolve } from './evolve.js';
 import type { Plan } from './plan.js';
@@ -275,6 +276,35 @@ describe('long chains', () => {
     const outcome = whenStarted();
     expect(outcome.events).toHaveLength(1 + 2 * 5_000 + 1);
     expect(outputText(outcome)).toBe(json({ order: 7 }));
+  });
+});
+
+describe('a step whose answer is recorded, and nothing else of it', () => {
+  const tree = sequence(
+    parallel({ name: 'p' }, step('a', { output: 1, timeouts: { stepMs: 5 } }), step('b')),
+    step('c'),
+  );
+  const { given, entered } = setUp(tree);
+  const answered = [
+    ...[started(), entered('p'), entered('p.a', RUN_INPUT, { deadlineAt: after(5) }), entered('p.b')],
+    ...[attemptStarted('p.a', 1), attemptStarted('p.b', 1), attemptSucceeded('p.b', 1), attemptSucceeded('p.a', 1)],
+  ];
+
+  it('is owed the rest, in whatever place it is', () => {
+    given(...answered)
+      .whenSettled(ADVANCE)
+      .thenEvents(
+        completed('p.b', outputOf(6), true),
+        completed('p.a', { value: json(1) }, true),
+        completed('p', { all: [outputOf(9), outputOf(6)] }),
+        entered('c', { revision: 10, pointer: '/outputRefs' }),
+      );
+  });
+
+  it('is not late any more', () => {
+    given(...answered, pause(10))
+      .when(WAKE_UP)
+      .thenNothing();
   });
 });
 

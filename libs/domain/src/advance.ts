@@ -95,7 +95,7 @@ const entryOf = (
   { plan, atMs }: Context,
 ): StepEntered => {
   const kind = nodeKindOf(node);
-  const limitMs = kind.limitMs(node, plan);
+  const { openMs, attemptsMs } = kind.limits(node, plan);
   return {
     type: 'StepEntered',
     step,
@@ -107,7 +107,8 @@ const entryOf = (
     slots: kind.slots(node),
     request: kind.request(node),
     policy: null,
-    deadlineAt: limitMs === null ? null : toInstant(atMs + limitMs),
+    deadlineAt: openMs === null ? null : toInstant(atMs + openMs),
+    retriesEndAt: attemptsMs === null ? null : toInstant(atMs + attemptsMs),
     input: node.input === null ? refOf(flowing) : { constant: node.input },
   };
 };

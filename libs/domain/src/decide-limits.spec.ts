@@ -145,7 +145,7 @@ describe('totalTimeoutMs', () => {
   const { given } = onPlan(plan);
   const waiting = [
     started(),
-    entering(plan)('charge'),
+    entering(plan)('charge', undefined, { retriesEndAt: after(2_000) }),
     attemptStarted('charge', 1),
     attemptFailed('charge', 1, after(500)),
   ];

@@ -290,7 +290,7 @@ describe('attempts without an outcome', () => {
       run = lost.run;
     }
     expect(sizes).toEqual(Array.from({ length: 10 }, () => 100));
-    expect(run?.obligations.again.size).toBe(1_000);
+    expect(run?.obligations.ready.size).toBe(1_000);
   });
 });
 

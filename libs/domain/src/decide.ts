@@ -12,8 +12,8 @@ import type {
 } from './commands.js';
 import type { Evaluation } from './evaluation.js';
 import type { ErrorInfo, RunArchived, RunEvent, StepKey } from './events.js';
+import { dueMs, firstLate } from './dues.js';
 import { toInstant, toMs } from './instant.js';
-import type { Plan } from './plan.js';
 import { findStepPath } from './step-path.js';
 import { movedDues } from './moved-dues.js';
 import { holds } from './precondition.js';
@@ -21,7 +21,7 @@ import { policyOf } from './policy.js';
 import { nextAttemptAtMs } from './retry-policy.js';
 import { isEnded, type Run, type ScopeKey, type Step } from './run.js';
 import { answerRefused, boundReached } from './run-bounds.js';
-import { unreachable } from './unreachable.js';
+import { missing, unreachable } from './unreachable.js';
 
 export type Decision =
   | { readonly accepted: true; readonly events: readonly RunEvent[] }
@@ -158,9 +158,10 @@ const startAttempt = (command: RunCommand & { type: 'StartAttempt' }, run: Run, 
   if (step === undefined) return reject({ code: 'unknown-step', step: command.step });
   const due =
     step.status === 'scheduled' ||
-    (step.status === 'waiting-retry' && step.retryAt !== null && toMs(step.retryAt) <= atMs);
+    (step.status === 'waiting-retry' && (dueMs(run.obligations.dues, 'retry', step.key) ?? Infinity) <= atMs);
   // Who hears late of a run starts nothing that the next waking would end: its answer might come before that.
-  const late = [step.deadlineAt, run.obligations.timeoutAt].some((until) => until !== null && toMs(until) <= atMs);
+  const { dues } = run.obligations;
+  const late = (dueMs(dues, 'step', step.key) ?? Infinity) <= atMs || (dueMs(dues, 'run', '') ?? Infinity) <= atMs;
   if (!due || late) return reject({ code: 'not-owed', step: command.step });
   const bound = boundReached(run, context.limits);
   if (bound !== null) return accept(...failRun(run, step, bound, context));
@@ -177,19 +178,11 @@ const spentBy = (step: Step, run: Run, { plan, atMs, limits }: Context): ErrorIn
     const cause = `the step was attempted ${limits.attemptsMax} times, the limit`;
     return { name: 'Stepwell.TooManyAttempts', cause };
   }
-  const untilMs = attemptsUntilMs(step, plan);
-  if (last === undefined || untilMs === null || atMs < untilMs) return null;
+  if (last === undefined || step.retriesEndAt === null || atMs < toMs(step.retriesEndAt)) return null;
   const { totalTimeoutMs } = policyOf(plan, step).retry;
   if (step.status === 'waiting-retry' && last.error !== null) return last.error;
   const cause = `no attempt starts later than ${totalTimeoutMs} ms after the entry (totalTimeoutMs), and attempt ${last.number} ended without an answer`;
   return { name: 'Stepwell.RetriesTimedOut', cause };
-};
-
-/** From when on no further attempt of the step starts (`totalTimeoutMs`), or `null`. The first may wait for its slot. */
-export const attemptsUntilMs = (step: Step, plan: Plan): number | null => {
-  if (step.attempts.length === 0) return null;
-  const { totalTimeoutMs } = policyOf(plan, step).retry;
-  return totalTimeoutMs === null ? null : toMs(step.enteredAt) + totalTimeoutMs;
 };
 
 /** The step whose attempt is in flight under this number; late answers to superseded attempts find none. */
@@ -324,7 +317,7 @@ const wakeUp = (run: Run, context: Context, setBack: SetBack | null): Decision =
   const moved = movedDues(run, context, setBack);
   if (moved !== null) return accept(moved);
   const { plan, atMs, isUnsent } = context;
-  const { timeoutAt, deadlines, again, retries } = run.obligations;
+  const { timeoutAt } = run;
   if (timeoutAt !== null && toMs(timeoutAt) <= atMs) {
     const error = { name: 'Stepwell.RunTimeout', cause: `the run did not end by ${timeoutAt}` };
     return accept(...cancelOpenSteps(run, { below: null, reason: error.cause }, isUnsent), {
@@ -332,26 +325,19 @@ const wakeUp = (run: Run, context: Context, setBack: SetBack | null): Decision =
       error,
     });
   }
-  for (const [key, deadlineAt] of deadlines) {
-    const step = run.steps.get(key);
-    if (step === undefined || toMs(deadlineAt) > atMs) continue;
-    const error = { name: 'Stepwell.StepTimeout', cause: `the step did not end by ${deadlineAt} (stepMs)` };
-    const attempt = step.attempts.at(-1);
-    // One failure a decision: it may close the very steps that are next in line.
-    return attempt?.outcome === 'running'
-      ? accept({ ...abandoned(key, attempt.number, isUnsent), error }, failStep(step, error, plan))
-      : accept(failStep(step, error, plan));
+  // One failure a decision: it may close the very steps that are next in line.
+  const late = firstLate(run.obligations.dues, atMs);
+  if (late === null) return NOTHING;
+  const step = run.steps.get(late.step) ?? missing(`the step ${late.step} that is late`);
+  if (late.kind === 'attempts') {
+    const spent = spentBy(step, run, context) ?? missing(`why no attempt of ${late.step} starts`);
+    return accept(failStep(step, spent, plan));
   }
-  for (const keys of [again, retries.keys()]) {
-    for (const key of keys) {
-      const step = run.steps.get(key);
-      const untilMs = step === undefined ? null : attemptsUntilMs(step, plan);
-      if (step === undefined || untilMs === null || untilMs > atMs) continue;
-      const spent = spentBy(step, run, context);
-      if (spent !== null) return accept(failStep(step, spent, plan));
-    }
-  }
-  return NOTHING;
+  const error = { name: 'Stepwell.StepTimeout', cause: `the step did not end by ${step.deadlineAt} (stepMs)` };
+  const attempt = step.attempts.at(-1);
+  return attempt?.outcome === 'running'
+    ? accept({ ...abandoned(step.key, attempt.number, isUnsent), error }, failStep(step, error, plan))
+    : accept(failStep(step, error, plan));
 };
 
 const abandoned = (step: StepKey, attempt: number, isUnsent: IsUnsent) =>

@@ -91,6 +91,8 @@ export type StepEntered = {
   readonly policy: PolicyId | null;
   /** No attempt outlives it (`stepMs`). */
   readonly deadlineAt: Instant | null;
+  /** From then on no further attempt starts (`totalTimeoutMs`); the first may wait for its slot. */
+  readonly retriesEndAt: Instant | null;
   /** A payload stored earlier in this stream, or a constant of the plan. */
   readonly input: PayloadRef | { readonly constant: JsonText };
 };

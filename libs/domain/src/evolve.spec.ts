@@ -3,8 +3,9 @@ import type { RunEvent } from './events.js';
 import { evolve } from './evolve.js';
 import type { RunState } from './run-state.js';
 import { toInstant } from './instant.js';
-import { obligations } from './obligations.js';
+import { obligations, type Obligations } from './obligations.js';
 import type { Attempt } from './run.js';
+import { duesOf } from './testing/dues-facts.js';
 import { onPlan, pause, type Pause } from './testing/given-when-then.js';
 import {
   after,
@@ -36,25 +37,19 @@ const entered = entering(plan);
 const NONE = {
   moves: new Set(),
   ready: new Map(),
-  again: new Set(),
-  retries: new Map(),
   inFlight: new Map(),
-  deadlines: new Map(),
-  timeoutAt: null,
+  dues: [] as readonly string[],
 };
 
 /** Its steps go to paths of their names. */
 const readyFor = (name: string, key = name) => new Map([[`http://app.test/${name}`, new Set([key])]]);
 
 /** What a run owes, in plain containers: those of the fold note their changes. */
-const owedOf = ({ obligations: owed }: RunState): RunState['obligations'] => ({
+const owedOf = ({ obligations: owed }: { readonly obligations: Obligations }) => ({
   moves: new Set(owed.moves),
   ready: new Map([...owed.ready].map(([url, keys]) => [url, new Set(keys)])),
-  again: new Set(owed.again),
-  retries: new Map(owed.retries),
   inFlight: new Map(owed.inFlight),
-  deadlines: new Map(owed.deadlines),
-  timeoutAt: owed.timeoutAt,
+  dues: duesOf(owed.dues),
 });
 
 const folded = (...history: readonly (RunEvent | Pause)[]): RunState => {
@@ -111,7 +106,7 @@ describe('evolve', () => {
       ]),
       archived: null,
       duplicates: { count: 0, refused: 0, notedAt: null },
-      obligations: { ...NONE, moves: new Set(['']), timeoutAt: after(60_000) },
+      obligations: { ...NONE, moves: new Set(['']), dues: [`run  ${after(60_000)}`] },
     });
   });
 
@@ -141,6 +136,7 @@ describe('evolve', () => {
       finishedAt: null,
       deadlineAt: after(9_005),
       request: { method: 'POST', url: 'http://app.test/a', headers: {}, contentType: 'application/json' },
+      retriesEndAt: null,
       attempts: [],
       budgetUsed: 0,
       retryAt: null,
@@ -151,7 +147,7 @@ describe('evolve', () => {
     expect(owedOf(run)).toStrictEqual({
       ...NONE,
       ready: readyFor('a'),
-      deadlines: new Map([['a', after(9_005)]]),
+      dues: [`step a ${after(9_005)}`],
     });
   });
 
@@ -175,7 +171,7 @@ describe('evolve', () => {
         retryAt: after(700),
       }),
     ]);
-    expect(owedOf(run)).toStrictEqual({ ...NONE, retries: new Map([['a', after(700)]]) });
+    expect(owedOf(run)).toStrictEqual({ ...NONE, dues: [`retry a ${after(700)}`] });
     const again = folded(...open, attemptStarted('a', 2));
     expect(stepOf(again, 'a')).toMatchObject({ status: 'running', retryAt: null });
     expect(owedOf(again)).toStrictEqual({ ...NONE, inFlight: new Map([['a', GRANT.boot]]) });
@@ -186,11 +182,11 @@ describe('evolve', () => {
     const lost = folded(...open, outcomeUnknown('a', 1));
     expect(stepOf(lost, 'a')).toMatchObject({ status: 'scheduled', budgetUsed: 0 });
     expect(stepOf(lost, 'a')?.attempts).toStrictEqual([attempt({ outcome: 'unknown', endedAt: after(0) })]);
-    expect(owedOf(lost)).toStrictEqual({ ...NONE, ready: readyFor('a'), again: new Set(['a']) });
+    expect(owedOf(lost)).toStrictEqual({ ...NONE, ready: readyFor('a') });
     const interrupted = folded(...open, attemptFailed('a', 1, null, { class: 'not-executed', interrupted: true }));
     expect(stepOf(interrupted, 'a')).toMatchObject({ status: 'scheduled', budgetUsed: 0 });
     expect(stepOf(interrupted, 'a')?.attempts[0]).toMatchObject({ outcome: 'not-executed', interrupted: true });
-    expect(owedOf(interrupted)).toStrictEqual({ ...NONE, ready: readyFor('a'), again: new Set(['a']) });
+    expect(owedOf(interrupted)).toStrictEqual({ ...NONE, ready: readyFor('a') });
   });
 
   it('keeps each payload once, by the revision that stores it', () => {
@@ -305,7 +301,7 @@ describe('evolve', () => {
     const ended = (event: RunEvent) => {
       const run = folded(...open, event);
       expect(owedOf(run)).toStrictEqual(NONE);
-      expect(obligations(run)).toStrictEqual(NONE);
+      expect(owedOf({ obligations: obligations(run) })).toStrictEqual(NONE);
       const { status, reason, error, output, finishedAt } = run;
       return { status, reason, error, output, finishedAt };
     };
@@ -383,6 +379,6 @@ describe('obligations', () => {
       completed('g', RUN_INPUT),
     );
     expect(owedOf(run!)).toStrictEqual({ ...NONE, moves: new Set(['']) });
-    expect(obligations(run!)).toStrictEqual(owedOf(run!));
+    expect(owedOf({ obligations: obligations(run!) })).toStrictEqual(owedOf(run!));
   });
 });

@@ -1,4 +1,5 @@
 import type {
+  AttemptSucceeded,
   DuesMoved,
   FailureClass,
   RunArchived,
@@ -13,6 +14,8 @@ import { byteLength, NULL_TEXT, type JsonText } from './payload.js';
 import { inputOf, outputOf, RUN_INPUT, sourceOf } from './payloads.js';
 import { NODE_KINDS } from './nodes/node-kinds.js';
 import { isStepEnded, scopeOf, slotKey, type Attempt, type AttemptOutcome, type Run, type Step } from './run.js';
+import { dropDue, noDues, setDue } from './dues.js';
+import { toMs } from './instant.js';
 import { addTo } from './obligations.js';
 import { openSteps } from './open-steps.js';
 import { newAttempt, newRun, newStep, type RunState, type StepState } from './run-state.js';
@@ -118,13 +121,12 @@ const apply = (run: RunState, event: Exclude<RunEvent, RunArchived>, at: string)
         step.status = 'running';
         step.retryAt = null;
         unready(run, step);
-        run.obligations.retries.delete(event.step);
+        dropDue(run.obligations.dues, 'retry', event.step);
+        dropDue(run.obligations.dues, 'attempts', event.step);
         run.obligations.inFlight.set(event.step, event.boot);
       });
     case 'AttemptSucceeded':
-      countPayload(run, event.output);
-      outputOf(run, { value: event.output });
-      return endAttempt(run, event.step, 'succeeded', { status: event.status }, at);
+      return succeedAttempt(run, event, at);
     case 'AttemptFailed':
       endAttempt(run, event.step, event.class, event, at);
       return event.interrupted ? oweAttempt(run, event.step) : awaitRetry(run, event.step, event.retryAt);
@@ -144,17 +146,17 @@ const moveDues = (run: RunState, { retries, deadlines, timeoutAt }: DuesMoved, a
   for (const { step, retryAt } of retries)
     updateStep(run, step, (state) => {
       state.retryAt = retryAt;
-      run.obligations.retries.set(step, retryAt);
+      setDue(run.obligations.dues, 'retry', step, toMs(retryAt));
     });
   for (const { step, deadlineAt } of deadlines)
     updateStep(run, step, (state) => {
       state.deadlineAt = deadlineAt;
-      run.obligations.deadlines.set(step, deadlineAt);
+      setDue(run.obligations.dues, 'step', step, toMs(deadlineAt));
     });
   if (timeoutAt === null) return;
   movedAt.set('', at);
   run.timeoutAt = timeoutAt;
-  run.obligations.timeoutAt = timeoutAt;
+  setDue(run.obligations.dues, 'run', '', toMs(timeoutAt));
 };
 
 /** Of what this event stores itself; what a join brings is stored by its parts. */
@@ -170,9 +172,9 @@ const enterStep = (run: RunState, event: StepEntered, at: string): void => {
   run.steps.set(event.step, step);
   if (isEnteredAgain(event.step)) countEntry(run, event.step);
   run.tokens.set(scope, event.step);
-  const { moves, ready, deadlines } = run.obligations;
+  const { moves, ready, dues } = run.obligations;
   moves.delete(scope);
-  if (event.deadlineAt !== null) deadlines.set(event.step, event.deadlineAt);
+  if (event.deadlineAt !== null) setDue(dues, 'step', event.step, toMs(event.deadlineAt));
   const { awaits } = NODE_KINDS[event.kind];
   switch (awaits) {
     case 'attempt':
@@ -215,6 +217,7 @@ const skippedStep = (run: RunState, event: RunEvent & { type: 'StepSkipped' }, a
       request: null,
       policy: null,
       deadlineAt: null,
+      retriesEndAt: null,
       input: RUN_INPUT,
     },
     sourceOf(run.payloads, RUN_INPUT),
@@ -275,11 +278,24 @@ const endAttempt = (run: RunState, key: StepKey, outcome: AttemptOutcome, end: A
   });
 };
 
+/** The step is not completed by that alone: until it is, its token is owed the move. */
+const succeedAttempt = (run: RunState, event: AttemptSucceeded, at: string): void => {
+  const { step: key, output } = event;
+  countPayload(run, output);
+  const answer = outputOf(run, { value: output });
+  endAttempt(run, key, 'succeeded', event, at);
+  const step = run.steps.get(key);
+  if (step === undefined) return;
+  step.outputRef = answer;
+  dropDue(run.obligations.dues, 'step', key);
+  run.obligations.moves.add(scopeOf(step));
+};
+
 const oweAttempt = (run: RunState, key: StepKey): void =>
   updateStep(run, key, (step) => {
     step.status = 'scheduled';
     addTo(run.obligations.ready, step);
-    if (step.attempts.length > 0) run.obligations.again.add(key);
+    endAttempts(run, step);
   });
 
 const awaitRetry = (run: RunState, key: StepKey, retryAt: string | null): void => {
@@ -287,8 +303,14 @@ const awaitRetry = (run: RunState, key: StepKey, retryAt: string | null): void =
   updateStep(run, key, (step) => {
     step.status = 'waiting-retry';
     step.retryAt = retryAt;
-    run.obligations.retries.set(key, retryAt);
+    setDue(run.obligations.dues, 'retry', key, toMs(retryAt));
+    endAttempts(run, step);
   });
+};
+
+/** What waits for a slot waits no longer than an attempt may start. */
+const endAttempts = (run: RunState, { key, attempts, retriesEndAt }: StepState): void => {
+  if (retriesEndAt !== null && attempts.length > 0) setDue(run.obligations.dues, 'attempts', key, toMs(retriesEndAt));
 };
 
 const endStep = (run: RunState, key: StepKey, status: Step['status'], endsSlot: boolean, at: string): void => {
@@ -306,19 +328,20 @@ const endStep = (run: RunState, key: StepKey, status: Step['status'], endsSlot: 
   else run.obligations.moves.add(scopeOf(step));
 };
 
-const unready = ({ obligations: { ready, again } }: RunState, { key, request }: Step): void => {
+const unready = ({ obligations: { ready } }: RunState, { key, request }: Step): void => {
   const url = request?.url ?? '';
   const keys = ready.get(url);
   if (keys?.delete(key) === true && keys.size === 0) ready.delete(url);
-  again.delete(key);
 };
 
+/** All that a step can be due for. */
+const STEP_DUES = ['step', 'attempts', 'retry'] as const;
+
 const forget = (run: RunState, step: StepState): void => {
-  const { moves, retries, inFlight, deadlines } = run.obligations;
+  const { moves, inFlight, dues } = run.obligations;
   unready(run, step);
-  retries.delete(step.key);
   inFlight.delete(step.key);
-  deadlines.delete(step.key);
+  for (const kind of STEP_DUES) dropDue(dues, kind, step.key);
   const { slots } = step;
   // Of slots that have all ended no token can move.
   if (slots === null || slots.left === 0) return;
@@ -347,7 +370,7 @@ const joinSlot = (run: RunState, step: StepState): void => {
 const endRun = (run: RunState, status: Run['status'], at: string): void => {
   run.status = status;
   run.finishedAt = at;
-  const { moves, ready, again, retries, inFlight, deadlines } = run.obligations;
-  for (const kept of [moves, ready, again, retries, inFlight, deadlines]) kept.clear();
-  run.obligations.timeoutAt = null;
+  const { moves, ready, inFlight } = run.obligations;
+  for (const kept of [moves, ready, inFlight]) kept.clear();
+  run.obligations.dues = noDues();
 };

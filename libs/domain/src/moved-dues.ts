@@ -1,5 +1,6 @@
 import type { Context, SetBack } from './commands.js';
 import type { DuesMoved } from './events.js';
+import { dueMs } from './dues.js';
 import { toInstant, toMs } from './instant.js';
 import { policyOf } from './policy.js';
 import type { Run } from './run.js';
@@ -25,7 +26,7 @@ type Due = {
  * wait is long is known to be planned so, and waits its whole wait from now. `null`: nothing moves.
  */
 export const movedDues = (run: Run, { plan, atMs }: Context, setBack: SetBack | null): DuesMoved | null => {
-  const { retries: awaited, deadlines: limits } = run.obligations;
+  const { dues } = run.obligations;
   const retries: { step: string; retryAt: string }[] = [];
   const deadlines: { step: string; deadlineAt: string }[] = [];
   let moved = 0;
@@ -33,27 +34,30 @@ export const movedDues = (run: Run, { plan, atMs }: Context, setBack: SetBack | 
   const move = (key: string): void => {
     const step = run.steps.get(key);
     if (step === undefined || moved >= STEPS_MAX) return;
-    const retry = awaited.get(key);
-    const limit = limits.get(key);
+    const retryMs = dueMs(dues, 'retry', key);
+    const limitMs = dueMs(dues, 'step', key);
     const last = step.attempts.at(-1);
     let retryAt: string | null = null;
     let deadlineAt: string | null = null;
-    if (retry !== undefined && last !== undefined && last.endedAt !== null && last.retryAt !== null) {
+    if (retryMs !== undefined && last !== undefined && last.endedAt !== null && last.retryAt !== null) {
       const plannedMs = toMs(last.endedAt);
       const waitMs = toMs(last.retryAt) - plannedMs;
-      retryAt = movedDue(run, atMs, setBack, { key, dueMs: toMs(retry), plannedMs, waitMs, boot: last.boot });
+      retryAt = movedDue(run, atMs, setBack, { key, dueMs: retryMs, plannedMs, waitMs, boot: last.boot });
     }
-    const stepMs = limit === undefined ? null : policyOf(plan, step).timeouts.stepMs;
-    if (limit !== undefined && stepMs !== null) {
+    const stepMs = limitMs === undefined ? null : policyOf(plan, step).timeouts.stepMs;
+    if (limitMs !== undefined && stepMs !== null) {
       const plannedMs = toMs(step.enteredAt);
-      deadlineAt = movedDue(run, atMs, setBack, { key, dueMs: toMs(limit), plannedMs, waitMs: stepMs, boot: null });
+      deadlineAt = movedDue(run, atMs, setBack, { key, dueMs: limitMs, plannedMs, waitMs: stepMs, boot: null });
     }
     if (retryAt !== null) retries.push({ step: key, retryAt });
     if (deadlineAt !== null) deadlines.push({ step: key, deadlineAt });
     if (retryAt !== null || deadlineAt !== null) moved += 1;
   };
-  for (const key of awaited.keys()) move(key);
-  for (const key of limits.keys()) if (!awaited.has(key)) move(key);
+  const waiting = new Set<string>();
+  for (const { kind, step, atMs: itsMs } of dues.byKey.values())
+    // Without a clock that was set back, what is due by then is not too far ahead, however short its wait.
+    if ((kind === 'retry' || kind === 'step') && (setBack !== null || itsMs > atMs + SLACK_MS)) waiting.add(step);
+  for (const key of waiting) move(key);
   const timeoutAt = movedTimeout(run, atMs, setBack);
   return moved === 0 && timeoutAt === null ? null : { type: 'DuesMoved', retries, deadlines, timeoutAt };
 };

@@ -1,8 +1,10 @@
-import type { Instant, StepKey } from './events.js';
+import { noDues, setDue, type Dues } from './dues.js';
+import type { StepKey } from './events.js';
+import { toMs } from './instant.js';
 import { NODE_KINDS } from './nodes/node-kinds.js';
 import type { Run } from './run.js';
 import { NotedSet } from './undo.js';
-import { isStepEnded, type ScopeKey, type Step } from './run.js';
+import { isEnded, isStepEnded, type ScopeKey, type Step } from './run.js';
 
 /**
  * What the world still owes a run now. There is no other record of pending work: a restarted owner folds the open runs
@@ -16,43 +18,36 @@ export type Obligations = {
    * asked for, and not each at every decision.
    */
   readonly ready: ReadonlyMap<string, ReadonlySet<StepKey>>;
-  /** Of those ready, the ones that had an attempt before: the time that their policy gives them runs. */
-  readonly again: ReadonlySet<StepKey>;
-  /** Steps whose next attempt is due later, and when. */
-  readonly retries: ReadonlyMap<StepKey, Instant>;
   /** Attempts without an outcome: step, and the boot of the dispatcher that made it. */
   readonly inFlight: ReadonlyMap<StepKey, string>;
-  /** Open steps that must end by an instant (`stepMs`). */
-  readonly deadlines: ReadonlyMap<StepKey, Instant>;
-  /** When the whole run times out. */
-  readonly timeoutAt: Instant | null;
+  /** What comes due by time alone. */
+  readonly dues: Dues;
 };
 
 /** Recomputes from all steps and tokens what `run.obligations` keeps. */
 export const obligations = (run: Run): Obligations => {
   const moves = new Set<ScopeKey>();
   const ready = new Map<string, Set<StepKey>>();
-  const again = new Set<StepKey>();
-  const retries = new Map<StepKey, Instant>();
   const inFlight = new Map<StepKey, string>();
-  const deadlines = new Map<StepKey, Instant>();
-  if (run.status !== 'running') return { moves, ready, again, retries, inFlight, deadlines, timeoutAt: null };
+  const dues = noDues();
+  if (isEnded(run)) return { moves, ready, inFlight, dues };
+  if (run.timeoutAt !== null) setDue(dues, 'run', '', toMs(run.timeoutAt));
   for (const [scope, key] of run.tokens) {
     const step = key === null ? null : (run.steps.get(key) ?? null);
     if (isScopeOpen(run, scope) && (step === null || canMove(step))) moves.add(scope);
   }
   for (const step of run.steps.values()) {
     if (isStepEnded(step)) continue;
-    if (step.deadlineAt !== null) deadlines.set(step.key, step.deadlineAt);
-    if (step.status === 'scheduled') {
-      addTo(ready, step);
-      if (step.attempts.length > 0) again.add(step.key);
-    }
-    if (step.status === 'waiting-retry' && step.retryAt !== null) retries.set(step.key, step.retryAt);
     const last = step.attempts.at(-1);
     if (last?.outcome === 'running') inFlight.set(step.key, last.boot);
+    if (last?.outcome === 'succeeded') continue;
+    if (step.deadlineAt !== null) setDue(dues, 'step', step.key, toMs(step.deadlineAt));
+    if (step.status === 'scheduled') addTo(ready, step);
+    if (step.status === 'waiting-retry' && step.retryAt !== null) setDue(dues, 'retry', step.key, toMs(step.retryAt));
+    if (step.retriesEndAt !== null && last !== undefined && step.status !== 'running')
+      setDue(dues, 'attempts', step.key, toMs(step.retriesEndAt));
   }
-  return { moves, ready, again, retries, inFlight, deadlines, timeoutAt: run.timeoutAt };
+  return { moves, ready, inFlight, dues };
 };
 
 /** Adds a step to those that are ready. */
@@ -72,5 +67,6 @@ const isScopeOpen = (run: Run, scope: ScopeKey): boolean => {
 const canMove = (step: Step): boolean => {
   if (isStepEnded(step)) return step.status !== 'cancelled' && !step.endedSlot;
   const { awaits } = NODE_KINDS[step.kind];
-  return awaits === 'nothing' || (awaits === 'slots' && step.slots?.left === 0);
+  if (awaits === 'attempt') return step.attempts.at(-1)?.outcome === 'succeeded';
+  return awaits === 'nothing' || step.slots?.left === 0;
 };

@@ -1,5 +1,7 @@
 import type { RunStarted, StepEntered, StepKey } from './events.js';
 import { NODE_KINDS } from './nodes/node-kinds.js';
+import { noDues, setDue, type DuesState } from './dues.js';
+import { toMs } from './instant.js';
 import { byteLength } from './payload.js';
 import { startPayloads } from './payloads.js';
 import { NotedMap, NotedSet } from './undo.js';
@@ -25,11 +27,8 @@ export type RunState = Mutable<
   obligations: {
     moves: Set<ScopeKey>;
     ready: Map<string, Set<StepKey>>;
-    again: Set<StepKey>;
-    retries: Map<StepKey, string>;
     inFlight: Map<StepKey, string>;
-    deadlines: Map<StepKey, string>;
-    timeoutAt: string | null;
+    dues: DuesState;
   };
 };
 
@@ -57,13 +56,16 @@ export const newRun = (event: RunStarted, at: string): RunState => ({
   obligations: {
     moves: new NotedSet(['']),
     ready: new NotedMap(),
-    again: new NotedSet(),
-    retries: new NotedMap(),
     inFlight: new NotedMap(),
-    deadlines: new NotedMap(),
-    timeoutAt: event.timeoutAt,
+    dues: duesOf(event),
   },
 });
+
+const duesOf = ({ timeoutAt }: RunStarted): DuesState => {
+  const dues = noDues();
+  if (timeoutAt !== null) setDue(dues, 'run', '', toMs(timeoutAt));
+  return dues;
+};
 
 /** A step as it is entered. */
 export const newStep = (event: StepEntered, input: PayloadSource, at: string): StepState => ({
@@ -82,6 +84,7 @@ export const newStep = (event: StepEntered, input: PayloadSource, at: string): S
   enteredAt: at,
   finishedAt: null,
   deadlineAt: event.deadlineAt,
+  retriesEndAt: event.retriesEndAt,
   request: event.request,
   policy: event.policy,
   edge: null,

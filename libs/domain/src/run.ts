@@ -60,11 +60,14 @@ export type Step = {
   /** Revision and pointer of the input, so that what passes through is referred to, not stored again. */
   readonly inputRef: PayloadSource;
   readonly output: JsonText | null;
+  /** What flows on; until the step is completed, its answer. */
   readonly outputRef: PayloadSource | null;
   readonly error: ErrorInfo | null;
   readonly enteredAt: Instant;
   readonly finishedAt: Instant | null;
   readonly deadlineAt: Instant | null;
+  /** From then on no further attempt starts. */
+  readonly retriesEndAt: Instant | null;
   readonly request: StepEntered['request'];
   /** Of a step without a node of its own: by what it is tried. */
   readonly policy: StepEntered['policy'];
@@ -129,5 +132,8 @@ export type Attempt = {
   readonly boot: string;
 };
 
-export const isEnded = ({ status }: { readonly status: RunStatus }): boolean => status !== 'running';
+const RUN_ENDS: ReadonlySet<string> = new Set(END_STATUSES);
+
+/** By name: a run that does not go on at this moment, as one that is paused, has not ended. */
+export const isEnded = ({ status }: { readonly status: RunStatus }): boolean => RUN_ENDS.has(status);
 export const isStepEnded = ({ status }: { readonly status: string }): boolean => !OPEN_STEPS.has(status);

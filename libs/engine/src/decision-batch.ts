@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   decide,
+  dueRetries,
   isBelow,
   isEnded,
   type Evaluation,
@@ -278,8 +279,9 @@ const startAttempts = (known: KnownRun, batch: DecisionBatch, context: Deciding)
   const { state } = known;
   const { owner } = context;
   if (owner === null || state === null || isEnded(state)) return true;
-  const { ready, retries } = state.obligations;
-  if (ready.size === 0 && retries.size === 0) return true;
+  const { ready, dues } = state.obligations;
+  const due = dueRetries(dues, context.atMs);
+  if (ready.size === 0 && due.length === 0) return true;
   // Steps that go to one url need the same slots: what one is refused, all are.
   let refused: Set<string> | null = null;
   for (const [url, keys] of ready) {
@@ -293,8 +295,7 @@ const startAttempts = (known: KnownRun, batch: DecisionBatch, context: Deciding)
       break;
     }
   }
-  for (const [key, dueAt] of retries) {
-    if (dueAt > context.at) continue;
+  for (const key of due) {
     const url = state.steps.get(key)?.request?.url ?? '';
     if (refused?.has(url) === true) continue;
     const started = startAttempt(known, batch, key, owner, context);

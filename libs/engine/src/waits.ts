@@ -1,4 +1,4 @@
-import { toMs, type ErrorInfo, type Instant, type Run, type Step, type StepKey } from '#domain';
+import { toInstant, type ErrorInfo, type Instant, type Run, type Step, type StepKey } from '#domain';
 import type { Owner } from './owner.js';
 import type { RunId } from './runs.js';
 
@@ -28,15 +28,17 @@ const NONE: readonly Wait[] = [];
  * only that an attempt is owed, and not what holds it back.
  */
 export const waitsOf = (runId: RunId, run: Run, owner: Owner | null, nowMs: number): readonly Wait[] => {
-  const { retries, ready } = run.obligations;
-  if (retries.size + ready.size === 0) return NONE;
+  const { dues, ready } = run.obligations;
+  if (dues.byKey.size + ready.size === 0) return NONE;
   const waits: Wait[] = [];
-  for (const [key, dueAt] of retries) {
-    const step = run.steps.get(key);
+  for (const { kind, step: key, atMs } of dues.byKey.values()) {
+    const step = kind === 'retry' ? run.steps.get(key) : undefined;
     if (step === undefined) continue;
-    if (toMs(dueAt) <= nowMs) waits.push(heldUp(runId, run, step, owner));
-    else
-      waits.push({ step: key, for: 'retry', on: null, since: sinceOf(step), until: dueAt, lastError: errorOf(step) });
+    if (atMs <= nowMs) waits.push(heldUp(runId, run, step, owner));
+    else {
+      const wait = { step: key, for: 'retry', on: null, since: sinceOf(step), until: toInstant(atMs) } as const;
+      waits.push({ ...wait, lastError: errorOf(step) });
+    }
   }
   for (const keys of ready.values()) {
     for (const key of keys) {

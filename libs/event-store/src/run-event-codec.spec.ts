@@ -64,6 +64,7 @@ const EVENTS: Arbitraries = {
     request: orNull(request),
     policy: orNull(count),
     deadlineAt: orNull(key),
+    retriesEndAt: orNull(key),
     input: enteredWith,
   }),
   StepCompleted: record({

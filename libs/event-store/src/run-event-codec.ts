@@ -153,7 +153,8 @@ const FORMS: Forms = {
       return (
         `{"step":${name(entered.step)},"node":${entered.node},"name":${name(entered.name)},"kind":${name(entered.kind)},` +
         `"parent":${name(entered.parent)},"slot":${entered.slot},"slots":${slots(entered.slots)},` +
-        `"request":${request === null ? 'null' : requestText(request)},${policy(entered.policy)}"deadlineAt":${name(entered.deadlineAt)},${payload}}`
+        `"request":${request === null ? 'null' : requestText(request)},${policy(entered.policy)}"deadlineAt":${name(entered.deadlineAt)},` +
+        `"retriesEndAt":${name(entered.retriesEndAt)},${payload}}`
       );
     },
     read: {

@@ -128,6 +128,7 @@ const SHAPES: Readonly<Record<RunEvent['type'], Shape>> = {
         ],
       })('What is sent; `null` for what sends nothing.'),
       deadlineAt: instantOrNull('No attempt outlives it.'),
+      retriesEndAt: instantOrNull('From then on no further attempt starts; the first may wait for its slot.'),
     },
     oneOf: { input: payload('A constant of the definition.'), inputRef: ref('Where the input stands.') },
   },

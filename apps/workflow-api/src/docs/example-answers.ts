@@ -179,6 +179,7 @@ const events = [
         ...{ headers: {}, contentType: 'application/json' },
       },
       deadlineAt: null,
+      retriesEndAt: null,
       inputRef: { revision: 0, pointer: '/input' },
     },
   },

@@ -145,7 +145,8 @@ describe('histories of runs', () => {
   };
   const entry: RunEvent = {
     ...{ type: 'StepEntered', step: 's', node: 0, name: 's', kind: 'step', parent: null, slot: null, slots: null },
-    ...{ request: null, policy: null, deadlineAt: null, input: { revision: 0, pointer: '/input' } },
+    ...{ request: null, policy: null, deadlineAt: null, retriesEndAt: null },
+    ...{ input: { revision: 0, pointer: '/input' } },
   };
 
   it('take 64 MiB at most: that shown longest ago goes first', async () => {

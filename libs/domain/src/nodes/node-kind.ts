@@ -24,7 +24,7 @@ export type NodeKind<Node> = {
   /** What a plan has of it; `scopes` are those of `chains`. */
   plan(own: OwnMembers<Node>, scopes: readonly ScopeId[]): Specific<Node>;
 
-  /** What an entered node waits for before `outcome` is asked; the outcome of an `attempt` is its answer. */
+  /** What an entered node waits for before `outcome` is asked; of an `attempt` for its answer. */
   readonly awaits: 'attempt' | 'nothing' | 'slots';
   /** Whether its token ends here instead of going on: `with-inner` when the token of its one slot does. */
   readonly endsSlot: 'never' | 'always' | 'with-inner';
@@ -38,12 +38,14 @@ export type NodeKind<Node> = {
   /** Whether a failed slot counts as ended, and the others go on. */
   goesOn(node: Node): boolean;
   request(node: Node): StepEntered['request'];
-  /** How long it may be open. */
-  limitMs(node: Node, plan: Plan): number | null;
+  /** How long it may be open, and for how long after its entry a further attempt may start. */
+  limits(node: Node, plan: Plan): { readonly openMs: number | null; readonly attemptsMs: number | null };
 };
 
 /** Neither nodes nor scopes. */
 export const NONE: readonly never[] = [];
+
+const NO_LIMITS = { openMs: null, attemptsMs: null };
 
 /** A node that holds no others and asks nothing of the world. */
 export const LEAF = {
@@ -56,7 +58,7 @@ export const LEAF = {
   scopes: () => NONE,
   goesOn: () => false,
   request: () => null,
-  limitMs: () => null,
+  limits: () => NO_LIMITS,
 } as const;
 
 /** What the node was given flows on. */

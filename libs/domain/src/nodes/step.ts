@@ -123,7 +123,13 @@ export const stepKind: NodeKind<StepNode> = {
   plan: (own) => own,
 
   awaits: 'attempt',
-  outcome: (_node, { key }) => missing(`the answer of step ${key}`),
+  outcome: (_node, { key, outputRef }) => {
+    const { revision, pointer } = outputRef ?? missing(`the answer of step ${key}`);
+    return { revision, pointer };
+  },
   request: requestOf,
-  limitMs: ({ policy }, { policies }) => policies[policy]?.timeouts.stepMs ?? null,
+  limits: ({ policy }, { policies }) => {
+    const { timeouts, retry } = policies[policy] ?? missing(`policy ${policy} of the plan`);
+    return { openMs: timeouts.stepMs, attemptsMs: retry.totalTimeoutMs };
+  },
 };

@@ -116,7 +116,7 @@ export class HistoryChecker {
         this.require(onTheWay && scope !== undefined, event, 'only branches beside the way to fromStep are skipped');
         this.require(this.plan.scopes[scope ?? 0]?.entry === event.node, event, 'the first step of its branch');
         this.require(this.nodeOnTheWay(scope ?? 0, container) === null, event, 'the way to fromStep leads elsewhere');
-        return this.place(event, { ...event, deadlineAt: null, input: 'null' }).status === 'open'
+        return this.place(event, { ...event, deadlineAt: null, retriesEndAt: null, input: 'null' }).status === 'open'
           ? this.close(event, event.step, 'skipped')
           : undefined;
       }

@@ -118,6 +118,7 @@ export const entering =
           : null,
       policy: null,
       deadlineAt: null,
+      retriesEndAt: null,
       input,
       ...fields,
     };

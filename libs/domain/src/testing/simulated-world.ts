@@ -3,15 +3,17 @@ import { DEFAULT_RUN_LIMITS, type FailAttempt, type IsUnsent, type RunCommand } 
 import type { RunLimits, StartRun } from '../commands.js';
 import { decide, type Decision } from '../decide.js';
 import { FAILURE_CLASSES, type RunEvent, type StepKey } from '../events.js';
+import { dueRetries } from '../dues.js';
 import { evolve } from '../evolve.js';
 import type { RunState } from '../run-state.js';
-import { toInstant, toMs } from '../instant.js';
+import { toInstant } from '../instant.js';
 import { obligations, type Obligations } from '../obligations.js';
 import type { Plan } from '../plan.js';
 import { ANY } from '../precondition.js';
 import { openSteps } from '../open-steps.js';
 import { isEnded, isStepEnded } from '../run.js';
 import { isBelow } from '../step-key.js';
+import { duesOf, faultOf } from './dues-facts.js';
 import { HistoryChecker } from './history-checker.js';
 import { startRun, T0 } from './run-facts.js';
 import { json } from './tree-plans.js';
@@ -103,8 +105,7 @@ export class SimulatedWorld {
       case 'settle':
         return this.repeat(() => this.advance(pick));
       case 'attempt': {
-        const { ready, retries } = this.current.obligations;
-        const owed = pickOf([...readySteps(ready), ...retries.keys()], pick);
+        const owed = pickOf([...readySteps(this.current), ...this.retries()], pick);
         return owed === undefined ? undefined : this.startAttempt(owed);
       }
       case 'answer':
@@ -162,8 +163,7 @@ export class SimulatedWorld {
       this.repeat(() => ({ type: 'WakeUp' }));
       this.repeat(() => this.advance(round));
       const { obligations: owed } = this.current;
-      const due = [...owed.retries].filter(([, at]) => toMs(at) <= this.atMs).map(([key]) => key);
-      const startable = [...readySteps(owed.ready), ...due];
+      const startable = [...readySteps(this.current), ...dueRetries(owed.dues, this.atMs)];
       for (const step of startable) this.startAttempt(step);
       for (const step of [...this.current.obligations.inFlight.keys()]) {
         this.answer(step, this.current.steps.get(step)?.attempts.at(-1)?.number ?? 0, 0.5);
@@ -178,10 +178,16 @@ export class SimulatedWorld {
     return this.run;
   }
 
+  private retries(): StepKey[] {
+    const dues = [...this.current.obligations.dues.byKey.values()];
+    return dues.filter(({ kind }) => kind === 'retry').map(({ step }) => step);
+  }
+
   private sleepUntilOwed(): void {
-    const { retries, deadlines, inFlight } = this.current.obligations;
+    const { dues, inFlight } = this.current.obligations;
     if (isEnded(this.current) || inFlight.size > 0) return;
-    const next = Math.min(...[...retries.values(), ...deadlines.values()].map(toMs));
+    const awaited = [...dues.byKey.values()].filter(({ kind }) => kind === 'retry' || kind === 'step');
+    const next = Math.min(...awaited.map(({ atMs }) => atMs));
     if (next === Infinity) throw new Error('an open run owes nothing and waits for nothing');
     this.atMs = Math.max(this.atMs, next);
   }
@@ -241,8 +247,8 @@ export class SimulatedWorld {
       !wasEnded || decision.events.every((event) => event.type === 'DuplicateStartsSeen'),
       `${command.type} was accepted after the end`,
     );
-    const { moves, ready, retries, inFlight } = this.current.obligations;
-    const owed = moves.size + ready.size + retries.size + inFlight.size;
+    const { moves, ready, inFlight } = this.current.obligations;
+    const owed = moves.size + ready.size + this.retries().length + inFlight.size;
     this.require(isEnded(this.current) === (owed === 0), `after ${command.type} ${owed} things are owed`);
     if (command.type === 'Advance' || command.type === 'WakeUp') return decision.events.length;
     this.deliverLate(command);
@@ -299,23 +305,21 @@ export class SimulatedWorld {
 
 const pickOf = <T>(from: readonly T[], pick: number): T | undefined => from[pick % Math.max(1, from.length)];
 
-const readySteps = (ready: Obligations['ready']): string[] => [...ready.values()].flatMap((keys) => [...keys]);
+const readySteps = ({ obligations: { ready } }: RunState): string[] => [...ready.values()].flatMap((keys) => [...keys]);
 
 const isSame = (a: ReadonlySet<string>, b: ReadonlySet<string>): boolean =>
   a.size === b.size && [...a].every((key) => b.has(key));
 
 /** The first kind of obligation that differs, or `null`. */
 const differenceOf = (kept: Obligations, recomputed: Obligations): string | null => {
-  for (const name of ['moves', 'again'] as const) if (!isSame(kept[name], recomputed[name])) return name;
+  if (!isSame(kept.moves, recomputed.moves)) return 'moves';
   if (kept.ready.size !== recomputed.ready.size) return 'ready';
   for (const [url, keys] of kept.ready) if (!isSame(keys, recomputed.ready.get(url) ?? new Set())) return 'ready';
-  for (const name of ['retries', 'inFlight', 'deadlines'] as const) {
-    const same =
-      kept[name].size === recomputed[name].size &&
-      [...kept[name]].every(([key, value]) => recomputed[name].get(key) === value);
-    if (!same) return name;
-  }
-  return kept.timeoutAt === recomputed.timeoutAt ? null : 'timeoutAt';
+  const { inFlight } = kept;
+  if (inFlight.size !== recomputed.inFlight.size) return 'inFlight';
+  for (const [key, boot] of inFlight) if (recomputed.inFlight.get(key) !== boot) return 'inFlight';
+  const ours = duesOf(kept.dues);
+  return `${ours}` === `${duesOf(recomputed.dues)}` ? faultOf(kept.dues) : `dues (${ours})`;
 };
 
 const codeOf = (decision: Decision & { readonly accepted: false }): string =>

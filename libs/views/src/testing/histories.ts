@@ -53,6 +53,7 @@ export const entered = (step: string, kind: 'step' | 'parallel' = 'step'): RunEv
   request: kind === 'step' ? requestOf(step) : null,
   policy: null,
   deadlineAt: null,
+  retriesEndAt: null,
   input: { revision: 0, pointer: '/input' },
 });
 
