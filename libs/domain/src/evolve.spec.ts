@@ -4,7 +4,7 @@ import { evolve } from './evolve.js';
 import type { RunState } from './run-state.js';
 import { toInstant } from './instant.js';
 import { obligations, type Obligations } from './obligations.js';
-import type { Attempt } from './run.js';
+import { isEnded, RUN_STATUSES, type Attempt } from './run.js';
 import { duesOf } from './testing/dues-facts.js';
 import { onPlan, pause, type Pause } from './testing/given-when-then.js';
 import {
@@ -380,5 +380,12 @@ describe('obligations', () => {
     );
     expect(owedOf(run!)).toStrictEqual({ ...NONE, moves: new Set(['']) });
     expect(owedOf({ obligations: obligations(run!) })).toStrictEqual(owedOf(run!));
+  });
+});
+
+describe('isEnded', () => {
+  it('is said of the statuses in which a run ends, and of no other, whichever comes to be', () => {
+    const ended = [...RUN_STATUSES, 'paused', 'suspended'].filter((status) => isEnded({ status }));
+    expect(ended).toEqual(['completed', 'failed', 'cancelled', 'timed-out']);
   });
 });

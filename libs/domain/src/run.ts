@@ -135,5 +135,5 @@ export type Attempt = {
 const RUN_ENDS: ReadonlySet<string> = new Set(END_STATUSES);
 
 /** By name: a run that does not go on at this moment, as one that is paused, has not ended. */
-export const isEnded = ({ status }: { readonly status: RunStatus }): boolean => RUN_ENDS.has(status);
+export const isEnded = ({ status }: { readonly status: string }): boolean => RUN_ENDS.has(status);
 export const isStepEnded = ({ status }: { readonly status: string }): boolean => !OPEN_STEPS.has(status);

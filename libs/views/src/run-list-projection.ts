@@ -1,4 +1,12 @@
-import type { ErrorInfo, Instant, RunEvent, RunStarted, RunStatus, StepKey } from '#domain';
+import {
+  isEnded,
+  type ErrorInfo,
+  type Instant,
+  type RunEvent,
+  type RunStarted,
+  type RunStatus,
+  type StepKey,
+} from '#domain';
 import type { Commit, Position, Revision, StoredEvent, StreamName } from '#event-store';
 import { decodeRunEvent, FOREIGN, firstTypeOf, positionAt, recordedAtOf, runIdOf, storedEvents } from '#event-store';
 import { checkedError, checkedText, checkedTextOrNull } from './checked-values.js';
@@ -104,7 +112,7 @@ export const foldRunList = (before: RunListBefore, commits: readonly Commit[]): 
     const runId = runIdIn(commit.stream);
     const known = rows.get(runId) ?? null;
     let row = known;
-    if (known?.status === 'running' && known.seq <= before.lastSeq && !unsettled.has(commit.stream))
+    if (known !== null && !isEnded(known) && known.seq <= before.lastSeq && !unsettled.has(commit.stream))
       unsettled.set(commit.stream, { row: known, after: known.revision });
     let ordinal = -1;
     let type = 'unreadable';
@@ -119,8 +127,7 @@ export const foldRunList = (before: RunListBefore, commits: readonly Commit[]): 
         if (row !== null && revisionOf(place) <= row.revision) continue;
         const step = attemptedStep(event);
         if (row === null) row = startedRow(event, place, lastSeq + 1);
-        else if (foldEvent(row, event, place) === 'leaves a step' && row.status === 'running')
-          unevenStreams.add(commit.stream);
+        else if (foldEvent(row, event, place) === 'leaves a step' && !isEnded(row)) unevenStreams.add(commit.stream);
         if (step !== null) attempted.push({ seq: row.seq, runId, step });
       }
     } catch (error) {
@@ -137,7 +144,7 @@ export const foldRunList = (before: RunListBefore, commits: readonly Commit[]): 
     begun.set(commit.stream, row);
   }
   for (const [stream, row] of begun) {
-    if (row.status === 'running' || unevenStreams.has(stream)) unsettled.set(stream, { row, after: -1 });
+    if (!isEnded(row) || unevenStreams.has(stream)) unsettled.set(stream, { row, after: -1 });
   }
   const changes = { inserted, updated: [...updated], attempted, unsettled, parked: [...parked.values()] };
   return { ...withoutArchived(changes, removed, before.lastSeq), unparked, lastSeq };

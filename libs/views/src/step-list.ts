@@ -1,4 +1,4 @@
-import { foldHistory, isStepEnded, type HistoryState, type RunHistory } from '#domain';
+import { foldHistory, isEnded, isStepEnded, type HistoryState, type RunHistory } from '#domain';
 import type { EventStore, RecordedEvent } from '#event-store';
 import { decodeRunEvent, runStream } from '#event-store';
 import { encodeCursor } from './run-list-cursor.js';
@@ -75,7 +75,7 @@ const stepRows = ({ seq, revision: last }: StepRun, events: readonly RecordedEve
   let history: HistoryState | null = null;
   for (const { type, v, data, recordedAt, revision } of events) {
     // Nothing is a step of a run after its end, nor where its history was taken away.
-    if (revision > last || (history !== null && history.status !== 'running')) break;
+    if (revision > last || (history !== null && isEnded(history))) break;
     try {
       history = foldHistory(history, decodeRunEvent(type, v, data), recordedAt);
     } catch {
@@ -89,6 +89,6 @@ const stepRows = ({ seq, revision: last }: StepRun, events: readonly RecordedEve
 const rowsOf = ({ status, started, steps }: RunHistory, seq: number): readonly StepsTable[] => {
   // Beyond those, places would be the next run's; `STEPWELL_EVENTS_MAX` is lower.
   const placed = [...steps.values()].filter(({ enteredRevision }) => enteredRevision < PLACES_A_RUN);
-  const shown = status === 'running' ? placed : placed.filter((step) => isStepEnded(step));
+  const shown = isEnded({ status }) ? placed.filter((step) => isStepEnded(step)) : placed;
   return shown.map((step) => rowOfStep({ seq, ...started }, step)).sort((a, b) => a.place - b.place);
 };

@@ -44,7 +44,7 @@ export const stepNotFound = (
   const named = JSON.stringify(key.slice(0, 200));
   if (known.has(key)) {
     const { status } = history;
-    const yet = status === 'running' ? 'has not reached it yet' : `has ended as ${status} without it`;
+    const yet = isEnded({ status }) ? `has ended as ${status} without it` : 'has not reached it yet';
     return told('step-not-reached', `The step ${named} is in the plan, and the run ${yet}.`);
   }
   const hint = didYouMean(nearestNames(key, known));
