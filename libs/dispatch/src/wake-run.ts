@@ -11,14 +11,14 @@ export const wakeRun = (
   runId: RunId,
   { anew, setBack, done }: Waking,
 ): void => {
-  const told = (result: CommandResult): void => done(result.status === 'unavailable' ? undefined : result.loaded);
+  const answered = (result: CommandResult): void => done(result.status === 'unavailable' ? undefined : result.loaded);
   if (!shards.holds(runId)) return done(undefined);
-  if (anew && engine.shared !== null) return engine.shared.wakeAnew(runId, told);
+  if (anew && engine.shared !== null) return engine.shared.wakeAfterRead(runId, answered);
   if (anew) loseAttempts(engine, shards, runId);
-  if (setBack === null) return engine.submit(runId, WAKE_UP, shards.origin, told);
+  if (setBack === null) return engine.submit(runId, WAKE_UP, shards.origin, answered);
   // Beside others on the log it is known of our own attempts alone that our clock has planned what follows.
   const boot = engine.shared === null ? null : (shards.bootOf(runId) ?? '');
-  engine.submit(runId, { type: 'WakeUp', setBack: { ...setBack, boot } }, shards.origin, told);
+  engine.submit(runId, { type: 'WakeUp', setBack: { ...setBack, boot } }, shards.origin, answered);
 };
 
 /** A read tells of attempts of another boot; of a run that is in memory already nothing does. */

@@ -63,6 +63,6 @@ export const isAtRest = ({ phase }: { readonly phase: Phase }): boolean =>
   phase === 'resting' || phase === 'coalescing';
 
 /** Why a mailbox is closed, when it is not for a fault. */
-export const DISOWNED = new Error('the shard of the run is not owned here any more');
+export const SHARD_RELEASED = new Error('the shard of the run is not owned here any more');
 export const STOPPED = new Error('the engine has stopped');
 export const LEFT = new Error('the run has left memory');

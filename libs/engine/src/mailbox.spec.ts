@@ -50,8 +50,8 @@ const sharedRun = async ({ plan = BRANCHES, owner = new Recorder() as Owner } = 
     for (const commit of some) engine.shared!.observe(X, commit);
   };
   const submit = (command: RunCommand) => new Promise((done) => engine.submit(X, command, NOBODY, done));
-  const disown = (): void => engine.shared!.disown(() => true);
-  return { store, api, engine, commits, observe, submit, disown };
+  const releaseRuns = (): void => engine.shared!.releaseRuns(() => true);
+  return { store, api, engine, commits, observe, submit, releaseRuns };
 };
 
 const until = async (holds: () => boolean): Promise<void> => {
@@ -172,7 +172,7 @@ describe('a mailbox that is closed', () => {
     await prepare(made);
     const done = made.submit(failure('p.a', 1));
     await until(() => made.engine.shared!.underWay().includes(X));
-    made.disown();
+    made.releaseRuns();
     for (const goOn of made.store.held) goOn();
     expect(await done).toMatchObject(unavailable);
     await new Promise((resolve) => setTimeout(resolve, 30));
@@ -181,34 +181,34 @@ describe('a mailbox that is closed', () => {
 
   it('at rest, while it is shown, while answers wait, and by whom it has just told something', async () => {
     const made = await sharedRun();
-    const { engine, store, submit, disown } = made;
+    const { engine, store, submit, releaseRuns } = made;
     await submit(WAKE_UP);
     await until(() => !engine.shared!.underWay().includes(X));
-    disown();
+    releaseRuns();
     expect(engine.size).toBe(0);
     await engine.load(X);
-    disown();
+    releaseRuns();
     await engine.load(X);
     await until(() => !engine.shared!.underWay().includes(X));
     const waits = submit(complete('p.a'));
-    disown();
+    releaseRuns();
     expect(await waits).toMatchObject(unavailable);
     const before = store.seen.length;
-    engine.submit(X, failure('p.b', 1), NOBODY, disown);
+    engine.submit(X, failure('p.b', 1), NOBODY, releaseRuns);
     const second = submit(failure('p.c', 1));
     expect(await second).toMatchObject({ status: 'accepted' });
     expect([engine.size, store.seen.length - before]).toEqual([0, 1]);
   });
 
   it('while it pauses', async () => {
-    const { disown, submit, store, engine } = await sharedRun();
+    const { releaseRuns, submit, store, engine } = await sharedRun();
     await submit(WAKE_UP);
     let conflicts = 0;
     store.twist = (append, settle) => {
       conflicts += 1;
       queueMicrotask(() => {
         settle({ status: 'conflict', actual: append.expected });
-        if (conflicts === 2) disown();
+        if (conflicts === 2) releaseRuns();
       });
       return true;
     };

@@ -101,7 +101,7 @@ describe('a run whose stream holds what makes no run', () => {
     expect(lines).toEqual([expect.stringContaining('a run is parked')]);
     expect(engine.parked(runIdOf('a'))?.reason).toContain('revision 1, StepEntered');
     // Its shard is lost, and comes back.
-    engine.shared?.disown(() => true);
+    engine.shared?.releaseRuns(() => true);
     expect(engine.parked(runIdOf('a')) === null).toBe(sharedLog);
   });
 });

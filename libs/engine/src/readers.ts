@@ -5,9 +5,14 @@ import type { RunId } from './runs.js';
  * Calls back whoever asked something of a run. What the call throws is the asker's own fault: it goes to the log, and neither the
  * engine, which may stand in the middle of a commit, nor the others who asked notice it.
  */
-export const callBack = <Told>(log: Log, runId: RunId, call: ((told: Told) => void) | null, told: Told): void => {
+export const callBack = <Answer>(
+  log: Log,
+  runId: RunId,
+  call: ((answer: Answer) => void) | null,
+  answer: Answer,
+): void => {
   try {
-    call?.(told);
+    call?.(answer);
   } catch (err) {
     log.error('who asked something of a run has failed over the answer', { runId, err });
   }

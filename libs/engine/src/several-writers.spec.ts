@@ -344,7 +344,7 @@ describe('an owner on a log that others append to', () => {
     await second.submit({ type: 'WakeUp' });
     expect(await typesOf(store, 'x')).toEqual(['RunStarted', 'StepEntered', 'AttemptStarted']);
     sure = true;
-    await new Promise((done) => second.engine.shared!.wakeAnew(X, done));
+    await new Promise((done) => second.engine.shared!.wakeAfterRead(X, done));
     expect((await typesOf(store, 'x')).at(-1)).toBe('AttemptOutcomeUnknown');
   });
 
@@ -373,14 +373,14 @@ describe('an owner on a log that others append to', () => {
     store.hold = true;
     const woken = owner.submit({ type: 'WakeUp' });
     await until(() => store.heldReads.length === 1);
-    owner.engine.shared!.disown(() => true);
+    owner.engine.shared!.releaseRuns(() => true);
     expect(await woken).toMatchObject({ status: 'unavailable' });
-    const wokenAnew = new Promise((done) => owner.engine.shared!.wakeAnew(X, done));
+    const wokenAfterRead = new Promise((done) => owner.engine.shared!.wakeAfterRead(X, done));
     await until(() => store.heldReads.length === 2);
-    owner.engine.shared!.disown(() => true);
+    owner.engine.shared!.releaseRuns(() => true);
     store.hold = false;
     for (const goOn of store.heldReads) goOn();
-    expect(await wokenAnew).toMatchObject({ status: 'unavailable' });
+    expect(await wokenAfterRead).toMatchObject({ status: 'unavailable' });
     await turns();
     expect(await typesOf(store, 'x')).toEqual(['RunStarted']);
     expect(owner.engine.size).toBe(0);

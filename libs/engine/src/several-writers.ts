@@ -3,7 +3,7 @@ import type { Clock, Log } from '#runtime';
 import { EndWatch } from './end-watch.js';
 import type { EngineCounts } from './engine-counts.js';
 import type { Mailbox } from './mailbox.js';
-import { DISOWNED } from './mailbox-phase.js';
+import { SHARD_RELEASED } from './mailbox-phase.js';
 import type { ParkedRuns } from './parked-runs.js';
 import type { QueuedCommand } from './queued-command.js';
 import { callBack } from './readers.js';
@@ -44,7 +44,7 @@ export class SharedLog {
   }
 
   /** Looks at the stream again before the run is woken: what is in memory, or in a table, may be wrong. */
-  wakeAnew(runId: RunId, done: QueuedCommand['done']): void {
+  wakeAfterRead(runId: RunId, done: QueuedCommand['done']): void {
     const call = (cause: Error | null): void => {
       if (cause !== null) return callBack(this.log, runId, done, { status: 'unavailable', cause });
       const { origin } = this.engine;
@@ -54,8 +54,8 @@ export class SharedLog {
   }
 
   /** Closes the mailboxes of runs at once: what waits is dropped, and what is under way has no say any more. */
-  disown(isLost: (runId: RunId) => boolean): void {
-    for (const mailbox of this.runs.values()) if (isLost(mailbox.runId)) mailbox.close(DISOWNED);
+  releaseRuns(isLost: (runId: RunId) => boolean): void {
+    for (const mailbox of this.runs.values()) if (isLost(mailbox.runId)) mailbox.close(SHARD_RELEASED);
     this.parked.forget(isLost);
   }
 

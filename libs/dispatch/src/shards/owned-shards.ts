@@ -41,7 +41,7 @@ type Owned = {
   /** To go to another: its runs are given no new attempts. */
   releasing: boolean;
   /** Runs that were refused an attempt meanwhile. */
-  readonly held: Set<RunId>;
+  readonly postponed: Set<RunId>;
   /** By the monotonic clock: not asked to go before. */
   movableMs: number;
 };
@@ -130,7 +130,7 @@ export class OwnedShards implements ShardHolder {
   gained(shards: readonly Shard[]): void {
     const gained = shards.map((shard): Owned => {
       const granted = { dispatcher: this.parts.name, boot: this.entropy.hex(8) };
-      const unasked = { releasing: false, held: new Set<RunId>(), movableMs: -Infinity };
+      const unasked = { releasing: false, postponed: new Set<RunId>(), movableMs: -Infinity };
       return { shard, granted, head: null, followed: -1 as Position, ...unasked };
     });
     for (const own of gained) this.owned[own.shard] = own;
@@ -158,7 +158,7 @@ export class OwnedShards implements ShardHolder {
       if (idle.length > 0) {
         await this.parts.dues.flush();
         const still = idle.filter((own) => this.isOwned(own));
-        this.letGo(still);
+        this.drop(still);
         gone(still.map(({ shard }) => shard));
       }
       going = going.filter((own) => this.isOwned(own));
@@ -169,7 +169,7 @@ export class OwnedShards implements ShardHolder {
   }
 
   lost(shards: readonly Shard[]): void {
-    this.letGo(this.ownedOf(shards));
+    this.drop(this.ownedOf(shards));
   }
 
   /** Ours, though perhaps about to go: what comes of its attempts is recorded. */
@@ -185,7 +185,7 @@ export class OwnedShards implements ShardHolder {
   /** The grant under which attempts of the run are made now; `null` when none may be. */
   grantFor(runId: RunId): Grant | null {
     const own = this.ownOf(runId);
-    if (own?.releasing === true) own.held.add(runId);
+    if (own?.releasing === true) own.postponed.add(runId);
     if (own === null || !isActing(own)) return null;
     if (this.doubts.has(runId)) return null;
     return this.mayStart(runId) ? own.granted : null;
@@ -261,8 +261,8 @@ export class OwnedShards implements ShardHolder {
     for (const own of staying) {
       own.releasing = false;
       own.movableMs = this.clock.monotonicMs() + this.times.againMs;
-      for (const runId of own.held) this.parts.dues.wakeSoon(runId);
-      own.held.clear();
+      for (const runId of own.postponed) this.parts.dues.wakeSoon(runId);
+      own.postponed.clear();
     }
     if (staying.length > 0)
       this.log.info('shards stay for now: attempts of their runs take long', { shards: staying.length });
@@ -343,13 +343,13 @@ export class OwnedShards implements ShardHolder {
             // Not our own commits: of those we know.
             filter: { prefixes: prefixesOf(followed.map(({ shard }) => shard)), audience: 'owner' },
             gatherMs: () => this.parts.engine.counts.gatherMs,
-            onCommits: (commits, position) => this.meet(commits, position),
+            onCommits: (commits, position) => this.observe(commits, position),
             onCaughtUp: () => this.parts.dues.reached(this.follower?.position ?? from),
           });
     return from;
   }
 
-  private meet(commits: readonly Commit[], position: Position): void {
+  private observe(commits: readonly Commit[], position: Position): void {
     for (const commit of commits) {
       // A reason for the cast: the filter lets runs through alone, and the names of their streams hold their ids.
       const runId = runIdOf(commit.stream) as RunId;
@@ -363,13 +363,13 @@ export class OwnedShards implements ShardHolder {
   }
 
   /** Nothing of them is ours any more, from this very turn on. */
-  private letGo(going: readonly Owned[]): void {
+  private drop(going: readonly Owned[]): void {
     if (going.length === 0) return;
     const shards = new Set(going.map(({ shard }) => shard));
     const isOurs = inOneOf(shards);
     for (const shard of shards) this.owned[shard] = null;
     this.parts.traffic.abandon(isOurs);
-    this.parts.engine.shared?.disown(isOurs);
+    this.parts.engine.shared?.releaseRuns(isOurs);
     this.parts.dues.drop(shards);
     this.doubts.drop(isOurs);
     for (const runId of this.refused) if (isOurs(runId)) this.refused.delete(runId);

@@ -37,7 +37,7 @@ export class CatalogueReader {
       after: head,
       filter: { stream: CATALOGUE },
       onCommits: async (commits) => {
-        for (const commit of commits) for (const event of unpack(commit)) await this.meet(event);
+        for (const commit of commits) for (const event of unpack(commit)) await this.observe(event);
       },
     });
   }
@@ -119,7 +119,7 @@ export class CatalogueReader {
   }
 
   /** An event past the next one shows that some were missed: the stream has them. */
-  private async meet(event: RecordedEvent): Promise<void> {
+  private async observe(event: RecordedEvent): Promise<void> {
     if (event.revision > this.folded.revision + 1) await this.refresh();
     else this.apply(event);
   }
