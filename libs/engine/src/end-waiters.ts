@@ -1,7 +1,9 @@
+import { isStepEnded } from '#domain';
 import type { Clock, Log } from '#runtime';
+import { loadedOf } from './load-run.js';
 import type { Mailbox } from './mailbox.js';
 import { callBack } from './readers.js';
-import type { LoadedRun, RunId } from './runs.js';
+import type { EndCall, LoadedRun, RunId } from './runs.js';
 
 const AGAIN_MS = 1_000;
 
@@ -12,7 +14,7 @@ export interface EndWaitersEvents {
   left(count: number): void;
 }
 
-/** Who waits for the ends of runs: is told once, and outlives a run that cannot be read for a while. */
+/** Who waits for the ends of runs, and of their steps: is told once, and outlives a run that cannot be read for a while. */
 export class EndWaiters {
   private readonly unread = new Set<RunId>();
   private cancel: (() => void) | null = null;
@@ -26,15 +28,22 @@ export class EndWaiters {
 
   /** None of them is there any more when they are called: each may take itself back, and thousands may wait. */
   tell({ runId, awaitingEnd }: Mailbox, loaded: LoadedRun | null): void {
-    if (awaitingEnd.size === 0) return;
-    const waiting = [...awaitingEnd];
-    awaitingEnd.clear();
-    this.events.left(waiting.length);
-    for (const call of waiting) callBack(this.log, runId, call, loaded);
+    if (awaitingEnd.size > 0) this.call(runId, awaitingEnd.takeAll(), loaded);
+  }
+
+  /** Tells those whose step has ended, by the state that the log says. */
+  tellOfSteps(mailbox: Mailbox): void {
+    const { runId, awaitingEnd, state } = mailbox;
+    if (awaitingEnd.size === 0 || state === null) return;
+    const calls = awaitingEnd.takeByStep((key) => {
+      const step = state.steps.get(key);
+      return step !== undefined && isStepEnded(step);
+    });
+    if (calls.length > 0) this.call(runId, calls, loadedOf(mailbox));
   }
 
   /** False when it was told before. */
-  takeBack({ awaitingEnd }: Mailbox, call: (loaded: LoadedRun | null) => void): boolean {
+  takeBack({ awaitingEnd }: Mailbox, call: EndCall): boolean {
     if (!awaitingEnd.delete(call)) return false;
     this.events.left(1);
     return true;
@@ -43,8 +52,7 @@ export class EndWaiters {
   /** Who waits with a mailbox that is forgotten waits with the next one, whose run is looked at after a second. Not at a stop. */
   move({ runId, awaitingEnd }: Mailbox, next: Mailbox): void {
     if (this.stopped) return;
-    for (const call of awaitingEnd) next.awaitingEnd.add(call);
-    awaitingEnd.clear();
+    awaitingEnd.moveTo(next.awaitingEnd);
     this.lookLater(runId);
   }
 
@@ -60,6 +68,11 @@ export class EndWaiters {
     this.stopped = true;
     this.cancel?.();
     this.unread.clear();
+  }
+
+  private call(runId: RunId, calls: readonly EndCall[], loaded: LoadedRun | null): void {
+    this.events.left(calls.length);
+    for (const call of calls) callBack(this.log, runId, call, loaded);
   }
 
   private lookAtAll(): void {

@@ -13,8 +13,8 @@ import { isPassing } from './log-trouble.js';
 import { isAtRest, LEFT, STOPPED, TRANSITIONS, type Phase, type Signal } from './mailbox-phase.js';
 import { attemptsToInherit, loseAttempts } from './owner.js';
 import { refuseAll, type QueuedCommand } from './queued-command.js';
-import { answeredNext, answerReaders, type Reader, type Readers } from './readers.js';
-import type { Fact, LoadedRun, RunId } from './runs.js';
+import { answeredNext, answerReaders, EndCalls, type Reader, type Readers } from './readers.js';
+import type { EndCall, Fact, RunId } from './runs.js';
 
 /**
  * One run in memory: what is known of it, and the commands that wait while a decision of it is under way. The commands that
@@ -37,8 +37,8 @@ export class Mailbox implements KnownRun, Readers {
   evaluating: Map<ScopeKey, Evaluation> | null = null;
   asked: Reader[] | null = null;
   answering: Reader[] | null = null;
-  /** Called once when the run has ended. */
-  readonly awaitingEnd = new Set<(loaded: LoadedRun | null) => void>();
+  /** Called once when the run has ended, or the step of it that they wait for. */
+  readonly awaitingEnd = new EndCalls();
   /** Something is owed at once, though no command waits. */
   isMoreOwed = false;
   /** Until which tick of the coalescer what is queued waits; 0: it does not. */
@@ -62,8 +62,7 @@ export class Mailbox implements KnownRun, Readers {
 
   /** Whether work on the run is under way. Of a run that is only looked at or waited for it is not: nobody would wake it. */
   get hasWork(): boolean {
-    const { queue, state } = this;
-    return queue.length > 0 || (state !== null && (this.isBusy || isAwaiting(this)));
+    return this.queue.length > 0 || (this.state !== null && (this.isBusy || isAwaiting(this)));
   }
 
   /** Decides as if the run were new: if it is not, its first append is a conflict. */
@@ -132,7 +131,7 @@ export class Mailbox implements KnownRun, Readers {
   }
 
   /** Waits no more for the end. */
-  stopAwaitingEnd(call: (loaded: LoadedRun | null) => void): void {
+  stopAwaitingEnd(call: EndCall): void {
     if (!this.engine.endWaiters.takeBack(this, call)) return;
     if (this.phase === 'resting') this.guarded(() => this.goOn());
     else if (this.phase === 'unread' && this.awaitingEnd.size === 0) this.leave();
@@ -312,6 +311,7 @@ export class Mailbox implements KnownRun, Readers {
     // Nobody else appends: what is known now is all that there is, whenever they asked.
     if (!this.engine.isShared) answeredNext(this);
     answerReaders(this, null);
+    this.engine.endWaiters.tellOfSteps(this);
   }
 
   /** The state is what the log says of the run: tells the owner, who takes over what another boot has left, and the readers. */
@@ -347,7 +347,7 @@ export class Mailbox implements KnownRun, Readers {
     if (engine.isAbandoned) return this.close(STOPPED);
     if (this.queue.length > 0 || this.isMoreOwed) return this.decide();
     if (engine.isShared && (this.asked !== null || this.observed > (state?.revision ?? -1))) return void this.read();
-    if (this.asked !== null) this.answerReaders();
+    this.answerReaders();
     // Readers look at it now.
     if (this.phase !== 'resting') return;
     if (state === null || isEnded(state)) {

@@ -1,5 +1,6 @@
+import type { StepKey } from '#domain';
 import type { Log } from '#runtime';
-import type { RunId } from './runs.js';
+import type { EndCall, RunId } from './runs.js';
 
 /**
  * Calls back whoever asked something of a run. What the call throws is the asker's own fault: it goes to the log, and neither the
@@ -44,3 +45,47 @@ export const answerReaders = (readers: Readers, fault: Error | null): void => {
   readers.answering = null;
   for (const { call } of answering) call(fault);
 };
+
+/** Who waits for the end of a run, or of a step of it. */
+export class EndCalls {
+  private readonly calls = new Set<EndCall>();
+  /** Those of them that wait for a step. */
+  private steps: Map<EndCall, StepKey> | null = null;
+
+  get size(): number {
+    return this.calls.size;
+  }
+
+  add(call: EndCall, step: StepKey | null): void {
+    this.calls.add(call);
+    if (step !== null) (this.steps ??= new Map()).set(call, step);
+  }
+
+  /** False when it does not wait any more. */
+  delete(call: EndCall): boolean {
+    this.steps?.delete(call);
+    return this.calls.delete(call);
+  }
+
+  /** Those whose step has ended: they wait no more. */
+  takeByStep(hasEnded: (step: StepKey) => boolean): readonly EndCall[] {
+    if (this.steps === null || this.steps.size === 0) return NOBODY_WAITS;
+    const taken = [...this.steps].filter(([, step]) => hasEnded(step)).map(([call]) => call);
+    for (const call of taken) this.delete(call);
+    return taken;
+  }
+
+  takeAll(): readonly EndCall[] {
+    const taken = [...this.calls];
+    this.calls.clear();
+    this.steps = null;
+    return taken;
+  }
+
+  moveTo(other: EndCalls): void {
+    const { steps } = this;
+    for (const call of this.takeAll()) other.add(call, steps?.get(call) ?? null);
+  }
+}
+
+const NOBODY_WAITS: readonly EndCall[] = [];

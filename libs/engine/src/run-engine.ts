@@ -1,4 +1,4 @@
-import { ANY, type Plan, type RunCommand, type RunLimits, type StartRun } from '#domain';
+import { ANY, type Plan, type RunCommand, type RunLimits, type StartRun, type StepKey } from '#domain';
 import type { EventStore } from '#event-store';
 import { takesLonger, type Clock, type Entropy, type Log, type LogFields } from '#runtime';
 import { Coalescer } from './coalescer.js';
@@ -19,6 +19,7 @@ import {
   NOBODY,
   Runs,
   type CancelReply,
+  type EndCall,
   type LoadedRun,
   type Origin,
   type ParkedRun,
@@ -167,9 +168,17 @@ export class RunEngine extends Runs {
     return this.parts.parked.get(runId);
   }
 
-  whenEnded(runId: RunId, call: (loaded: LoadedRun | null) => void): () => void {
+  whenEnded(runId: RunId, call: EndCall): () => void {
+    return this.awaitEnd(runId, null, call);
+  }
+
+  whenStepEnded(runId: RunId, step: StepKey, call: EndCall): () => void {
+    return this.awaitEnd(runId, step, call);
+  }
+
+  private awaitEnd(runId: RunId, step: StepKey | null, call: EndCall): () => void {
     const mailbox = this.runs.of(runId);
-    mailbox.awaitingEnd.add(call);
+    mailbox.awaitingEnd.add(call, step);
     if (this.shared !== null) this.shared.awaitEnd(mailbox);
     else mailbox.lookAtEnd();
     // Not always where it was asked: who waits is moved when the run cannot be read.

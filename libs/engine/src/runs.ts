@@ -1,4 +1,4 @@
-import type { Plan, Precondition, Rejection, Run, RunEvent, RunStarted, StartRun } from '#domain';
+import type { Plan, Precondition, Rejection, Run, RunEvent, RunStarted, StartRun, StepKey } from '#domain';
 import type { Position, Revision } from '#event-store';
 import type { Wait } from './waits.js';
 
@@ -20,6 +20,9 @@ export type LoadedRun = {
   /** All of them, from the first on, where they were kept for whoever waits; `null`: the log has them. */
   readonly facts: readonly Fact[] | null;
 };
+
+/** Whoever waits for an end; `null`: there is no such run. */
+export type EndCall = (loaded: LoadedRun | null) => void;
 
 export type StartReply =
   /** `replayed`: the key was known, and the payload the same; `started` is then the first one's. */
@@ -74,5 +77,7 @@ export abstract class Runs {
   /** `null`: the run is not parked by this process. Another that shares the log may have parked it all the same. */
   abstract parked(runId: RunId): ParkedRun | null;
   /** Calls back once when the run has ended (at once when it already has, `null` when there is no such run); returns how to stop waiting. */
-  abstract whenEnded(runId: RunId, call: (loaded: LoadedRun | null) => void): () => void;
+  abstract whenEnded(runId: RunId, call: EndCall): () => void;
+  /** The same for a step: calls back once when it has ended, or when the run has, be it without the step. */
+  abstract whenStepEnded(runId: RunId, step: StepKey, call: EndCall): () => void;
 }
