@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { JsonText, RunCommand } from '#domain';
-import { decodeRunEvent, runStream, type EventStore } from '#event-store';
+import { decodeRunEvent, runStream, type EventStore, type Revision } from '#event-store';
 import { NOBODY, type LoadedRun, type RunEngine, type StartReply } from './index.js';
 import { newEngine, Recorder, runIdOf, start, stopEngines, TWO_STEPS, TwistedStore } from './testing/engine-world.js';
 
@@ -106,6 +106,20 @@ describe('what is kept for who waits for a run', () => {
     const loaded = await end;
     expect(loaded?.run.status).toBe('completed');
     expect(loaded?.facts).toEqual(await factsIn(store));
+  });
+
+  it('is not there twice when the run had to be read again', async () => {
+    const store = new TwistedStore();
+    const { engine } = await newEngine(new Recorder(), store);
+    const { started, end } = awaited(engine);
+    await started;
+    store.twist = (_append, settle) => {
+      store.twist = null;
+      setImmediate(() => settle({ status: 'conflict', actual: 2 as Revision }));
+      return true;
+    };
+    for (const step of ['s0', 's1']) await submit(engine, answerOf(step));
+    expect((await end)?.facts).toEqual(await factsIn(store));
   });
 
   it('has what others append on a shared log', async () => {

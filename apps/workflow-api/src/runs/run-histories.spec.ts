@@ -120,6 +120,19 @@ describe('histories of runs', () => {
     expect(store.reads).toEqual([0, 1]);
   });
 
+  it('are not shown by half where an event of the run makes no sense, at the first read nor later', async () => {
+    const nowhere = { revision: 99, pointer: '/output' };
+    await append(A, started(A), entry, {
+      type: 'StepCompleted',
+      step: 's',
+      endsSlot: false,
+      edge: null,
+      output: nowhere,
+    });
+    for (let again = 0; again < 2; again++)
+      await expect(show(A)).rejects.toThrow(`revision 2, StepCompleted, of run ${A} cannot be shown`);
+  });
+
   it('are none where there is no run, and nothing is kept of that', async () => {
     expect(await show(A)).toBe(null);
     await append(A, started(A));

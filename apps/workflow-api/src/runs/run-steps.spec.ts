@@ -2,7 +2,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import type { JsonText, RunHistory } from '#domain';
 import type { RunId } from '#engine';
 import { startTestApi, type TestApi } from '../../testing/test-api.js';
+import { PayloadTexts } from './payload-json.js';
 import { RunHistories } from './run-histories.js';
+import { ShownRuns } from './shown-runs.js';
+import { stepsMembers, stepTree } from './step-json.js';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -59,6 +62,33 @@ describe('a run of many steps', () => {
       stepsTotal: 250,
       stepsCursor: shown.stepsCursor,
     });
+  });
+
+  it('has its pages in the order of its document, though the steps of its branches were entered in another', async () => {
+    const branches = names(60).map((name) => ({
+      type: 'sequence',
+      steps: ['a', 'b'].map((half) => ({ type: 'step', name: `${name}${half}`, url: '/x' })),
+    }));
+    const run = await start({ root: { type: 'parallel', name: 'p', branches } });
+    const [{ steps: shown, stepsTotal, stepsCursor }] = run.steps;
+    expect([run.status, stepsTotal]).toEqual(['completed', 120]);
+    const others = await rest(`/v1/runs/${run.id}/steps?below=p`, stepsCursor);
+    const inOrder = names(60).flatMap((name) => [`p.${name}a`, `p.${name}b`]);
+    expect(keysOf([...shown, ...others])).toEqual(inOrder);
+    const slim = await get(`/v1/runs/${run.id}?view=slim`);
+    expect(keysOf(slim.steps[0].steps)).not.toEqual(inOrder.slice(0, 100));
+  });
+
+  it('has no room for what is in its last step, and says where that begins', async () => {
+    const run = await start({ root: { type: 'parallel', name: 'p', branches: passes(3) } });
+    const text = await api.app.get(ShownRuns).byId(run.id, (shown) => {
+      const tree = stepTree(shown, 'full', new PayloadTexts('full', run.id));
+      tree.charsLeft = 1;
+      return stepsMembers(null, tree);
+    });
+    const [last] = JSON.parse(`{${text}}`).steps;
+    expect(last).toMatchObject({ key: 'p', steps: [], stepsTotal: 3, stepsCursor: 'full-0' });
+    expect(keysOf(await rest(`/v1/runs/${run.id}/steps?below=p`, last.stepsCursor))).toEqual(['p.n0', 'p.n1', 'p.n2']);
   });
 
   it('is shown whole when it has no more', async () => {
@@ -154,7 +184,7 @@ describe('a run of many steps', () => {
 });
 
 describe('GET /v1/runs/{id}/steps', () => {
-  it.each(['nope', 'slim-1', 'full-', 'full-0', 'full-01', 'full-1234567890'])(
+  it.each(['nope', 'slim-1', 'full-', 'full--1', 'full-01', 'full-1234567890'])(
     'refuses the cursor %s',
     async (cursor) => {
       const { id } = await start({ root: { type: 'pass' } });

@@ -52,7 +52,7 @@ export const stepsMembers = (container: HistoryStep | null, tree: StepTree): str
   return `"steps":[${items}],"stepsTotal":${children.length},"stepsCursor":${next === null ? 'null' : `"${next}"`}`;
 };
 
-/** A page of the steps of a container, from a place in their order on; at least one, if there is any. */
+/** A page of the steps of a container, from a place in their order on. */
 export const stepsPage = (
   container: HistoryStep | null,
   page: { readonly from: number; readonly max: number },
@@ -62,7 +62,7 @@ export const stepsPage = (
 
 /** The place in their order that a cursor of this view says; `null`: it is not one of it. */
 export const placeOfCursor = (cursor: string, view: RunView): number | null => {
-  const [, of, place] = /^(full|slim)-([1-9]\d{0,8})$/.exec(cursor) ?? [];
+  const [, of, place] = /^(full|slim)-(0|[1-9]\d{0,8})$/.exec(cursor) ?? [];
   return of === view ? Number(place) : null;
 };
 
@@ -93,7 +93,7 @@ const listOf = (
   const isOver = isEnded(tree.history) || (container !== null && isStepEnded(container));
   let items = '';
   let place = from;
-  for (; place < children.length && place < from + max && (tree.charsLeft > 0 || place === from); place++) {
+  for (; place < children.length && place < from + max && tree.charsLeft > 0; place++) {
     const child = children[place]!;
     const item =
       'enteredAt' in child
