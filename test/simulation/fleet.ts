@@ -80,6 +80,7 @@ export class Fleet {
       case 'no reads':
         return this.during('cannot read the log', this.some(), 4_000, (process, isOn) => {
           process.areReadsCut = isOn;
+          process.newsMs = isOn ? 1_500 : 3;
           this.wereReadsCut = true;
         });
       case 'late news':
