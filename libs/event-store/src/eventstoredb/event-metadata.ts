@@ -40,6 +40,15 @@ export const sharedText = ({ stream, envelope, audience }: Append): string => {
 export const metadataText = (shared: string, { v, index, of }: Omit<EventMetadata, 'shared'>): string =>
   `${shared},"v":${v},"index":${index},"of":${of}}`;
 
+/** What stands in the metadata of an event that is for one audience. Where it is written another way, the event comes in vain. */
+export const markOf = (audience: Audience): string => `,"audience":"${audience}","v":`;
+
+/** Whether an event of ours is the last one of its append, of its metadata as we write it. */
+export const isLastOfAppend = (text: string): boolean => {
+  const own = OWN.exec(text.slice(-OWN_CHARS_MAX));
+  return own !== null && Number(own[2]) === Number(own[3]) - 1;
+};
+
 const OWN = /,"v":(\d+),"index":(\d+),"of":(\d+)\}$/;
 /** The last of what is shared, and the longest text that `OWN` finds. */
 const OWN_CHARS_MAX = 60;

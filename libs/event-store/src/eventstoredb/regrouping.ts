@@ -1,6 +1,7 @@
 import type { Audience, Commit, Position } from '../event-store.js';
 import type { ReadResponse, ServerEvent } from './read-response.js';
-import { commitOf, sharedAudience, storedEvent, type StoredEvent } from './stored-events.js';
+import { isLastOfAppend, markOf } from './event-metadata.js';
+import { commitOf, storedEvent, type StoredEvent } from './stored-events.js';
 
 /** What a read of the log brings. */
 export type Arrival =
@@ -27,7 +28,13 @@ export class Regrouping {
   #events: StoredEvent[] = [];
   #chars = 0;
 
-  constructor(readonly options: RegroupingOptions) {}
+  /** What stands in the metadata of events that are for another audience. */
+  readonly #others: string | null;
+
+  constructor(readonly options: RegroupingOptions) {
+    const { audience } = options;
+    this.#others = audience === undefined ? null : markOf(audience === 'owner' ? 'waiting' : 'owner');
+  }
 
   /** Takes what the server sends. */
   readonly take = (response: ReadResponse, put: Put): void => {
@@ -45,6 +52,7 @@ export class Regrouping {
   #takeEvent(event: ServerEvent, put: Put): void {
     const { after, isOurs, onForeign } = this.options;
     if (event.commit <= after) return;
+    if (this.#others !== null && event.metadata.includes(this.#others)) return this.#passOver(event, put);
     const stored = storedEvent(event);
     if (stored.isForeign) {
       if (!isOurs(event.stream)) return;
@@ -57,17 +65,20 @@ export class Regrouping {
     if (stored.index === stored.of - 1) this.#put(put);
   }
 
+  /** Far more than the others are one's own: nothing is made of them. */
+  #passOver({ metadata, commit }: ServerEvent, put: Put): void {
+    if (this.#events.length > 0) this.#put(put);
+    const position = String(commit);
+    if (isLastOfAppend(metadata)) put({ type: 'checkpoint', commit: position, prepare: position, chars: 0 });
+  }
+
   #put(put: Put): void {
     const events = this.#events;
     const chars = this.#chars;
     this.#events = [];
     this.#chars = 0;
     const [first] = events as [StoredEvent];
-    const audience = sharedAudience(first);
-    if (audience !== undefined && this.options.audience !== undefined && audience !== this.options.audience) {
-      const commit = String(events.at(-1)!.position);
-      put({ type: 'checkpoint', commit, prepare: commit, chars: 0 });
-    } else if (events.length === first.of) put({ type: 'commit', commit: commitOf(events), chars });
+    if (events.length === first.of) put({ type: 'commit', commit: commitOf(events), chars });
     else put({ type: 'part', events, chars });
   }
 }

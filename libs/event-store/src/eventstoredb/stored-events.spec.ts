@@ -252,6 +252,7 @@ describe('an event that is not ours in a stream of ours', () => {
 
   it.each([
     ['is no JSON', { data: 'not { json' }, 'null'],
+    ['says that it is ours and is no JSON', { metadata: placed({ index: 0, of: 1 }), data: 'no { json' }, 'null'],
     ['is too large to show', { data: JSON.stringify('x'.repeat(70_000)) }, 'null'],
     ['has metadata of another kind', { metadata: '{"$causationId":"c","v":"1"}' }, '{"by":"somebody"}'],
     ['has metadata that is no JSON', { metadata: '{"$causationId":' }, '{"by":"somebody"}'],

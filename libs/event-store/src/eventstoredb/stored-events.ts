@@ -1,5 +1,5 @@
 import { instantOf, parseAsWritten } from '#runtime';
-import type { Append, Audience, Commit, Position, RecordedEvent, Revision, StreamName } from '../event-store.js';
+import type { Append, Commit, Position, RecordedEvent, Revision, StreamName } from '../event-store.js';
 import { eventId, packedText } from '../packed.js';
 import { FOREIGN, foreignData } from '../foreign-event.js';
 import { appendRequestBytes } from './append-request.js';
@@ -52,35 +52,41 @@ export type StoredEvent = {
   readonly isForeign: boolean;
 };
 
-/** An event of the server; of one that is not ours, what there is to say of it. */
+/** An event of the server; of one that is not ours, what there is to say of it. Made of every event that is read. */
 export const storedEvent = (event: ServerEvent): StoredEvent => {
-  // What the log has: names of streams are put there by us, its counts are ours.
-  const place = {
+  const metadata = OUR_TYPE.test(event.eventType) ? eventMetadata(event.metadata) : null;
+  const data = metadata === null ? null : compact(event.data);
+  const isForeign = metadata === null || data === null;
+  return {
+    // What the log has: names of streams are put there by us, its counts are ours.
     stream: event.stream as StreamName,
     revision: event.revision as Revision,
     position: event.commit as Position,
     id: event.id,
+    type: isForeign ? FOREIGN : event.eventType,
+    v: isForeign ? 1 : metadata.v,
+    data: isForeign ? foreignData(event) : data,
+    shared: isForeign ? foreignMetadata(event) : metadata.shared,
+    index: isForeign ? 0 : metadata.index,
+    of: isForeign ? 1 : metadata.of,
+    isForeign,
   };
-  const metadata = OUR_TYPE.test(event.eventType) ? eventMetadata(event.metadata) : null;
-  if (metadata !== null)
-    return { ...place, type: event.eventType, data: compact(event.data), ...metadata, isForeign: false };
-  const recordedAt = instantOf(event.createdMs);
-  const shared = `{"$causationId":"${event.id}","recordedAt":"${recordedAt}"`;
-  return { ...place, type: FOREIGN, v: 1, data: foreignData(event), shared, index: 0, of: 1, isForeign: true };
 };
+
+const foreignMetadata = ({ id, createdMs }: ServerEvent): string =>
+  `{"$causationId":"${id}","recordedAt":"${instantOf(createdMs)}"`;
 
 const OUR_TYPE = /^\w+$/;
 
-/** Readers of data go by the form that we write; others may have written the JSON anew. */
-const compact = (data: string): string => {
+/** Readers of data go by the form that we write; others may have written the JSON anew. `null`: it is none. */
+const compact = (data: string): string | null => {
   const value = data.indexOf('":') + 2;
   const isCompact = data.charCodeAt(1) === QUOTE && data.charCodeAt(value) > SPACE && !data.includes('\n');
   if (isCompact || data === '{}') return data;
   try {
     return JSON.stringify(parseAsWritten(data));
   } catch {
-    // It says that it is ours and is no JSON: whoever reads it parks what it is of.
-    return data;
+    return null;
   }
 };
 const QUOTE = 0x22;
@@ -94,9 +100,6 @@ export const recordedEvent = (stored: StoredEvent): RecordedEvent => {
 };
 
 const sharedBy = ({ shared }: StoredEvent): SharedMetadata => sharedMetadata(shared)!; // what `storedEvent` found well
-
-/** Whom its append is for. */
-export const sharedAudience = (stored: StoredEvent): Audience | undefined => sharedBy(stored).audience;
 
 /** Events of one append, in order, as one. `isWhole`: none of them is missing. */
 export const commitOf = (events: readonly StoredEvent[]): Commit => {
