@@ -9,9 +9,11 @@ export const withEventTables = (page: string): string => {
   return `${before}${BEGIN}\n${[...RUN_EVENT_SCHEMAS.values()].map(section).join('\n')}\n${rest}`;
 };
 
-const section = ({ title, description, properties, required }: EventSchema): string => {
+const section = ({ title, description, properties, required, oneOf = [] }: EventSchema): string => {
+  const ways = new Set(oneOf.flatMap((way) => way.required));
+  const mark = (name: string): string => (required.includes(name) ? '' : ways.has(name) ? ' (or)' : ' (rarely)');
   const rows = Object.entries(properties).map(([name, member]) => [
-    `\`${name}\`${(required as readonly string[]).includes(name) ? '' : ' (or)'}`,
+    `\`${name}\`${mark(name)}`,
     kindOf(member as Kind), // what the schemas are made of
     member.description,
   ]);

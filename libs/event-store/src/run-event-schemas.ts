@@ -6,6 +6,9 @@ export type EventSchema = Readonly<Record<string, unknown>> & {
   readonly title: string;
   readonly description: string;
   readonly properties: Readonly<Record<string, MemberSchema>>;
+  readonly required: readonly string[];
+  /** Where one of several members stands there, each way. */
+  readonly oneOf?: readonly { readonly required: readonly string[] }[];
 };
 type MemberSchema = Readonly<Record<string, unknown>> & { readonly description: string };
 type Member = (description: string) => MemberSchema;
@@ -66,6 +69,8 @@ const fingerprint = text('Hash of what was asked for: the same key with another 
 type Shape = {
   readonly says: string;
   readonly members: Readonly<Record<string, MemberSchema>>;
+  /** What few events of the type have. */
+  readonly rare?: Readonly<Record<string, MemberSchema>>;
   /** One of these stands there as well. */
   readonly oneOf?: Readonly<Record<string, MemberSchema>>;
 };
@@ -130,11 +135,22 @@ const SHAPES: Readonly<Record<RunEvent['type'], Shape>> = {
       deadlineAt: instantOrNull('No attempt outlives it.'),
       retriesEndAt: instantOrNull('From then on no further attempt starts; the first may wait for its slot.'),
     },
+    rare: {
+      policy: count('Number of the policy in the plan by which it is tried, of a step without a node of its own.'),
+    },
     oneOf: { input: payload('A constant of the definition.'), inputRef: ref('Where the input stands.') },
   },
   StepCompleted: {
     says: 'A step has ended well.',
     members: { step, endsSlot: yesNo('The way through its slot of the container has ended with it.') },
+    rare: {
+      edge: of(
+        objectOf({
+          index: count('Its place among the ways out of the node, from 0.'),
+          next: countOrNull('Number of the node that it leads to; `null`: the end of the slot.'),
+        }),
+      )('The way that was taken, of a node that has several.'),
+    },
     oneOf: {
       output: payload('Of the step, where it stands nowhere else.'),
       outputRef: ref('Where the output stands.'),
@@ -215,14 +231,15 @@ const SHAPES: Readonly<Record<RunEvent['type'], Shape>> = {
 };
 
 const schemaOf = (type: RunEvent['type']): EventSchema => {
-  const { says, members, oneOf = {} } = SHAPES[type];
+  const { says, members, rare = {}, oneOf = {} } = SHAPES[type];
   const ways = Object.keys(oneOf).map((name) => ({ required: [name] }));
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: type,
     description: says,
     ...objectOf(members),
-    properties: { ...members, ...oneOf },
+    required: Object.keys(members),
+    properties: { ...members, ...rare, ...oneOf },
     ...(ways.length > 0 && { oneOf: ways }),
   };
 };
