@@ -355,18 +355,6 @@ describe('evolve', () => {
   });
 });
 
-describe('a payload that is not in the stream', () => {
-  it.each<RunEvent>([
-    entered('p', outputOf(99)),
-    completed('a', { revision: 0, pointer: '/input/nobody' }),
-    completed('a', { all: [RUN_INPUT, inputOf(0), outputOf(0)] }),
-    runCompleted(outputOf(1)),
-  ])('stops the fold by name: $type', (event) => {
-    const run = folded(started(), entered('a'));
-    expect(() => evolve(run, event, after(0))).toThrow(/the payload .* of revision \d+ is missing/);
-  });
-});
-
 describe('obligations', () => {
   it('of a container that is left are none of its scopes', () => {
     const nested = planOf(sequence(named('g', pass('a')), step('b')));

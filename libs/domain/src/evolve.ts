@@ -21,11 +21,12 @@ import { openSteps } from './open-steps.js';
 import { newAttempt, newRun, newStep, type RunState, type StepState } from './run-state.js';
 import { isEnteredAgain, makeStepKey, stepKeyParts } from './step-key.js';
 import { beforeChange, noted, NotedMap, noteFields, type Undo } from './undo.js';
-import { unreachable } from './unreachable.js';
+import { missing, unreachable } from './unreachable.js';
 
 /**
  * Folds one event into the run, which it owns and updates in place (a map over 10,000 items must not copy 10,000 times).
- * Total: it never refuses, never checks and never reads the plan; it stops only where a payload is not there that an event refers to.
+ * Total: it never refuses, never checks and never reads the plan; it stops only where an event refers to a
+ * payload or a scope that is not there.
  * Before `RunStarted` there is no run: `null`. A stream
  * that begins with `RunArchived` folds to what the whole history with it at its end folds to. `undo`: where it is noted how to
  * take it back, of a run that there is.
@@ -103,6 +104,7 @@ const apply = (run: RunState, event: Exclude<RunEvent, RunArchived>, at: string)
     case 'StepEntered':
       return enterStep(run, event, at);
     case 'StepSkipped':
+      requireScope(run, event);
       run.steps.set(event.step, skippedStep(run, event, at));
       run.tokens.set(scopeOf(event), event.step);
       return endStep(run, event.step, 'skipped', event.slot !== null, at);
@@ -164,10 +166,16 @@ const countPayload = (run: RunState, text: JsonText): void => {
   run.payloadBytes += byteLength(text);
 };
 
+/** A token in a scope that is no container's would be joined by nobody: the run would never end, and nobody would know why. */
+const requireScope = (run: RunState, event: RunEvent & { readonly type: 'StepEntered' | 'StepSkipped' }): void => {
+  if (!run.tokens.has(scopeOf(event))) missing(`scope ${scopeOf(event)}, where ${event.step} is entered,`);
+};
+
 const enterStep = (run: RunState, event: StepEntered, at: string): void => {
   run.enteredSteps += 1;
   if ('constant' in event.input) countPayload(run, event.input.constant);
   const scope = scopeOf(event);
+  requireScope(run, event);
   const step = newStep(event, inputOf(run, event.input), at);
   run.steps.set(event.step, step);
   if (isEnteredAgain(event.step)) countEntry(run, event.step);
