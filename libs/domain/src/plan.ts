@@ -92,8 +92,8 @@ export type Expression = { readonly source: string };
 
 export type PassNode = NodeCommon & {
   readonly type: 'pass';
-  /** What flows out is computed by it of what flows in. No definition says so yet. */
-  readonly computed?: Expression;
+  /** What flows out is computed by it of what flows in. No definition says so yet: it is `null`. */
+  readonly computed: Expression | null;
 };
 /** Ends the nearest branch, or the run, as completed. */
 export type SucceedNode = NodeCommon & { readonly type: 'succeed' };

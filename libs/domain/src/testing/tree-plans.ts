@@ -94,8 +94,10 @@ export const planOf = (root: Tree, timeoutMs: number | null = null): Plan => {
         nodes.push({ ...common, type: 'fail', error: tree.error, cause: tree.cause ?? null });
         return id;
       case 'pass':
+        nodes.push({ ...common, type: 'pass', computed: null });
+        return id;
       case 'succeed':
-        nodes.push({ ...common, type: tree.type });
+        nodes.push({ ...common, type: 'succeed' });
         return id;
       case 'sequence':
         nodes.push({ ...common, type: 'sequence', body: -1 });
