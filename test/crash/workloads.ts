@@ -46,10 +46,13 @@ const waits = sequence(
 
 /**
  * `target`: the sample application; `trap`: the one in this process, which can kill the server as a request arrives. `standStill`:
- * processes do at times, and take an answer that came meanwhile though its time was over.
+ * processes do at times, and take an answer that came meanwhile though its time, or that of its run, was over.
  */
 export const workloads = (target: string, trap: string, standStill = false): readonly Workload[] => {
-  const timesOut = ends('failed', 'Stepwell.Timeout');
+  const inTime =
+    (wrong: Workload['wrong']): Workload['wrong'] =>
+    (run) =>
+      standStill && run.status === 'completed' ? null : wrong(run);
   const retry = { maxAttempts: 10, initialIntervalMs: 20, maxIntervalMs: 200 };
   const of = (name: string, root: unknown, wrong: Workload['wrong'], rest: Partial<Workload> = {}): Workload => ({
     name,
@@ -104,10 +107,10 @@ export const workloads = (target: string, trap: string, standStill = false): rea
     of(
       'late',
       step('slow', 'slow?delayMs=400', { timeouts: { answerMs: 150 }, retry: { ...retry, maxAttempts: 2 } }),
-      (run) => (standStill && run.status === 'completed' ? null : timesOut(run)),
+      inTime(ends('failed', 'Stepwell.Timeout')),
       { repeatsEffects: true },
     ),
-    of('timed', step('slow', 'slow?delayMs=600'), ends('timed-out'), {
+    of('timed', step('slow', 'slow?delayMs=600'), inTime(ends('timed-out')), {
       start: { timeoutMs: 150 },
       repeatsEffects: true,
     }),
