@@ -261,7 +261,7 @@ describe('fromStep', () => {
   it('gives the step the constants of the containers on the way', () => {
     const { given, entered } = setUp({ ...named('group', pass('a'), step('b')), input: { given: true } });
     const outcome = given(started({ fromStep: 'group.b' })).whenSettled(ADVANCE);
-    outcome.thenEvents(entered('group', { constant: json({ given: true }) }), entered('group.b', inputOf(1)));
+    outcome.thenEvents(entered('group', { value: json({ given: true }) }), entered('group.b', inputOf(1)));
   });
 
   it('tells containers apart whose names begin alike', () => {

@@ -76,7 +76,7 @@ describe('constants', () => {
     const outcome = whenStarted();
     outcome.thenEvents(
       started(),
-      entered('a', { constant: json({ plan: 'free' }) }),
+      entered('a', { value: json({ plan: 'free' }) }),
       completed('a', inputOf(1)),
       entered('b', inputOf(1)),
       completed('b', { value: json([1, 2]) }),

@@ -109,7 +109,7 @@ const entryOf = (
     policy: null,
     deadlineAt: openMs === null ? null : toInstant(atMs + openMs),
     retriesEndAt: attemptsMs === null ? null : toInstant(atMs + attemptsMs),
-    input: node.input === null ? refOf(flowing) : { constant: node.input },
+    input: node.input === null ? refOf(flowing) : { value: node.input },
   };
 };
 

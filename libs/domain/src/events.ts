@@ -93,8 +93,8 @@ export type StepEntered = {
   readonly deadlineAt: Instant | null;
   /** From then on no further attempt starts (`totalTimeoutMs`); the first may wait for its slot. */
   readonly retriesEndAt: Instant | null;
-  /** A payload stored earlier in this stream, or a constant of the plan. */
-  readonly input: PayloadRef | { readonly constant: JsonText };
+  /** A payload stored earlier in this stream, or one made here. */
+  readonly input: PayloadRef | { readonly value: JsonText };
 };
 
 export type StepCompleted = {

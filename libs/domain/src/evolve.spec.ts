@@ -192,7 +192,7 @@ describe('evolve', () => {
   it('keeps each payload once, by the revision that stores it', () => {
     const run = folded(
       started(),
-      entered('a', { constant: json(1) }),
+      entered('a', { value: json(1) }),
       attemptStarted('a', 1),
       attemptSucceeded('a', 1, 2),
       completed('a', { value: json(3) }),

@@ -173,7 +173,7 @@ const requireScope = (run: RunState, event: RunEvent & { readonly type: 'StepEnt
 
 const enterStep = (run: RunState, event: StepEntered, at: string): void => {
   run.enteredSteps += 1;
-  if ('constant' in event.input) countPayload(run, event.input.constant);
+  if ('value' in event.input) countPayload(run, event.input.value);
   const scope = scopeOf(event);
   requireScope(run, event);
   const step = newStep(event, inputOf(run, event.input), at);

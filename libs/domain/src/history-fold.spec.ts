@@ -96,7 +96,7 @@ describe('the history of a run', () => {
       started(),
       entered('p'),
       entered('p.x'),
-      entered('p.y', { constant: json('y') }),
+      entered('p.y', { value: json('y') }),
       completed('p.y', inputOf(3), true),
       attemptStarted('p.x', 1),
       attemptSucceeded('p.x', 1, 'x'),

@@ -78,7 +78,7 @@ describe('a reference', () => {
   it('leads nowhere again once what stores it was taken back', () => {
     const { payloads } = folded();
     const undo = new Undo();
-    noted(undo, () => inputOf({ payloads, revision: 8 }, { constant: NULL_TEXT }));
+    noted(undo, () => inputOf({ payloads, revision: 8 }, { value: NULL_TEXT }));
     expect(sourceOf(payloads, at(8, '/input')).text).toBe('null');
     undo.takeBack();
     expect(() => sourceOf(payloads, at(8, '/input'))).toThrow('is missing');

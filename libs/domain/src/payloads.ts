@@ -41,8 +41,8 @@ export const startPayloads = ({ input, variables }: RunStarted): readonly Payloa
 
 /** What a step is given; a constant is stored in the event itself. */
 export const inputOf = (fold: Folding, input: StepEntered['input']): PayloadSource =>
-  'constant' in input
-    ? store(fold, { revision: fold.revision, pointer: '/input', text: input.constant })
+  'value' in input
+    ? store(fold, { revision: fold.revision, pointer: '/input', text: input.value })
     : sourceOf(fold.payloads, input);
 
 /** What flows on; stored in the event itself unless it only names what another one stores. */

@@ -219,7 +219,7 @@ describe('the limit of all payloads together', () => {
   it('is counted back when a decision is taken back', () => {
     const before = fold(null, [started(), enter('p')], after(0))!;
     const undo = new Undo();
-    for (const event of [enter('p.a', { constant: json('x') }), attemptSucceeded('p.a', 1, 'y')])
+    for (const event of [enter('p.a', { value: json('x') }), attemptSucceeded('p.a', 1, 'y')])
       evolve(before, event, after(0), undo);
     expect(before).toMatchObject({ enteredSteps: 2, payloadBytes: START_BYTES + 6 });
     undo.takeBack();

@@ -26,7 +26,7 @@ const attempt = { step: key, attempt: count };
 const method = fc.constantFrom('GET', 'POST', 'PUT', 'PATCH', 'DELETE');
 const request = record({ method, url: name, headers: texts, contentType: name });
 
-const enteredWith: fc.Arbitrary<StepEntered['input']> = fc.oneof(ref, record({ constant: payload }));
+const enteredWith: fc.Arbitrary<StepEntered['input']> = fc.oneof(ref, record({ value: payload }));
 
 type Arbitraries = { readonly [T in RunEvent['type']]: fc.Arbitrary<Omit<Extract<RunEvent, { type: T }>, 'type'>> };
 

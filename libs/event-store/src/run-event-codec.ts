@@ -149,7 +149,7 @@ const FORMS: Forms = {
   StepEntered: {
     v: 1,
     write: ({ input, request, ...entered }) => {
-      const payload = 'constant' in input ? `"input":${input.constant}` : `"inputRef":${ref(input)}`;
+      const payload = 'value' in input ? `"input":${input.value}` : `"inputRef":${ref(input)}`;
       return (
         `{"step":${name(entered.step)},"node":${entered.node},"name":${name(entered.name)},"kind":${name(entered.kind)},` +
         `"parent":${name(entered.parent)},"slot":${entered.slot},"slots":${slots(entered.slots)},` +
@@ -160,9 +160,9 @@ const FORMS: Forms = {
     read: {
       1: (data) => {
         // Most are given what flows in, and name it.
-        const isConstant = data.includes('"input":');
-        const { input, inputRef, ...stored } = isConstant ? withPayloads(data, ['input']) : parsed(data);
-        return { type: 'StepEntered', policy: null, ...stored, input: inputRef ?? { constant: input } } as StepEntered;
+        const isValue = data.includes('"input":');
+        const { input, inputRef, ...stored } = isValue ? withPayloads(data, ['input']) : parsed(data);
+        return { type: 'StepEntered', policy: null, ...stored, input: inputRef ?? { value: input } } as StepEntered;
       },
     },
   },

@@ -44,7 +44,7 @@ const payloadsIn = (event: RunEvent): readonly (readonly [member: string, text: 
         ['variables', event.variables],
       ];
     case 'StepEntered':
-      return 'constant' in event.input ? [['input', event.input.constant]] : [];
+      return 'value' in event.input ? [['input', event.input.value]] : [];
     case 'StepCompleted':
       return 'value' in event.output ? [['output', event.output.value]] : [];
     case 'AttemptSucceeded':

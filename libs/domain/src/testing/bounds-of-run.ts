@@ -39,7 +39,7 @@ const storedBy = (event: RunEvent): readonly string[] => {
     case 'RunStarted':
       return [event.variables, event.input];
     case 'StepEntered':
-      return 'constant' in event.input ? [event.input.constant] : [];
+      return 'value' in event.input ? [event.input.value] : [];
     case 'AttemptSucceeded':
       return [event.output];
     case 'StepCompleted':

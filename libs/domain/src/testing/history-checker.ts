@@ -177,9 +177,9 @@ export class HistoryChecker {
     this.require(before === undefined || before.status === 'completed', event, 'the step before it completed');
     this.require(before === undefined || !before.succeeds, event, 'the branch was not ended by succeed');
     const flowing = before?.output ?? container?.input ?? this.input;
-    const constant = 'constant' in event.input;
-    if (constant) this.payloads.store(this.revision, 'input', event.input.constant);
-    const input = constant ? event.input.constant : this.text(event, event.input);
+    const constant = 'value' in event.input;
+    if (constant) this.payloads.store(this.revision, 'input', event.input.value);
+    const input = constant ? event.input.value : this.text(event, event.input);
     this.require(constant === (node?.input != null), event, 'a constant exactly when the plan has one');
     this.require(input === (node?.input ?? flowing), event, `is given ${node?.input ?? flowing}, not ${input}`);
     const count = node?.type === 'parallel' ? node.branches.length : node?.type === 'sequence' ? 1 : null;
