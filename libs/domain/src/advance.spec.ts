@@ -11,6 +11,7 @@ import {
   entering,
   failed,
   inputOf,
+  mappedOf,
   joinOf,
   outputOf,
   RUN_INPUT,
@@ -79,10 +80,10 @@ describe('constants', () => {
       entered('a', { value: json({ plan: 'free' }) }),
       completed('a', inputOf(1)),
       entered('b', inputOf(1)),
-      completed('b', { value: json([1, 2]) }),
-      entered('c', outputOf(4)),
-      completed('c', outputOf(4)),
-      runCompleted(outputOf(4)),
+      completed('b', inputOf(1), false, { mapped: json([1, 2]) }),
+      entered('c', mappedOf(4)),
+      completed('c', mappedOf(4)),
+      runCompleted(mappedOf(4)),
     );
     expect(outcome.run?.steps.get('b')?.input).toBe(json({ plan: 'free' }));
     expect(outputText(outcome)).toBe(json([1, 2]));
@@ -114,10 +115,10 @@ describe('a parallel', () => {
     whenStarted().thenEvents(
       started(),
       entered('a'),
-      completed('a', { value: json(5) }),
-      entered('p', outputOf(2)),
-      entered('p.x', outputOf(2)),
-      entered('p.y', outputOf(2)),
+      completed('a', RUN_INPUT, false, { mapped: json(5) }),
+      entered('p', mappedOf(2)),
+      entered('p.x', mappedOf(2)),
+      entered('p.y', mappedOf(2)),
     );
   });
 
@@ -163,10 +164,10 @@ describe('a parallel', () => {
       last.entered('p'),
       last.entered('p.x'),
       last.entered('p.y'),
-      completed('p.x', { value: json('X') }, true),
-      completed('p.y', { value: json('Y') }, true),
-      completed('p', outputOf(5)),
-      runCompleted(outputOf(5)),
+      completed('p.x', RUN_INPUT, true, { mapped: json('X') }),
+      completed('p.y', RUN_INPUT, true, { mapped: json('Y') }),
+      completed('p', mappedOf(5)),
+      runCompleted(mappedOf(5)),
     );
     expect(outputText(outcome)).toBe(json('Y'));
     expect(outputText(setUp(parallel({ name: 'p', reduce: 'none' }, ...branches)).whenStarted())).toBe('null');
@@ -234,10 +235,10 @@ describe('succeed', () => {
       entered('outer'),
       entered('outer.inner'),
       entered('outer.inner.done'),
-      completed('outer.inner.done', { value: json(1) }, true),
-      completed('outer.inner', outputOf(4), true),
-      completed('outer', outputOf(4)),
-      runCompleted(outputOf(4)),
+      completed('outer.inner.done', RUN_INPUT, true, { mapped: json(1) }),
+      completed('outer.inner', mappedOf(4), true),
+      completed('outer', mappedOf(4)),
+      runCompleted(mappedOf(4)),
     );
   });
 
@@ -295,8 +296,8 @@ describe('a step whose answer is recorded, and nothing else of it', () => {
       .whenSettled(ADVANCE)
       .thenEvents(
         completed('p.b', outputOf(6), true),
-        completed('p.a', { value: json(1) }, true),
-        completed('p', { all: [outputOf(9), outputOf(6)] }),
+        completed('p.a', outputOf(7), true, { mapped: json(1) }),
+        completed('p', { all: [mappedOf(9), outputOf(6)] }),
         entered('c', { revision: 10, pointer: '/outputRefs' }),
       );
   });
@@ -362,15 +363,13 @@ describe('a node that is entered again', () => {
 });
 
 describe('a way out that was taken', () => {
-  const plan = planOf(sequence(pass('pick'), pass('left'), pass('right')));
-  const { given } = onPlan(plan);
-  const enter = entering(plan);
+  const { given, entered: enter } = setUp(sequence(pass('pick'), pass('left'), pass('right')));
 
   it('is gone on, whatever follows in the plan', () => {
     const picked = (next: number | null) => [
       started(),
       enter('pick'),
-      completed('pick', RUN_INPUT, false, { index: 1, next }),
+      completed('pick', RUN_INPUT, false, { edge: { index: 1, next } }),
     ];
     given(...picked(2))
       .when(ADVANCE)
@@ -386,13 +385,13 @@ describe('a way out that was taken', () => {
   it('is nothing that a node with one way out says', () => {
     given(started(), enter('pick'))
       .when(ADVANCE)
-      .thenEvents(completed('pick', RUN_INPUT, false, null));
+      .thenEvents(completed('pick', RUN_INPUT, false));
   });
 
   it('is taken back with the rest of a decision', () => {
     const run = given(started(), enter('pick')).run!;
     const undo = new Undo();
-    evolve(run, completed('pick', RUN_INPUT, false, { index: 0, next: 2 }), after(0), undo);
+    evolve(run, completed('pick', RUN_INPUT, false, { edge: { index: 0, next: 2 } }), after(0), undo);
     expect(run.steps.get('pick')?.edge).toEqual({ index: 0, next: 2 });
     undo.takeBack();
     expect(run.steps.get('pick')?.edge).toBeNull();

@@ -1,50 +1,41 @@
 import { cancelOpenSteps, failRun, failStep } from './closing.js';
 import type { Context } from './commands.js';
-import type { Evaluation, EvaluationResult } from './evaluation.js';
-import type { RunEvent, StepCompleted, StepEntered, StepKey } from './events.js';
+import { valueOf, type Asking, type Told, type Value } from './computed.js';
+import type { Evaluation, Names, Operand } from './evaluation.js';
+import type { ErrorInfo, RunEvent, StepCompleted, StepEntered, StepKey } from './events.js';
 import { toInstant } from './instant.js';
 import { nodeKindOf } from './nodes/node-kinds.js';
 import { isLongerThan, type PayloadRef } from './payload.js';
-import type { Expression, NodeId, Plan, PlanNode } from './plan.js';
+import { joinedText } from './payloads.js';
+import { isComputed, type Given, type NodeId, type Plan, type PlanNode } from './plan.js';
 import { isStepEnded, scopeOf, slotKey, type PayloadSource, type Run, type ScopeKey, type Step } from './run.js';
 import { answerRefused, entryRefused } from './run-bounds.js';
 import { isBelow, makeStepKey } from './step-key.js';
 import { findStepPath } from './step-path.js';
 import { missing } from './unreachable.js';
 
+/** What a move is made with, beside the context: the evaluation that it waited for. */
+type Moving = Context & { readonly told: Told | null };
+
+/** What is decided of a move: events, or what it needs first. */
+type Move = readonly RunEvent[] | Evaluation;
+
 /**
  * Moves the token of a scope by one step, when that needs nothing of the world: into the scope, through a node that does no work,
  * on to the next node, out of a container. Small moves, folded one by one, so that however long a chain of them is, it stops
- * wherever an append is full and goes on from what the events say. Or says what the move needs first.
+ * wherever an append is full and goes on from what the events say. Or says what the move needs first; `told` is what that
+ * came to.
  */
-export const advance = (run: Run, scope: ScopeKey, context: Context): readonly RunEvent[] | Evaluation => {
+export const advance = (run: Run, scope: ScopeKey, context: Context, told: Told | null = null): Move => {
   if (!run.obligations.moves.has(scope)) return [];
+  const moving = { ...context, told };
   const key = run.tokens.get(scope) ?? null;
-  if (key === null) return enterScope(run, scope, context);
+  if (key === null) return enterScope(run, scope, moving);
   const step = run.steps.get(key) ?? missing(`step ${key}, where the token of ${scope} is,`);
-  return isStepEnded(step) ? leave(run, step, context) : pass(run, step, context);
+  return isStepEnded(step) ? leave(run, step, moving) : pass(run, step, moving);
 };
 
-/** Moves it with what its evaluation came to; `null`: its move does not need that, or not any more. */
-export const advanceWith = (
-  run: Run,
-  { scope, id, result }: { readonly scope: ScopeKey; readonly id: string; readonly result: EvaluationResult },
-  context: Context,
-): RunEvent[] | null => {
-  const needed = advance(run, scope, context);
-  if (!('id' in needed) || needed.id !== id) return null;
-  const { plan, limits } = context;
-  const step = run.steps.get(needed.step) ?? missing(`step ${needed.step}`);
-  if ('error' in result) return [failStep(step, result.error, plan)];
-  const { value } = result;
-  const refused = answerRefused(run, value, limits);
-  if (refused !== null) return failRun(run, step.key, refused, context);
-  if (!isLongerThan(value, limits.payloadMaxBytes)) return [complete(run, step, nodeOf(plan, step.node), result, plan)];
-  const cause = `what was computed takes more than ${limits.payloadMaxBytes} bytes`;
-  return [failStep(step, { name: 'Stepwell.PayloadTooLarge', cause }, plan)];
-};
-
-const enterScope = (run: Run, scope: ScopeKey, context: Context): RunEvent[] => {
+const enterScope = (run: Run, scope: ScopeKey, context: Moving): Move => {
   const { plan } = context;
   const container = scope === '' ? null : containerOf(run, scope);
   const slot = container === null ? null : Number(scope.slice(container.key.length + 1));
@@ -80,18 +71,47 @@ const runInput = (run: Run): PayloadSource => ({ revision: 0, pointer: '/input',
 type Place = { readonly parent: StepKey | null; readonly slot: number | null };
 
 /** The entry of a step, or the end of a run that may have no more of them. */
-const enter = (run: Run, id: NodeId, place: Place, flowing: PayloadSource, context: Context): RunEvent[] => {
+const enter = (run: Run, id: NodeId, place: Place, flowing: PayloadSource, context: Moving): Move => {
   const node = nodeOf(context.plan, id);
   const step = nextKey(run, place.parent, node.name);
   const refused = entryRefused(run, context.limits);
-  return refused === null ? [entryOf(node, step, place, flowing, context)] : failRun(run, step, refused, context);
+  if (refused !== null) return failRun(run, step, refused, context);
+  const flowsIn = refOf(flowing);
+  if (node.input === null) return [entryOf(node, step, place, flowsIn, context)];
+  const scope = scopeOf(place);
+  const asking = { step, field: 'input', scope, at: run.tokens.get(scope) ?? null, names: () => ({ input: flowsIn }) };
+  const given = computedIn(run, node.input, asking, context);
+  if ('needs' in given) return given.needs;
+  if ('refused' in given) return failRun(run, step, given.refused, context);
+  if ('value' in given) return [entryOf(node, step, place, given, context)];
+  // It is there all the same, so that it can fail: given what flows in.
+  return [
+    entryOf(node, step, place, flowsIn, context),
+    failStep({ ...place, key: step, node: id }, given.error, context.plan),
+  ];
+};
+
+/** A value within the limits of payloads; `refused`: the run has no room for it. */
+const computedIn = (
+  run: Run,
+  given: Given,
+  asking: Asking,
+  { told, limits }: Moving,
+): Value | { readonly refused: ErrorInfo } => {
+  const computed = valueOf(given, asking, told);
+  if (!isComputed(given) || !('value' in computed)) return computed;
+  const refused = answerRefused(run, computed.value, limits);
+  if (refused !== null) return { refused };
+  if (!isLongerThan(computed.value, limits.payloadMaxBytes)) return computed;
+  const cause = `what was computed takes more than ${limits.payloadMaxBytes} bytes`;
+  return { error: { name: 'Stepwell.PayloadTooLarge', cause } };
 };
 
 const entryOf = (
   node: PlanNode,
   step: StepKey,
   place: Place,
-  flowing: PayloadSource,
+  input: StepEntered['input'],
   { plan, atMs }: Context,
 ): StepEntered => {
   const kind = nodeKindOf(node);
@@ -109,7 +129,7 @@ const entryOf = (
     policy: null,
     deadlineAt: openMs === null ? null : toInstant(atMs + openMs),
     retriesEndAt: attemptsMs === null ? null : toInstant(atMs + attemptsMs),
-    input: node.input === null ? refOf(flowing) : { value: node.input },
+    input,
   };
 };
 
@@ -129,32 +149,41 @@ const skip = (plan: Plan, id: NodeId, place: Place): RunEvent => {
 };
 
 /** A node that waits for nothing more: the token goes through it, or its slots are joined. */
-const pass = (run: Run, step: Step, { plan, limits }: Context): RunEvent[] | Evaluation => {
+const pass = (run: Run, step: Step, context: Moving): Move => {
+  const { plan, limits } = context;
   const node = nodeOf(plan, step.node);
-  const outcome = nodeKindOf(node).outcome(node, step, limits);
-  if ('needs' in outcome) return evaluationOf(step, outcome.needs);
-  return ['error' in outcome ? failStep(step, outcome.error, plan) : complete(run, step, node, outcome, plan)];
+  const output = nodeKindOf(node).outcome(node, step, limits);
+  if ('error' in output) return [failStep(step, output.error, plan)];
+  const mapped = node.output === null ? null : mapperOf(run, node.output, { step, output }, context);
+  if (mapped !== null && !('value' in mapped)) {
+    if ('needs' in mapped) return mapped.needs;
+    return 'error' in mapped ? [failStep(step, mapped.error, plan)] : failRun(run, step, mapped.refused, context);
+  }
+  return [
+    {
+      type: 'StepCompleted',
+      step: step.key,
+      endsSlot: step.slot !== null && (node.next === null || endsBySucceed(run, step, plan)),
+      edge: null,
+      output,
+      mapped: mapped?.value ?? null,
+    },
+  ];
 };
 
-/** Named by its step: no step needs more than one, and no key is used twice. */
-const evaluationOf = (step: Step, expression: Expression): Evaluation => ({
-  id: `${step.key}:output`,
-  scope: scopeOf(step),
-  step: step.key,
-  expression,
-  inputs: { input: refOf(step.inputRef) },
-});
+type Ended = { readonly step: Step; readonly output: StepCompleted['output'] };
 
-const complete = (run: Run, step: Step, node: PlanNode, raw: StepCompleted['output'], plan: Plan): StepCompleted => ({
-  type: 'StepCompleted',
-  step: step.key,
-  endsSlot: step.slot !== null && (node.next === null || endsBySucceed(run, step, plan)),
-  edge: null,
-  output: node.output === null ? raw : { value: node.output },
-});
+const mapperOf = (run: Run, given: Given, { step, output }: Ended, context: Moving): ReturnType<typeof computedIn> => {
+  const scope = scopeOf(step);
+  const names = (): Names => ({ input: refOf(step.inputRef), output: operandOf(run, output) });
+  return computedIn(run, given, { step: step.key, field: 'output', scope, at: step.key, names }, context);
+};
+
+const operandOf = ({ payloads }: Run, output: StepCompleted['output']): Operand =>
+  'all' in output ? { value: joinedText(payloads, output.all) } : output;
 
 /** The token goes on from a step that ended: to the next node, or to the end of the run. One that ended its slot has none. */
-const leave = (run: Run, step: Step, context: Context): RunEvent[] => {
+const leave = (run: Run, step: Step, context: Moving): Move => {
   const { plan } = context;
   if (step.status === 'failed') return propagate(run, step, context);
   const node = nodeOf(plan, step.node);

@@ -7,14 +7,14 @@ import type { Run, Step } from './run.js';
 import { isBelow } from './step-key.js';
 
 /** The failure of a step; in a container that goes on after errors, it also ends its slot. */
-export const failStep = (step: Step, error: ErrorInfo, plan: Plan): StepFailed => ({
+export const failStep = (step: Pick<Step, 'key' | 'node' | 'slot'>, error: ErrorInfo, plan: Plan): StepFailed => ({
   type: 'StepFailed',
   step: step.key,
   error,
   endsSlot: step.slot !== null && goesOn(step, plan),
 });
 
-const goesOn = (step: Step, plan: Plan): boolean => {
+const goesOn = (step: Pick<Step, 'node'>, plan: Plan): boolean => {
   const container = plan.scopes[plan.nodes[step.node]?.scope ?? 0]?.container ?? null;
   const node = container === null ? undefined : plan.nodes[container];
   return node !== undefined && nodeKindOf(node).goesOn(node);

@@ -140,7 +140,10 @@ describe('answers', () => {
     onPlan(constant)
       .given(started(), entering(constant)('charge'), attemptStarted('charge', 1))
       .when(completeAttempt('charge', 1, { paid: true }))
-      .thenEvents(attemptSucceeded('charge', 1, { paid: true }), completed('charge', { value: json('ok') }));
+      .thenEvents(
+        attemptSucceeded('charge', 1, { paid: true }),
+        completed('charge', outputOf(3), false, { mapped: json('ok') }),
+      );
   });
 
   it('rejects a late answer to attempt 1 while attempt 2 is in flight', () => {

@@ -1,4 +1,4 @@
-import { advance, advanceWith } from './advance.js';
+import { advance } from './advance.js';
 import { cancelOpenSteps, classOf, failRun, failStep } from './closing.js';
 import type {
   Context,
@@ -17,9 +17,10 @@ import { toInstant, toMs } from './instant.js';
 import { findStepPath } from './step-path.js';
 import { movedDues } from './moved-dues.js';
 import { holds } from './precondition.js';
+import { isComputed } from './plan.js';
 import { policyOf } from './policy.js';
 import { nextAttemptAtMs } from './retry-policy.js';
-import { isEnded, type Run, type ScopeKey, type Step } from './run.js';
+import { isEnded, type Run, type Step } from './run.js';
 import { answerRefused, boundReached } from './run-bounds.js';
 import { missing, unreachable } from './unreachable.js';
 
@@ -64,12 +65,13 @@ export const decide = (command: RunCommand, run: Run | null, context: Context): 
     case 'LoseAttempts':
       return loseAttempts(command.boot, run, context);
     case 'Advance':
-      return moved(run, command.scope, context);
+      return moved(advance(run, command.scope, context));
     case 'Evaluated': {
-      const events = advanceWith(run, command, context);
-      return events === null
-        ? reject({ code: 'stale-evaluation', scope: command.scope, id: command.id })
-        : accept(...events);
+      const { scope, id } = command;
+      const needed = advance(run, scope, context);
+      // No move needs it, or not any more.
+      if (!('id' in needed) || needed.id !== id) return reject({ code: 'stale-evaluation', scope, id });
+      return moved(advance(run, scope, context, command));
     }
     case 'WakeUp':
       return wakeUp(run, context, command.setBack ?? null);
@@ -80,10 +82,8 @@ export const decide = (command: RunCommand, run: Run | null, context: Context): 
   }
 };
 
-const moved = (run: Run, scope: ScopeKey, context: Context): Decision => {
-  const made = advance(run, scope, context);
-  return 'id' in made ? { accepted: false, needs: made } : accept(...made);
-};
+const moved = (made: ReturnType<typeof advance>): Decision =>
+  'id' in made ? { accepted: false, needs: made } : accept(...made);
 
 const cancelRun = (reason: string | null, run: Run, { isUnsent }: Context): Decision => {
   const open = { below: null, reason: reason ?? 'the run was cancelled' };
@@ -198,23 +198,24 @@ const completeAttempt = (command: CompleteAttempt, run: Run, context: Context): 
   const refused = answerRefused(run, command.output, context.limits);
   if (refused !== null) return refuseAnswer(command, step, refused, run, context);
   const node = context.plan.nodes[step.node];
-  const output = node?.output ?? null;
-  return accept(
-    {
-      type: 'AttemptSucceeded',
-      step: step.key,
-      attempt: command.attempt,
-      status: command.status,
-      output: command.output,
-    },
-    {
-      type: 'StepCompleted',
-      step: step.key,
-      endsSlot: step.slot !== null && node?.next === null,
-      edge: null,
-      output: output === null ? { revision: run.revision + 1, pointer: '/output' } : { value: output },
-    },
-  );
+  const mapped = node?.output ?? null;
+  const succeeded: RunEvent = {
+    type: 'AttemptSucceeded',
+    step: step.key,
+    attempt: command.attempt,
+    status: command.status,
+    output: command.output,
+  };
+  // What is still to be computed stands between no answer and its commit: the token is owed the move.
+  if (isComputed(mapped)) return accept(succeeded);
+  return accept(succeeded, {
+    type: 'StepCompleted',
+    step: step.key,
+    endsSlot: step.slot !== null && node?.next === null,
+    edge: null,
+    output: { revision: run.revision + 1, pointer: '/output' },
+    mapped,
+  });
 };
 
 type CompleteAttempt = RunCommand & { readonly type: 'CompleteAttempt' };

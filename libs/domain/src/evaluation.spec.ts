@@ -7,11 +7,12 @@ import { completed, entering, failed, RUN_INPUT, started, T0 } from './testing/r
 import { json, parallel, pass, planOf, sequence, step } from './testing/tree-plans.js';
 import { NotedSet } from './undo.js';
 
-const EXPRESSION = { source: '$input.id' };
+const MAPPER = { js: '({ input }) => input.id' };
+const value = (of: unknown): EvaluationResult => ({ values: [json(of)] });
 const tree = planOf(parallel({ name: 'p' }, sequence(pass('x'), step('z')), step('y')));
 const plan = {
   ...tree,
-  nodes: tree.nodes.map((node) => (node.name === 'x' ? { ...node, computed: EXPRESSION } : node)),
+  nodes: tree.nodes.map((node) => (node.name === 'x' ? { ...node, output: MAPPER } : node)),
 } as typeof tree;
 const entered = entering(plan);
 const context: Context = {
@@ -30,15 +31,19 @@ const evaluated = (result: EvaluationResult, id = 'p.x:output', scope = 'p#0'): 
 describe('a move that needs an evaluation', () => {
   it('says what it needs, as plain data, and decides nothing', () => {
     const needs = {
-      ...{ id: 'p.x:output', scope: 'p#0', step: 'p.x', expression: EXPRESSION },
-      inputs: { input: RUN_INPUT },
+      ...{ id: 'p.x:output', scope: 'p#0', at: 'p.x', mode: 'all' },
+      expressions: [{ language: 'js', source: MAPPER.js }],
+      names: { input: RUN_INPUT, output: RUN_INPUT },
     };
     expect(decide(advance('p#0'), waiting(), context)).toStrictEqual({ accepted: false, needs });
   });
 
   it('is made with the value, and the scope goes on', () => {
-    const { accepted, ...decision } = decide(evaluated({ value: json('v') }), waiting(), context);
-    expect([accepted, decision]).toStrictEqual([true, { events: [completed('p.x', { value: json('v') })] }]);
+    const { accepted, ...decision } = decide(evaluated(value('v')), waiting(), context);
+    expect([accepted, decision]).toStrictEqual([
+      true,
+      { events: [completed('p.x', RUN_INPUT, false, { mapped: json('v') })] },
+    ]);
   });
 
   it('fails its step by the name of the error, or of the limit that the value passes', () => {
@@ -46,7 +51,7 @@ describe('a move that needs an evaluation', () => {
     expect(decide(evaluated({ error }), waiting(), context)).toStrictEqual({
       ...{ accepted: true, events: [failed('p.x', error)] },
     });
-    expect(decide(evaluated({ value: json('x'.repeat(19)) }), waiting(), context)).toMatchObject({
+    expect(decide(evaluated(value('x'.repeat(19))), waiting(), context)).toMatchObject({
       events: [{ type: 'StepFailed', step: 'p.x', error: { name: 'Stepwell.PayloadTooLarge' } }],
     });
   });
@@ -57,14 +62,19 @@ describe('a move that needs an evaluation', () => {
     ['p.y:output', 'p#0'],
   ])('takes no result of another: %s in "%s"', (id, scope) => {
     const rejection = { code: 'stale-evaluation', scope, id };
-    expect(decide(evaluated({ value: json(1) }, id, scope), waiting(), context)).toStrictEqual({
+    expect(decide(evaluated(value(1), id, scope), waiting(), context)).toStrictEqual({
       ...{ accepted: false, rejection },
     });
   });
 
   it('takes no second result', () => {
-    const run = onPlan(plan).given(started(), entered('p'), entered('p.x'), completed('p.x', { value: json(1) })).run!;
-    expect(decide(evaluated({ value: json(2) }), run, context)).toMatchObject({
+    const run = onPlan(plan).given(
+      started(),
+      entered('p'),
+      entered('p.x'),
+      completed('p.x', RUN_INPUT, false, { mapped: json(1) }),
+    ).run!;
+    expect(decide(evaluated(value(2)), run, context)).toMatchObject({
       rejection: { code: 'stale-evaluation' },
     });
   });

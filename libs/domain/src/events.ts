@@ -104,7 +104,9 @@ export type StepCompleted = {
   readonly endsSlot: boolean;
   /** Which way its token goes on, of a node that has several. `null`: its node has one. */
   readonly edge: Edge | null;
-  /** What flows on: a payload stored earlier, one made here, or the array of payloads stored earlier (`null`: a slot without one). */
+  /** What flows on instead of the output, as its node says. `null`: the output does. */
+  readonly mapped: JsonText | null;
+  /** Of its own: a payload stored earlier, one made here, or the array of payloads stored earlier (`null`: a slot without one). */
   readonly output: PayloadRef | { readonly value: JsonText } | { readonly all: readonly (PayloadRef | null)[] };
 };
 

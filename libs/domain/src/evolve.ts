@@ -11,7 +11,7 @@ import type {
   StepKey,
 } from './events.js';
 import { byteLength, NULL_TEXT, type JsonText } from './payload.js';
-import { inputOf, outputOf, RUN_INPUT, sourceOf } from './payloads.js';
+import { inputOf, mappedOf, outputOf, RUN_INPUT, sourceOf } from './payloads.js';
 import { NODE_KINDS } from './nodes/node-kinds.js';
 import { isStepEnded, scopeOf, slotKey, type Attempt, type AttemptOutcome, type Run, type Step } from './run.js';
 import { dropDue, noDues, setDue } from './dues.js';
@@ -235,9 +235,11 @@ const skippedStep = (run: RunState, event: RunEvent & { type: 'StepSkipped' }, a
 const completeStep = (run: RunState, event: StepCompleted, at: string): void => {
   const output = outputOf(run, event.output);
   if ('value' in event.output) countPayload(run, event.output.value);
+  if (event.mapped !== null) countPayload(run, event.mapped);
+  const flowing = event.mapped === null ? output : mappedOf(run, event.mapped);
   updateStep(run, event.step, (step) => {
-    step.output = output.text;
-    step.outputRef = output;
+    step.output = flowing.text;
+    step.outputRef = flowing;
     step.edge = event.edge;
   });
   endStep(run, event.step, 'completed', event.endsSlot, at);

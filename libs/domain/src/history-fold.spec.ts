@@ -68,7 +68,17 @@ describe('the history of a run', () => {
     const { dispatcher } = GRANT;
     const none = { status: null, error: null, body: null, retryAt: null };
     expect(steps.get('a')).toEqual({
-      ...{ key: 'a', node: 0, name: 'a', kind: 'step', parent: null, status: 'completed', error: null, children: [] },
+      ...{
+        key: 'a',
+        node: 0,
+        name: 'a',
+        kind: 'step',
+        parent: null,
+        status: 'completed',
+        error: null,
+        mapped: null,
+        children: [],
+      },
       ...{ enteredAt: after(1), enteredRevision: 1, finishedAt: after(9), retryAt: null },
       request: entered('a').request,
       input: { revision: 0, pointer: '/input', text: json({ order: 7 }) },

@@ -1,6 +1,6 @@
 import type { FailureClass, RunArchived, RunEvent, RunStarted, StepCancelled, StepEntered, StepKey } from './events.js';
 import { NULL_TEXT } from './payload.js';
-import { inputOf, outputOf, RUN_INPUT, sourceOf, startPayloads } from './payloads.js';
+import { inputOf, mappedOf, outputOf, RUN_INPUT, sourceOf, startPayloads } from './payloads.js';
 import { isStepEnded, type AttemptOutcome, type PayloadSource, type RunStatus, type StepStatus } from './run.js';
 import type { HistoryAttempt, HistoryStep, RunHistory } from './run-history.js';
 import { unreachable } from './unreachable.js';
@@ -128,6 +128,7 @@ const applyToStep = (history: HistoryState, step: StepState, event: StepEvent, a
   switch (event.type) {
     case 'StepCompleted':
       step.output = outputOf(history, event.output);
+      step.mapped = event.mapped === null ? null : mappedOf(history, event.mapped);
       return end(step, 'completed', at);
     case 'StepFailed':
       step.error = event.error;
@@ -173,6 +174,7 @@ const enterStep = (history: HistoryState, entry: Entry, input: PayloadSource, at
     status: entry.kind === 'step' ? 'scheduled' : 'running',
     input,
     output: null,
+    mapped: null,
     error: null,
     enteredAt: at,
     enteredRevision: history.revision,

@@ -1,5 +1,5 @@
 export type * from './plan.js';
-export { NODE_TYPES } from './plan.js';
+export { isComputed, NODE_TYPES } from './plan.js';
 export { isName, NAME_PATTERN, NAME_RULE } from './name.js';
 export type * from './payload.js';
 export { arrayText, isLongerThan, NULL_TEXT } from './payload.js';

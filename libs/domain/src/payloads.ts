@@ -1,6 +1,6 @@
 import type { RunStarted, StepCompleted, StepEntered } from './events.js';
 import { JsonCutter } from './json-cut.js';
-import { arrayText, NULL_TEXT, payloadOf, type PayloadRef } from './payload.js';
+import { arrayText, NULL_TEXT, payloadOf, type JsonText, type PayloadRef } from './payload.js';
 import type { PayloadSource } from './run.js';
 import { missing } from './unreachable.js';
 
@@ -50,12 +50,19 @@ export const outputOf = (fold: Folding, output: StepCompleted['output']): Payloa
   if ('pointer' in output) return sourceOf(fold.payloads, output);
   const { revision } = fold;
   if ('value' in output) return store(fold, { revision, pointer: '/output', text: output.value });
-  const texts = output.all.map((ref) => (ref === null ? NULL_TEXT : sourceOf(fold.payloads, ref).text));
-  return store(fold, { revision, pointer: '/outputRefs', text: arrayText(texts) });
+  return store(fold, { revision, pointer: '/outputRefs', text: joinedText(fold.payloads, output.all) });
 };
 
+/** What flows on instead of it; stored in the event itself. */
+export const mappedOf = (fold: Folding, mapped: JsonText): PayloadSource =>
+  store(fold, { revision: fold.revision, pointer: '/mapped', text: mapped });
+
+/** The array of what the references lead to. */
+export const joinedText = (payloads: Payloads, refs: readonly (PayloadRef | null)[]): JsonText =>
+  arrayText(refs.map((ref) => (ref === null ? NULL_TEXT : sourceOf(payloads, ref).text)));
+
 const store = ({ payloads, revision }: Folding, source: PayloadSource): PayloadSource => {
-  payloads.set(revision, [source]);
+  payloads.set(revision, [...(payloads.get(revision) ?? []), source]);
   return source;
 };
 

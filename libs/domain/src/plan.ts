@@ -42,11 +42,22 @@ export type NodeCommon = {
   readonly name: string;
   readonly scope: ScopeId;
   readonly next: NodeId | null;
-  /** A constant given to the node instead of what flows in. */
-  readonly input: JsonText | null;
-  /** A constant that flows out instead of the raw output. */
-  readonly output: JsonText | null;
+  /** What the node is given instead of what flows in. */
+  readonly input: Given | null;
+  /** What flows out instead of the node's own output. */
+  readonly output: Given | null;
 };
+
+/** A constant, or what a run computes when it comes there. */
+export type Given = JsonText | Computed;
+
+/** JSON whose strings hold expressions, `{% … %}`, or a script. */
+export type Computed = { readonly template: JsonText } | { readonly js: string };
+
+export const isComputed = (given: Given | null): given is Computed => typeof given === 'object' && given !== null;
+
+/** Code of a definition that gives one value. */
+export type Expression = { readonly language: 'jsonata' | 'js'; readonly source: string };
 
 export type StepNode = NodeCommon & {
   readonly type: 'step';
@@ -87,14 +98,7 @@ export type ParallelNode = NodeCommon & {
 export type Reduce = 'all' | 'last' | 'none';
 export type OnError = 'fail-fast' | 'continue';
 
-/** Code of a definition. */
-export type Expression = { readonly source: string };
-
-export type PassNode = NodeCommon & {
-  readonly type: 'pass';
-  /** What flows out is computed by it of what flows in. No definition says so yet: it is `null`. */
-  readonly computed: Expression | null;
-};
+export type PassNode = NodeCommon & { readonly type: 'pass' };
 /** Ends the nearest branch, or the run, as completed. */
 export type SucceedNode = NodeCommon & { readonly type: 'succeed' };
 export type FailNode = NodeCommon & { readonly type: 'fail'; readonly error: string; readonly cause: string | null };

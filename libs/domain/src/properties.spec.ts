@@ -204,7 +204,10 @@ const variantsOf = (event: RunEvent): readonly string[] => {
         ...('endsSlot' in event && event.endsSlot ? ['a branch counted as failed'] : []),
       ];
     case 'StepCompleted':
-      return 'all' in event.output ? ['outputs gathered'] : 'value' in event.output ? ['a constant handed on'] : [];
+      return [
+        ...('all' in event.output ? ['outputs gathered'] : []),
+        ...(event.mapped === null ? [] : ['a constant handed on']),
+      ];
     default:
       return [];
   }

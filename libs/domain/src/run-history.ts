@@ -35,6 +35,8 @@ export type HistoryStep = {
   readonly status: StepStatus;
   readonly input: PayloadSource;
   readonly output: PayloadSource | null;
+  /** What flows on instead of its output; `null`: that does. */
+  readonly mapped: PayloadSource | null;
   readonly error: ErrorInfo | null;
   readonly enteredAt: Instant;
   /** Of the event that entered it. */

@@ -8,12 +8,13 @@ import { newEngine, NOBODY, Recorder, runIdOf, start, stopEngines, TwistedStore 
 afterEach(stopEngines);
 
 const A = runIdOf('a');
+const value = (of: unknown): EvaluationResult => ({ values: [json(of)] });
 
 /** The passes whose names begin with `x` compute what flows out of them. */
 const computing = (root: Tree): Plan => {
   const plan = planOf(root);
   const nodes = plan.nodes.map((node) =>
-    node.type === 'pass' && node.name.startsWith('x') ? { ...node, computed: { source: `of ${node.name}` } } : node,
+    node.name.startsWith('x') ? { ...node, output: { js: `of ${node.name}` } } : node,
   );
   return { ...plan, nodes };
 };
@@ -33,14 +34,15 @@ class StubEvaluator implements Evaluator {
     readonly when: 'in the decision' | 'at once' = 'at once',
   ) {}
 
-  atOnce({ expression: { source } }: Evaluation): EvaluationResult | null {
-    return this.when === 'in the decision' && source in this.known ? { value: json(this.known[source]) } : null;
+  atOnce({ expressions: [expression] }: Evaluation): EvaluationResult | null {
+    const { source } = expression!;
+    return this.when === 'in the decision' && source in this.known ? value(this.known[source]) : null;
   }
 
   evaluate(runId: RunId, evaluation: Evaluation, inputs: EvaluationInputs, done: Asked['done']): void {
-    const { source } = evaluation.expression;
+    const { source } = evaluation.expressions[0]!;
     this.asked.push({ runId, evaluation, inputs, done });
-    if (source in this.known) done({ value: json(this.known[source]) });
+    if (source in this.known) done(value(this.known[source]));
   }
 }
 
@@ -81,7 +83,7 @@ describe('an evaluation that a move needs', () => {
       'StepCompleted',
       'RunCompleted',
     ]);
-    expect(store.seen[0]!.events[4]!.data).toContain('"output":{"two":2}');
+    expect(store.seen[0]!.events[4]!.data).toContain('"mapped":{"two":2}');
   });
 
   it('is asked for once what it needs is in the log, and moves its scope when the result comes at once', async () => {
@@ -100,15 +102,16 @@ describe('an evaluation that a move needs', () => {
     expect(evaluator.asked.map(({ evaluation, inputs }) => [evaluation, inputs])).toEqual([
       [
         {
-          ...{ id: 'x1:output', scope: '', step: 'x1', expression: { source: 'of x1' } },
-          inputs: { input: { revision: 3, pointer: '/output' } },
+          ...{ id: 'x1:output', scope: '', at: 'x1', mode: 'all' },
+          expressions: [{ language: 'js', source: 'of x1' }],
+          names: { input: { revision: 3, pointer: '/output' }, output: { revision: 3, pointer: '/output' } },
         },
-        { input: '{"n":1.0}' },
+        { input: '{"n":1.0}', output: '{"n":1.0}' },
       ],
-      [expect.objectContaining({ id: 'x2:output' }), { input: '"one"' }],
+      [expect.objectContaining({ id: 'x2:output' }), { input: '"one"', output: '"one"' }],
     ]);
     expect(committed).toEqual([2, 3]);
-    expect((await events()).at(-1)).toEqual({ type: 'RunCompleted', output: { revision: 8, pointer: '/output' } });
+    expect((await events()).at(-1)).toEqual({ type: 'RunCompleted', output: { revision: 8, pointer: '/mapped' } });
   });
 
   it('keeps its scope alone waiting: the others of the run, and other runs, go on, and it is asked for once', async () => {
@@ -124,7 +127,7 @@ describe('an evaluation that a move needs', () => {
       [runIdOf('b'), 'p#0'],
     ]);
     expect([engine.isActive(A), (await run()).status]).toEqual([true, 'running']);
-    evaluator.asked[0]!.done({ value: json('X') });
+    evaluator.asked[0]!.done(value('X'));
     await settled();
     await answer('p.z', '"Z"');
     expect((await run('b')).status).toBe('running');
@@ -138,7 +141,7 @@ describe('an evaluation that a move needs', () => {
     await begin('a');
     expect(await engine.cancel(A, null, NOBODY)).toMatchObject({ status: 'cancelled' });
     const before = await events();
-    evaluator.asked[0]!.done({ value: json('X') });
+    evaluator.asked[0]!.done(value('X'));
     expect(await engine.load(A)).toMatchObject({ run: { status: 'cancelled' } });
     expect(await events()).toEqual(before);
     expect(engine.counts.runsParked()).toBe(0);
@@ -175,12 +178,12 @@ describe('an evaluation that a move needs', () => {
     const second = await world(evaluator, PLAN, store);
     await second.submit({ type: 'LoseAttempts', boot: 'b1' });
     expect(evaluator.asked.map(({ evaluation }) => evaluation)).toEqual([killed.asked[0]!.evaluation]);
-    for (let again = 0; again < 2; again++) evaluator.asked[0]!.done({ value: json(again) });
+    for (let again = 0; again < 2; again++) evaluator.asked[0]!.done(value(again));
     await second.settled();
     await second.answer('p.z', '"Z"');
     expect(await second.steps('StepCompleted')).toEqual(['p.x', 'p.z']);
     expect((await second.events()).filter(({ type }) => type === 'StepCompleted')[0]).toMatchObject({
-      output: { value: '0' },
+      mapped: '0',
     });
   });
 
@@ -195,7 +198,7 @@ describe('an evaluation that a move needs', () => {
     const noted = new Promise((done) =>
       api.engine.submit(A, { type: 'NoteDuplicateStarts', count: 1, refused: 0, last: true }, NOBODY, done),
     );
-    evaluator.asked[0]!.done({ value: json('X') });
+    evaluator.asked[0]!.done(value('X'));
     await noted;
     await settled();
     await answer('p.z', '"Z"');
@@ -211,7 +214,7 @@ describe('an evaluation that a move needs', () => {
     const there = await world(others, plan, store, true);
     await here.begin('a');
     await there.settled();
-    others.asked[0]!.done({ value: json(1) });
+    others.asked[0]!.done(value(1));
     await there.settled();
     await here.engine.load(A);
     await here.settled();
@@ -251,7 +254,7 @@ describe('an evaluation that a move needs', () => {
     await begin('a');
     while (evaluator.asked.length < count) await submit({ type: 'WakeUp' });
     expect((await run()).obligations.moves.size).toBe(count);
-    for (const { done } of evaluator.asked) done({ value: json(1) });
+    for (const { done } of evaluator.asked) done(value(1));
     await submit({ type: 'WakeUp' });
     expect(evaluator.asked).toHaveLength(count);
   });

@@ -26,11 +26,13 @@ export type Evaluations = Map<ScopeKey, Evaluation> | null;
 export const isAwaited = (evaluations: Evaluations, scope: ScopeKey, { tokens }: Run): boolean => {
   if (evaluations === null) return false;
   const evaluation = evaluations.get(scope);
-  return evaluation !== undefined && evaluation.step === tokens.get(scope);
+  return evaluation !== undefined && evaluation.at === (tokens.get(scope) ?? null);
 };
 
-export const inputsOf = ({ inputs }: Evaluation, { payloads }: Run): EvaluationInputs =>
-  Object.fromEntries(Object.entries(inputs).map(([name, ref]) => [name, sourceOf(payloads, ref).text]));
+export const inputsOf = ({ names }: Evaluation, { payloads }: Run): EvaluationInputs =>
+  Object.fromEntries(
+    Object.entries(names).map(([name, of]) => [name, 'value' in of ? of.value : sourceOf(payloads, of).text]),
+  );
 
 /** The result is there: the scope moves by itself again. */
 export const settle = ({ scope, id }: Pick<Evaluation, 'scope' | 'id'>, ...all: readonly Evaluations[]): void => {

@@ -72,6 +72,7 @@ const EVENTS: Arbitraries = {
     endsSlot: fc.boolean(),
     edge: orNull(record({ index: count, next: orNull(count) })),
     output: fc.oneof(ref, record({ value: payload }), record({ all: fc.array(orNull(ref)) })),
+    mapped: orNull(payload),
   }),
   StepFailed: record({ step: key, error, endsSlot: fc.boolean() }),
   StepCancelled: record({

@@ -106,6 +106,9 @@ type Form<Event extends RunEvent> = {
 
 type Forms = { readonly [Type in RunEvent['type']]: Form<Extract<RunEvent, { readonly type: Type }>> };
 
+/** Those that a completion may have, in their order. */
+const COMPLETED_PAYLOADS = ['output', 'mapped'];
+
 /** An event whose stored form has the members that it has, none of them a payload. */
 const plain = <Type extends RunEvent['type']>(type: Type): Forms[Type] => {
   type Event = Extract<RunEvent, { readonly type: Type }>;
@@ -168,17 +171,19 @@ const FORMS: Forms = {
   },
   StepCompleted: {
     v: 1,
-    write: ({ step, endsSlot, edge: taken, output }) =>
-      `{"step":${name(step)},"endsSlot":${endsSlot},${edge(taken)}${completedOutput(output)}}`,
+    write: ({ step, endsSlot, edge: taken, output, mapped }) =>
+      `{"step":${name(step)},"endsSlot":${endsSlot},${edge(taken)}${completedOutput(output)}${mapped === null ? '' : `,"mapped":${mapped}`}}`,
     read: {
       1: (data) => {
-        // As above: most name the answer.
-        const isValue = data.includes('"output":');
-        const { output, outputRef, outputRefs, ...stored } = isValue ? withPayloads(data, ['output']) : parsed(data);
+        // As above: most name the answer, and nothing is made of it.
+        const payloads = COMPLETED_PAYLOADS.filter((member) => data.includes(`"${member}":`));
+        const read = payloads.length === 0 ? parsed(data) : withPayloads(data, payloads);
+        const { output, outputRef, outputRefs, ...stored } = read;
         const elsewhere = outputRefs === undefined ? outputRef : { all: outputRefs };
         return {
           type: 'StepCompleted',
           edge: null,
+          mapped: null,
           ...stored,
           output: elsewhere ?? { value: output },
         } as StepCompleted;

@@ -150,6 +150,7 @@ const SHAPES: Readonly<Record<RunEvent['type'], Shape>> = {
           next: countOrNull('Number of the node that it leads to; `null`: the end of the slot.'),
         }),
       )('The way that was taken, of a node that has several.'),
+      mapped: payload('What flows on instead of the output, as the node says.'),
     },
     oneOf: {
       output: payload('Of the step, where it stands nowhere else.'),

@@ -77,7 +77,7 @@ const completedStep = ({ key, at, until, idempotencyKey }: Sent, input: unknown,
   const url = `${SAMPLE}/steps/${name}`;
   const attempt = { number: 1, outcome: 'succeeded', status: 200, error: null, body: null, url };
   return {
-    ...{ key, name, type: 'step', status: 'completed', input, output, error: null },
+    ...{ key, name, type: 'step', status: 'completed', input, output, mapped: output, error: null },
     ...{ enteredAt: at, startedAt: at, finishedAt: until, idempotencyKey, request: requestTo(url) },
     attempts: [{ ...attempt, startedAt: at, endedAt: until, retryAt: null, dispatcher: 'd1' }],
     ...stepsOf([]),
@@ -98,7 +98,7 @@ const told = (key: keyof typeof EXAMPLE_OUTPUTS, idempotencyKey: string) =>
   completedStep({ key, at: TOLD_AT, until: FINISHED_AT, idempotencyKey }, createUser.output, EXAMPLE_OUTPUTS[key]);
 const tell = {
   ...{ key: 'tell', name: 'tell', type: 'parallel', status: 'completed', input: createUser.output, output: TOLD },
-  ...{ error: null, enteredAt: TOLD_AT, startedAt: TOLD_AT, finishedAt: FINISHED_AT },
+  ...{ mapped: TOLD, error: null, enteredAt: TOLD_AT, startedAt: TOLD_AT, finishedAt: FINISHED_AT },
   ...{ idempotencyKey: null, request: null, attempts: [] },
   ...stepsOf([
     told('tell.send-email', 'rycxz4net576z64xbpjwgqzkaaxmjlmenhkpyijkwidarjrw4rsq'),
@@ -132,7 +132,7 @@ const heldRun = (end: { readonly reason: string; readonly at: string } | null) =
     body: null,
   };
   const step = {
-    ...{ key: name, name, type: 'step', status, input: null, output: null, error },
+    ...{ key: name, name, type: 'step', status, input: null, output: null, mapped: null, error },
     ...{ enteredAt: STARTED_AT, startedAt: STARTED_AT, finishedAt },
     idempotencyKey: 'ruie74ih3hzc5arpzt7xrgxxfscmmu3ggwbkvgqh7m5a72iwlmnq',
     request: requestTo(url),

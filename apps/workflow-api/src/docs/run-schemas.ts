@@ -14,7 +14,7 @@ export const CutShape = z
       sameAs: z
         .strictObject({
           step: z.string().nullable().describe('The key of a step; null is the run itself.'),
-          member: z.enum(['input', 'output']),
+          member: z.enum(['input', 'output', 'mapped']),
         })
         .nullable()
         .describe('Where the same payload stands in this document.'),
@@ -27,6 +27,10 @@ export const CutShape = z
       'Stands in the document of a run where a payload would: the payload is longer than 16 KiB, or one of a step that is longer than 1,024 characters and shown before. `whole` is where it can be fetched; the step alone, `GET /v1/runs/{id}/steps/{key}`, shows its payloads whole too.',
   });
 const ShownPayload = z.union([CutShape, Payload]).describe('Any JSON, or a cut of it. Null with `view=slim`.');
+
+const MappedPayload = ShownPayload.describe(
+  'What flows on: the output, unless the node has an `output` of its own. Null with `view=slim`.',
+);
 
 export const ErrorShape = z
   .strictObject({ name: z.string(), cause: z.string().nullable() })
@@ -73,6 +77,7 @@ export const StepShape = z
     status: StepStatus,
     input: ShownPayload,
     output: ShownPayload,
+    mapped: MappedPayload,
     error: ErrorShape.nullable(),
     enteredAt: Instant.nullable(),
     startedAt: Instant.nullable(),

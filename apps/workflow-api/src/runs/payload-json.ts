@@ -11,6 +11,8 @@ const REPEATED_CHARS_MAX = 1_024;
 /** The one member of an object that stands where a payload would. */
 const CUT = 'stepwell:cut';
 
+type StepMember = 'input' | 'output' | 'mapped';
+
 /** A payload and which it is: the same payload has the same place in the run's stream, however often it is shown. */
 export type ShownPayload = {
   readonly revision: number;
@@ -32,7 +34,7 @@ export class PayloadTexts {
   ) {}
 
   /** A payload that is never cut: that of a step which is asked for alone, and the output that somebody has waited for. */
-  whole(payload: ShownPayload, step: StepKey | null, member: 'input' | 'output'): string {
+  whole(payload: ShownPayload, step: StepKey | null, member: StepMember): string {
     if (this.view === 'slim') return 'null';
     if (payload.text.length > REPEATED_CHARS_MAX) this.remember(payload, step, member);
     return payload.text;
@@ -47,7 +49,7 @@ export class PayloadTexts {
   }
 
   /** A step's payload: as it is, or cut, or by where it was shown. */
-  ofStep(payload: ShownPayload, step: StepKey, member: 'input' | 'output'): string {
+  ofStep(payload: ShownPayload, step: StepKey, member: StepMember): string {
     const { text } = payload;
     if (this.view === 'slim') return 'null';
     if (text.length > REPEATED_CHARS_MAX) {
@@ -66,7 +68,7 @@ export class PayloadTexts {
     return this.cut(payload, `"begins":${begins},"sameAs":null`);
   }
 
-  private remember(payload: ShownPayload, step: StepKey | null, member: 'input' | 'output'): void {
+  private remember(payload: ShownPayload, step: StepKey | null, member: StepMember): void {
     const id = idOf(payload);
     if (this.shown.has(id)) return;
     const sameAs = `{"step":${JSON.stringify(step)},"member":"${member}"}`;

@@ -1,7 +1,9 @@
 import {
+  isComputed,
   makeStepKey,
   nodeKindOf,
   shownHeaders,
+  type Given,
   type NodeId,
   type Plan,
   type PlanNode,
@@ -49,7 +51,7 @@ export const pendingText = (
     node.type === 'step' ? requestText(node.method, JSON.stringify(node.url), node.contentType, node.headers) : 'null';
   const own =
     `{"key":${JSON.stringify(key)},"name":${JSON.stringify(node.name)},"type":"${node.type}","status":"${status}",` +
-    `"input":${node.input ?? 'null'},"output":null,"error":null,"enteredAt":null,"startedAt":null,"finishedAt":null,` +
+    `"input":${givenText(node.input)},"output":null,"mapped":null,"error":null,"enteredAt":null,"startedAt":null,"finishedAt":null,` +
     `"idempotencyKey":null,"request":${request},"attempts":[],`;
   tree.charsLeft -= own.length;
   const children = planChildren(tree.plan, node.id);
@@ -57,6 +59,12 @@ export const pendingText = (
   for (let index = 0; index < children.length && index < STEPS_SHOWN_MAX && tree.charsLeft > 0; index++)
     items += (index === 0 ? '' : ',') + pendingText(children[index]!, key, tree, status);
   return `${own}"steps":[${items}],"stepsTotal":${children.length},"stepsCursor":null}`;
+};
+
+/** As the definition says it. */
+const givenText = (given: Given | null): string => {
+  if (!isComputed(given)) return given ?? 'null';
+  return 'js' in given ? JSON.stringify(given) : given.template;
 };
 
 /** What goes out: method, address, and the headers that the definition gives, its content type among them; no credential is shown. */

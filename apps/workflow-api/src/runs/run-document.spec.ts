@@ -174,6 +174,21 @@ describe('a run with large payloads', () => {
     }
   });
 
+  it('shows what a step gave beside what flows on', async () => {
+    const steps = [
+      { type: 'pass', name: 'a', output: JSON.parse(LARGE) },
+      { type: 'pass', name: 'b' },
+    ];
+    const definition = { root: { type: 'sequence', steps }, output: 2 };
+    const run = JSON.parse((await start(JSON.stringify({ definition, input: 1 }))).text) as any;
+    const whole = `/v1/runs/${run.id}/payloads/2?pointer=/mapped`;
+    expect(run.steps[0]).toMatchObject({ input: 1, output: 1, mapped: { [CUT]: { ...LARGE_CUT, whole } } });
+    const again = { [CUT]: { bytes: 40_002, begins: null, sameAs: { step: 'a', member: 'mapped' }, whole } };
+    expect(run.steps[1]).toMatchObject({ input: again, output: again, mapped: again });
+    expect([run.steps[2].mapped, run.output]).toEqual([2, 2]);
+    expect((await get(whole)).text).toBe(LARGE);
+  });
+
   it('shows 1,500 passes over one payload without writing it 3,000 times', async () => {
     const input = `"${'x'.repeat(250_000)}"`;
     const steps = Array.from({ length: 1_500 }, (_, index) => ({ type: 'pass', name: `p${index}` }));

@@ -127,6 +127,7 @@ describe('histories of runs', () => {
       step: 's',
       endsSlot: false,
       edge: null,
+      mapped: null,
       output: nowhere,
     });
     for (let again = 0; again < 2; again++)

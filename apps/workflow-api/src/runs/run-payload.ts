@@ -11,7 +11,7 @@ export const readPayload = async (
   const [stored] = await readEvents(store, run, revision, 1);
   if (stored === undefined || stored.revision !== revision) return null;
   const event = decodeRunEvent(stored.type, stored.v, stored.data);
-  if (event.type === 'StepCompleted' && 'all' in event.output)
+  if (event.type === 'StepCompleted' && 'all' in event.output && pointer.startsWith('/outputRefs'))
     return readReferred(store, run, event.output.all, pointer);
   const payloads = payloadsIn(event).map(([member, text]) => ({ revision, pointer: `/${member}`, text }));
   return payloadAt(payloads, { revision, pointer })?.text ?? null;
@@ -46,7 +46,10 @@ const payloadsIn = (event: RunEvent): readonly (readonly [member: string, text: 
     case 'StepEntered':
       return 'value' in event.input ? [['input', event.input.value]] : [];
     case 'StepCompleted':
-      return 'value' in event.output ? [['output', event.output.value]] : [];
+      return [
+        ...('value' in event.output ? [['output', event.output.value] as const] : []),
+        ...(event.mapped === null ? [] : [['mapped', event.mapped] as const]),
+      ];
     case 'AttemptSucceeded':
       return [['output', event.output]];
     default:

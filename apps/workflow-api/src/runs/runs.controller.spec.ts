@@ -72,6 +72,7 @@ describe('GET /v1/runs/{id}', () => {
       status: 'completed',
       input: { a: 1 },
       output: { ok: true },
+      mapped: { ok: true },
       error: null,
       enteredAt: expect.any(String),
       startedAt: expect.any(String),

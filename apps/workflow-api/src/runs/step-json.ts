@@ -126,6 +126,7 @@ export const stepText = (step: HistoryStep, tree: StepTree, alone = false): stri
     `","status":"${step.status}` +
     `","input":${payloads[shown](input, key, 'input')}` +
     `,"output":${output === null ? 'null' : payloads[shown](output, key, 'output')}` +
+    `,"mapped":${mappedText(step, payloads, shown)}` +
     `,"error":${errorText(shownError(step))}` +
     `,"enteredAt":"${step.enteredAt}` +
     `","startedAt":${instantText(startedAt)}` +
@@ -135,6 +136,16 @@ export const stepText = (step: HistoryStep, tree: StepTree, alone = false): stri
     `,"attempts":${attempts.length === 0 ? '[]' : attemptsText(attempts, texts.url)},`;
   tree.charsLeft -= own.length;
   return `${own}${isContainer(step.kind) ? stepsMembers(step, tree) : NO_STEPS}}`;
+};
+
+/** What flows on: without a mapper the output once more, or where that is shown when it is long. */
+const mappedText = (
+  { key, output, mapped }: HistoryStep,
+  payloads: PayloadTexts,
+  shown: 'whole' | 'ofStep',
+): string => {
+  if (mapped !== null) return payloads[shown](mapped, key, 'mapped');
+  return output === null ? 'null' : payloads.ofStep(output, key, 'output');
 };
 
 const NO_STEPS = '"steps":[],"stepsTotal":0,"stepsCursor":null';

@@ -86,7 +86,7 @@ const endWith = (draft: Draft, output: JsonText): void => {
   for (let number = 2; taken.has(name); number++) name = `output${number}`;
   const id = draft.nodes.length;
   draft.nodes[last.id] = { ...last, next: id };
-  draft.nodes.push({ id, name, scope: 0, next: null, type: 'pass', input: null, output, computed: null });
+  draft.nodes.push({ id, name, scope: 0, next: null, type: 'pass', input: null, output });
 };
 
 const endsRun = (draft: Draft, node: PlanNode): boolean => {

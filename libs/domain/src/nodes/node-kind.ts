@@ -3,12 +3,12 @@ import type { ErrorInfo, StepCompleted, StepEntered } from '../events.js';
 import type { MemberTable } from '../definition/member-kind.js';
 import type { CommonValues } from '../definition/node-members.js';
 import type { OwnMembers, Specific, TreeNode, WrittenNode } from '../definition/tree-reading.js';
-import type { Expression, Plan, PlanNode, ScopeId } from '../plan.js';
+import type { Plan, PlanNode, ScopeId } from '../plan.js';
 import type { Step } from '../run.js';
 import { missing } from '../unreachable.js';
 
-/** What comes of a node that waits for nothing more: an output, an error that fails it, or what its output is computed by. */
-export type Outcome = StepCompleted['output'] | { readonly error: ErrorInfo } | { readonly needs: Expression };
+/** What comes of a node that waits for nothing more: an output, before any mapper, or an error that fails it. */
+export type Outcome = StepCompleted['output'] | { readonly error: ErrorInfo };
 
 /**
  * What a kind of node is: how a definition in the tree format says it, and what it is to a run. A container gives tokens

@@ -61,11 +61,7 @@ export const parallelKind: NodeKind<ParallelNode> = {
   plan: ({ type, reduce, onError }, branches) => ({ type, branches, reduce, onError }),
 
   awaits: 'slots',
-  outcome: ({ output, reduce }, { slots }, { payloadMaxBytes }) => {
-    const outputs = slots?.outputs ?? [];
-    // A constant stands for whatever they would reduce to, however large.
-    return output === null ? reduced(reduce, outputs, payloadMaxBytes) : { value: output };
-  },
+  outcome: ({ reduce }, { slots }, { payloadMaxBytes }) => reduced(reduce, slots?.outputs ?? [], payloadMaxBytes),
   slots: ({ branches: { length } }) => ({ count: length, window: length }),
   scopeOfSlot: ({ branches }, slot) => branches[slot] ?? missing(`branch ${slot}`),
   scopes: ({ branches }) => branches,

@@ -9,9 +9,9 @@ export const passKind: NodeKind<PassNode> = {
   members: MEMBERS,
   read: (written) => {
     written.members(MEMBERS);
-    return { own: { type: 'pass', computed: null }, children: NONE };
+    return { own: { type: 'pass' }, children: NONE };
   },
   plan: (own) => own,
 
-  outcome: (node, step) => (node.computed === null ? handsOn(node, step) : { needs: node.computed }),
+  outcome: handsOn,
 };

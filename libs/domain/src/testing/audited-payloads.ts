@@ -1,3 +1,4 @@
+import type { StepCompleted } from '../events.js';
 import type { PayloadRef } from '../payload.js';
 
 /** What a member of an event's data holds: a payload, or references to payloads stored before. */
@@ -9,6 +10,12 @@ export class AuditedPayloads {
 
   store(revision: number, member: string, what: Stored): void {
     this.stored.set(`${revision}/${member}`, what);
+  }
+
+  storeOutput(revision: number, { output, mapped }: StepCompleted): void {
+    if ('value' in output) this.store(revision, 'output', output.value);
+    if ('all' in output) this.store(revision, 'outputRefs', output.all);
+    if (mapped !== null) this.store(revision, 'mapped', mapped);
   }
 
   /** `undefined`: nothing is stored there. */

@@ -43,7 +43,10 @@ const storedBy = (event: RunEvent): readonly string[] => {
     case 'AttemptSucceeded':
       return [event.output];
     case 'StepCompleted':
-      return 'value' in event.output ? [event.output.value] : [];
+      return [
+        ...('value' in event.output ? [event.output.value] : []),
+        ...(event.mapped === null ? [] : [event.mapped]),
+      ];
     default:
       return [];
   }

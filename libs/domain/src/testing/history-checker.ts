@@ -1,3 +1,4 @@
+import { constantOf } from './plan-outcome.js';
 import type { RunLimits } from '../commands.js';
 import type { RunEvent, StepCancelled, StepCompleted, StepEntered, StepFailed, StepKey } from '../events.js';
 import { toMs } from '../instant.js';
@@ -90,10 +91,8 @@ export class HistoryChecker {
         const root = this.last.get('');
         const { name } = event.error;
         const full = this.bounds.isReached(name) || this.steps.get(event.step)?.error === 'Stepwell.RunTooLarge';
-        return this.endRun(
-          event,
-          full || (root?.status === 'failed' && root.key === event.step && root.error === name),
-        );
+        const ofRoot = root?.status === 'failed' && root.key === event.step && root.error === name;
+        return this.endRun(event, full || ofRoot);
       }
       case 'RunCancelled':
         return this.endRun(event, true);
@@ -180,8 +179,9 @@ export class HistoryChecker {
     const constant = 'value' in event.input;
     if (constant) this.payloads.store(this.revision, 'input', event.input.value);
     const input = constant ? event.input.value : this.text(event, event.input);
-    this.require(constant === (node?.input != null), event, 'a constant exactly when the plan has one');
-    this.require(input === (node?.input ?? flowing), event, `is given ${node?.input ?? flowing}, not ${input}`);
+    const given = constantOf(node?.input ?? null);
+    this.require(constant === (given !== null), event, 'a constant exactly when the plan has one');
+    this.require(input === (given ?? flowing), event, 'is given the constant, or what flows in');
     const count = node?.type === 'parallel' ? node.branches.length : node?.type === 'sequence' ? 1 : null;
     this.require((event.slots?.count ?? null) === count, event, 'as many slots as the plan has');
     this.place(event, { ...event, input });
@@ -234,14 +234,14 @@ export class HistoryChecker {
     const raw = this.rawOutput(event, track);
     this.require(!this.isTooLarge(node, raw), event, 'within the payload limit');
     const ref = event.output;
-    if ('value' in ref) this.payloads.store(this.revision, 'output', ref.value);
-    if ('all' in ref) this.payloads.store(this.revision, 'outputRefs', ref.all);
+    this.payloads.storeOutput(this.revision, event);
     const output =
       'pointer' in ref
         ? this.text(event, ref)
         : this.payload({ revision: this.revision, pointer: 'value' in ref ? '/output' : '/outputRefs' }, event);
-    this.require(output === (node.output ?? raw), event, `hands on ${node.output ?? raw}, not ${output}`);
-    track.output = output;
+    this.require(output === raw, event, `gave ${raw}, not ${output}`);
+    this.require(event.mapped === node.output, event, `hands on ${event.mapped}, not what its node says`);
+    track.output = event.mapped ?? output;
     track.succeeds =
       node.type === 'succeed' || (node.type === 'sequence' && this.last.get(`${track.key}#0`)?.succeeds === true);
     this.close(event, track.key, 'completed');
@@ -351,8 +351,7 @@ export class HistoryChecker {
   }
 
   private isTooLarge(node: PlanNode, raw: string): boolean {
-    const gathers = node.type === 'parallel' && node.reduce === 'all' && node.output === null;
-    return gathers && Buffer.byteLength(raw) > this.limits.payloadMaxBytes;
+    return node.type === 'parallel' && node.reduce === 'all' && Buffer.byteLength(raw) > this.limits.payloadMaxBytes;
   }
 
   /** The node of this scope that leads to `fromStep`, when the scope's container is on the way. */

@@ -1,4 +1,4 @@
-import type { NodeId, Plan, ScopeId } from '../plan.js';
+import { isComputed, type Given, type NodeId, type Plan, type ScopeId } from '../plan.js';
 import type { Verdict } from './simulated-world.js';
 import { json } from './tree-plans.js';
 
@@ -8,6 +8,12 @@ export type PlanOutcome =
   | { readonly status: 'failed'; readonly errors: readonly string[] };
 
 type Flow = PlanOutcome & { readonly succeeds: boolean };
+
+/** Nothing is computed in the plans of tests like these. */
+export const constantOf = (given: Given | null): string | null => {
+  if (isComputed(given)) throw new Error('nothing is computed here');
+  return given;
+};
 
 /** Reads a plan from the top like a program, with no events and no time: what every schedule must come to. */
 export const outcomesOf = (plan: Plan, runInput: string, verdict: Verdict): PlanOutcome => {
@@ -28,10 +34,10 @@ export const outcomesOf = (plan: Plan, runInput: string, verdict: Verdict): Plan
     const node = plan.nodes[id];
     if (node === undefined) throw new Error(`no node ${id}`);
     const key = `${prefix}${node.name}`;
-    const input = node.input ?? flowing;
+    const input = constantOf(node.input) ?? flowing;
     const completed = (raw: string, succeeds = false): Flow => ({
       status: 'completed',
-      output: node.output ?? raw,
+      output: constantOf(node.output) ?? raw,
       succeeds,
     });
     const failed = (...errors: readonly string[]): Flow => ({ status: 'failed', errors, succeeds: false });

@@ -43,6 +43,8 @@ export const GRANT: Grant = { dispatcher: 'd-1', boot: 'boot-1' };
 export const RUN_INPUT: PayloadRef = { revision: 0, pointer: '/input' };
 /** The answer or value that the event of this revision stores. */
 export const outputOf = (revision: number): PayloadRef => ({ revision, pointer: '/output' });
+/** What the completion of this revision lets flow on instead of the output. */
+export const mappedOf = (revision: number): PayloadRef => ({ revision, pointer: '/mapped' });
 /** The array of what the references lead to that the join of this revision stores. */
 export const joinOf = (revision: number): PayloadRef => ({ revision, pointer: '/outputRefs' });
 /** The constant that the entry at this revision stores. */
@@ -174,13 +176,14 @@ export const completed = (
   step: StepKey,
   output: StepCompleted['output'],
   endsSlot = false,
-  edge: StepCompleted['edge'] = null,
+  { edge = null, mapped = null }: Partial<Pick<StepCompleted, 'edge' | 'mapped'>> = {},
 ): RunEvent => ({
   type: 'StepCompleted',
   step,
   endsSlot,
   edge,
   output,
+  mapped,
 });
 export const failed = (step: StepKey, error: ErrorInfo, endsSlot = false): RunEvent => ({
   type: 'StepFailed',

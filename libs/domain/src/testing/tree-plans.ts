@@ -94,7 +94,7 @@ export const planOf = (root: Tree, timeoutMs: number | null = null): Plan => {
         nodes.push({ ...common, type: 'fail', error: tree.error, cause: tree.cause ?? null });
         return id;
       case 'pass':
-        nodes.push({ ...common, type: 'pass', computed: null });
+        nodes.push({ ...common, type: 'pass' });
         return id;
       case 'succeed':
         nodes.push({ ...common, type: 'succeed' });

@@ -71,7 +71,7 @@ describe('a plan as it is stored', () => {
     });
     expect(toStoredPlan(planOf({ type: 'parallel', branches })).nodes.slice(2)).toEqual([
       { url: 'b' },
-      { type: 'pass', name: 'pass1', input: null, output: null, computed: null, next: null, scope: 1 },
+      { type: 'pass', name: 'pass1', input: null, output: null, next: null, scope: 1 },
       { type: 'step', input: '1' },
       { name: 'x', input: null },
     ]);
@@ -81,12 +81,10 @@ describe('a plan as it is stored', () => {
     const { nodes, ...plan } = planOf({ type: 'sequence', steps: [{ type: 'pass' }, { type: 'pass' }] });
     const computing: Plan = {
       ...plan,
-      nodes: nodes.map((node) =>
-        node.type === 'pass' && node.id === 0 ? { ...node, computed: { source: '1' } } : node,
-      ),
+      nodes: nodes.map((node) => (node.id === 0 ? { ...node, output: { js: '1' } } : node)),
     };
     expect(fromStoredPlan(toStoredPlan(computing))).toEqual(computing);
-    expect(computing.nodes.map((node) => node.type === 'pass' && node.computed)).toEqual([{ source: '1' }, null]);
+    expect(computing.nodes.map((node) => node.output)).toEqual([{ js: '1' }, null]);
   });
 
   it('is one text for equal plans', () => {

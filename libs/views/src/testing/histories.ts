@@ -78,6 +78,7 @@ export const stepDone = (step: string, endsSlot = false): RunEvent => ({
   step,
   endsSlot,
   edge: null,
+  mapped: null,
   output: { revision: 0, pointer: '/input' },
 });
 
