@@ -114,6 +114,10 @@ export type RunLimits = {
   readonly stepsMax: number;
   /** Of one step. */
   readonly attemptsMax: number;
+  /** Of one map. */
+  readonly itemsMax: number;
+  /** Of one wait. */
+  readonly waitMaxMs: number;
 };
 
 export const DEFAULT_RUN_LIMITS: RunLimits = {
@@ -122,6 +126,8 @@ export const DEFAULT_RUN_LIMITS: RunLimits = {
   eventsMax: 500_000,
   stepsMax: 100_000,
   attemptsMax: 1_000,
+  itemsMax: 10_000,
+  waitMaxMs: 366 * 86_400_000,
 };
 
 /** Business says no: a value, never an exception. */

@@ -330,6 +330,7 @@ const wakeUp = (run: Run, context: Context, setBack: SetBack | null): Decision =
   const late = firstLate(run.obligations.dues, atMs);
   if (late === null) return NOTHING;
   const step = run.steps.get(late.step) ?? missing(`the step ${late.step} that is late`);
+  if (late.kind === 'wait') return accept({ type: 'WaitEnded', step: step.key });
   if (late.kind === 'attempts') {
     const spent = spentBy(step, run, context) ?? missing(`why no attempt of ${late.step} starts`);
     return accept(failStep(step, spent, plan));

@@ -3,9 +3,9 @@ import { beforeChange, NotedMap } from './undo.js';
 
 /**
  * What comes due by time alone. `run`: it times out. `step`: it must have ended (`stepMs`). `attempts`: no further attempt of
- * a step starts (`totalTimeoutMs`), and none is in flight. `retry`: its next attempt may start.
+ * a step starts (`totalTimeoutMs`), and none is in flight. `wait`: it has waited long enough. `retry`: its next attempt may start.
  */
-export const DUE_KINDS = ['run', 'step', 'attempts', 'retry'] as const;
+export const DUE_KINDS = ['run', 'step', 'attempts', 'wait', 'retry'] as const;
 export type DueKind = (typeof DUE_KINDS)[number];
 
 /** `step`: `''` of the run's own. */

@@ -7,7 +7,7 @@ import { completed, entering, failed, RUN_INPUT, started, T0 } from './testing/r
 import { json, parallel, pass, planOf, sequence, step } from './testing/tree-plans.js';
 import { NotedSet } from './undo.js';
 
-const MAPPER = { js: '({ input }) => input.id' };
+const MAPPER = { js: '({ input, output }) => input.id' };
 const value = (of: unknown): EvaluationResult => ({ values: [json(of)] });
 const tree = planOf(parallel({ name: 'p' }, sequence(pass('x'), step('z')), step('y')));
 const plan = {

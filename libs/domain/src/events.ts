@@ -19,7 +19,8 @@ export type FailureClass = (typeof FAILURE_CLASSES)[number];
  */
 export type RunEvent =
   | RunStarted
-  | { readonly type: 'RunCompleted'; readonly output: PayloadRef }
+  /** `mapped`: what its definition makes of the output; `null`: that it is. */
+  | { readonly type: 'RunCompleted'; readonly output: PayloadRef; readonly mapped: JsonText | null }
   | { readonly type: 'RunFailed'; readonly step: StepKey; readonly error: ErrorInfo }
   | { readonly type: 'RunCancelled'; readonly reason: string | null }
   | { readonly type: 'RunTimedOut'; readonly error: ErrorInfo }
@@ -27,6 +28,9 @@ export type RunEvent =
   | { readonly type: 'DuplicateStartsSeen'; readonly count: number; readonly refused: number }
   | DuesMoved
   | StepEntered
+  | ValuesComputed
+  | SlotOpened
+  | WaitEnded
   | StepCompleted
   | StepFailed
   | StepCancelled
@@ -80,7 +84,9 @@ export type StepEntered = {
   /** Which slot of its container it sits in; `null` at the root. */
   readonly slot: number | null;
   /** A container's: how many slots it has, and how many of them are open at one time. `null` for every other kind. */
-  readonly slots: { readonly count: number; readonly window: number } | null;
+  readonly slots: SlotCounts | null;
+  /** It waits for its `ValuesComputed` before it does anything. */
+  readonly computes: boolean;
   readonly request: {
     readonly method: StepNode['method'];
     readonly url: string;
@@ -96,6 +102,29 @@ export type StepEntered = {
   /** A payload stored earlier in this stream, or one made here. */
   readonly input: PayloadRef | { readonly value: JsonText };
 };
+
+export type SlotCounts = { readonly count: number; readonly window: number };
+
+/** What a step that was entered has computed of its own: with these it begins. What is `null` is none of its kind's. */
+export type ValuesComputed = {
+  readonly type: 'ValuesComputed';
+  readonly step: StepKey;
+  readonly request: StepEntered['request'];
+  /** A container's; `from`: the first of them. */
+  readonly slots: (SlotCounts & { readonly from: number }) | null;
+  /** What its slots are given, an element each: an array stored earlier, or made here. */
+  readonly items: PayloadRef | { readonly value: JsonText } | null;
+  /** How long it waits. */
+  readonly wait: Wait | null;
+};
+
+/** `ms`: so long, by the clock that says `wakeAt`; `null`: until then, however long that is. */
+export type Wait = { readonly wakeAt: Instant; readonly ms: number | null };
+
+/** A further slot of a container that opens them one by one. */
+export type SlotOpened = { readonly type: 'SlotOpened'; readonly step: StepKey; readonly slot: number };
+
+export type WaitEnded = { readonly type: 'WaitEnded'; readonly step: StepKey };
 
 export type StepCompleted = {
   readonly type: 'StepCompleted';
@@ -144,6 +173,7 @@ export type DuesMoved = {
   readonly type: 'DuesMoved';
   readonly retries: readonly { readonly step: StepKey; readonly retryAt: Instant }[];
   readonly deadlines: readonly { readonly step: StepKey; readonly deadlineAt: Instant }[];
+  readonly waits: readonly { readonly step: StepKey; readonly wakeAt: Instant }[];
   readonly timeoutAt: Instant | null;
 };
 

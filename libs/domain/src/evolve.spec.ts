@@ -140,7 +140,10 @@ describe('evolve', () => {
       attempts: [],
       budgetUsed: 0,
       retryAt: null,
+      computes: false,
       slots: null,
+      items: null,
+      wait: null,
       endedSlot: false,
     });
     expect(new Map(run.tokens)).toStrictEqual(new Map([['', 'a']]));

@@ -1,4 +1,5 @@
 import type {
+  AttemptStarted,
   AttemptSucceeded,
   DuesMoved,
   FailureClass,
@@ -10,15 +11,25 @@ import type {
   StepEntered,
   StepKey,
 } from './events.js';
-import { byteLength, NULL_TEXT, type JsonText } from './payload.js';
+import { NULL_TEXT } from './payload.js';
 import { inputOf, mappedOf, outputOf, RUN_INPUT, sourceOf } from './payloads.js';
 import { NODE_KINDS } from './nodes/node-kinds.js';
 import { isStepEnded, scopeOf, slotKey, type Attempt, type AttemptOutcome, type Run, type Step } from './run.js';
 import { dropDue, noDues, setDue } from './dues.js';
 import { toMs } from './instant.js';
+import { beginStep, endWait, openNextSlot, openSlot, takeValues } from './begin-step.js';
 import { addTo } from './obligations.js';
 import { openSteps } from './open-steps.js';
-import { newAttempt, newRun, newStep, type RunState, type StepState } from './run-state.js';
+import {
+  countPayload,
+  newAttempt,
+  newRun,
+  newStep,
+  noteStep,
+  updateStep,
+  type RunState,
+  type StepState,
+} from './run-state.js';
 import { isEnteredAgain, makeStepKey, stepKeyParts } from './step-key.js';
 import { beforeChange, noted, NotedMap, noteFields, type Undo } from './undo.js';
 import { missing, unreachable } from './unreachable.js';
@@ -78,8 +89,9 @@ const apply = (run: RunState, event: Exclude<RunEvent, RunArchived>, at: string)
     case 'RunStarted':
       return;
     case 'RunCompleted':
-      run.output = sourceOf(run.payloads, event.output).text;
-      run.outputRef = event.output;
+      run.outputRef = event.mapped === null ? sourceOf(run.payloads, event.output) : mappedOf(run, event.mapped);
+      run.output = run.outputRef.text;
+      if (event.mapped !== null) countPayload(run, event.mapped);
       return endRun(run, 'completed', at);
     case 'RunFailed':
       run.error = event.error;
@@ -108,6 +120,12 @@ const apply = (run: RunState, event: Exclude<RunEvent, RunArchived>, at: string)
       run.steps.set(event.step, skippedStep(run, event, at));
       run.tokens.set(scopeOf(event), event.step);
       return endStep(run, event.step, 'skipped', event.slot !== null, at);
+    case 'ValuesComputed':
+      return takeValues(run, event);
+    case 'SlotOpened':
+      return openSlot(run, event.step);
+    case 'WaitEnded':
+      return endWait(run, event.step);
     case 'StepCompleted':
       return completeStep(run, event, at);
     case 'StepFailed':
@@ -118,15 +136,7 @@ const apply = (run: RunState, event: Exclude<RunEvent, RunArchived>, at: string)
     case 'StepCancelled':
       return cancelSteps(run, event, at);
     case 'AttemptStarted':
-      return updateStep(run, event.step, (step) => {
-        step.attempts.push(newAttempt(event.attempt, event.dispatcher, event.boot, at));
-        step.status = 'running';
-        step.retryAt = null;
-        unready(run, step);
-        dropDue(run.obligations.dues, 'retry', event.step);
-        dropDue(run.obligations.dues, 'attempts', event.step);
-        run.obligations.inFlight.set(event.step, event.boot);
-      });
+      return startAttempt(run, event, at);
     case 'AttemptSucceeded':
       return succeedAttempt(run, event, at);
     case 'AttemptFailed':
@@ -142,9 +152,20 @@ const apply = (run: RunState, event: Exclude<RunEvent, RunArchived>, at: string)
   }
 };
 
-const moveDues = (run: RunState, { retries, deadlines, timeoutAt }: DuesMoved, at: string): void => {
+const startAttempt = (run: RunState, event: AttemptStarted, at: string): void =>
+  updateStep(run, event.step, (step) => {
+    step.attempts.push(newAttempt(event.attempt, event.dispatcher, event.boot, at));
+    step.status = 'running';
+    step.retryAt = null;
+    unready(run, step);
+    dropDue(run.obligations.dues, 'retry', event.step);
+    dropDue(run.obligations.dues, 'attempts', event.step);
+    run.obligations.inFlight.set(event.step, event.boot);
+  });
+
+const moveDues = (run: RunState, { retries, deadlines, waits, timeoutAt }: DuesMoved, at: string): void => {
   const movedAt = (run.duesMovedAt ??= new NotedMap());
-  for (const { step } of [...retries, ...deadlines]) movedAt.set(step, at);
+  for (const { step } of [...retries, ...deadlines, ...waits]) movedAt.set(step, at);
   for (const { step, retryAt } of retries)
     updateStep(run, step, (state) => {
       state.retryAt = retryAt;
@@ -155,15 +176,16 @@ const moveDues = (run: RunState, { retries, deadlines, timeoutAt }: DuesMoved, a
       state.deadlineAt = deadlineAt;
       setDue(run.obligations.dues, 'step', step, toMs(deadlineAt));
     });
+  for (const { step, wakeAt } of waits)
+    updateStep(run, step, (state) => {
+      if (state.wait === null) return;
+      state.wait = { ...state.wait, wakeAt };
+      setDue(run.obligations.dues, 'wait', step, toMs(wakeAt));
+    });
   if (timeoutAt === null) return;
   movedAt.set('', at);
   run.timeoutAt = timeoutAt;
   setDue(run.obligations.dues, 'run', '', toMs(timeoutAt));
-};
-
-/** Of what this event stores itself; what a join brings is stored by its parts. */
-const countPayload = (run: RunState, text: JsonText): void => {
-  run.payloadBytes += byteLength(text);
 };
 
 /** A token in a scope that is no container's would be joined by nobody: the run would never end, and nobody would know why. */
@@ -180,40 +202,14 @@ const enterStep = (run: RunState, event: StepEntered, at: string): void => {
   run.steps.set(event.step, step);
   if (isEnteredAgain(event.step)) countEntry(run, event.step);
   run.tokens.set(scope, event.step);
-  const { moves, ready, dues } = run.obligations;
-  moves.delete(scope);
-  if (event.deadlineAt !== null) setDue(dues, 'step', event.step, toMs(event.deadlineAt));
-  const { awaits } = NODE_KINDS[event.kind];
-  switch (awaits) {
-    case 'attempt':
-      addTo(ready, step);
-      return;
-    case 'nothing':
-      moves.add(scope);
-      return;
-    case 'slots':
-      for (let open = 0; open < (event.slots?.window ?? 0); open++) openNextSlot(run, step);
-      // A join of nothing is complete as it opens.
-      if ((event.slots?.count ?? 0) === 0) moves.add(scope);
-      return;
-    default:
-      return unreachable(awaits);
-  }
+  if (event.deadlineAt !== null) setDue(run.obligations.dues, 'step', event.step, toMs(event.deadlineAt));
+  if (event.computes) run.obligations.moves.add(scope);
+  else beginStep(run, step, event.slots?.window ?? 0);
 };
 
 const countEntry = (run: RunState, key: StepKey): void => {
   const parts = stepKeyParts(key);
   (run.entries ??= new NotedMap()).set(makeStepKey({ ...parts, entry: 1 }), parts.entry);
-};
-
-/** Of a container that is new, or whose slots' fields are noted. */
-const openNextSlot = (run: RunState, { key, slots }: StepState): void => {
-  if (slots === null || slots.opened >= slots.outputs.length) return;
-  const scope = slotKey(key, slots.opened);
-  slots.open.add(slots.opened);
-  slots.opened += 1;
-  run.tokens.set(scope, null);
-  run.obligations.moves.add(scope);
 };
 
 const skippedStep = (run: RunState, event: RunEvent & { type: 'StepSkipped' }, at: string): StepState =>
@@ -222,6 +218,7 @@ const skippedStep = (run: RunState, event: RunEvent & { type: 'StepSkipped' }, a
       ...event,
       type: 'StepEntered',
       slots: null,
+      computes: false,
       request: null,
       policy: null,
       deadlineAt: null,
@@ -254,20 +251,6 @@ const cancelSteps = (run: RunState, event: StepCancelled, at: string): void => {
       endAttempt(run, key, classes.get(key) ?? 'may-have-executed', { error }, at);
     endStep(run, key, 'cancelled', false, at);
   }
-};
-
-const updateStep = (run: RunState, key: StepKey, change: (step: StepState) => void): void => {
-  const step = run.steps.get(key);
-  if (step === undefined) return;
-  noteStep(step);
-  change(step);
-};
-
-const noteStep = (step: StepState): void => {
-  const { length } = step.attempts;
-  beforeChange(() => () => (step.attempts.length = length));
-  noteFields(step.attempts.at(-1) ?? {});
-  noteFields(step);
 };
 
 type AttemptEnd = Partial<Pick<Attempt, 'status' | 'error' | 'body' | 'retryAt' | 'interrupted'>>;
@@ -345,7 +328,7 @@ const unready = ({ obligations: { ready } }: RunState, { key, request }: Step): 
 };
 
 /** All that a step can be due for. */
-const STEP_DUES = ['step', 'attempts', 'retry'] as const;
+const STEP_DUES = ['step', 'attempts', 'wait', 'retry'] as const;
 
 const forget = (run: RunState, step: StepState): void => {
   const { moves, inFlight, dues } = run.obligations;
@@ -373,7 +356,8 @@ const joinSlot = (run: RunState, step: StepState): void => {
   slots.open.delete(slot);
   outputs[slot] = step.outputRef;
   if (isStepEnded(container)) return;
-  if (slots.left === 0) run.obligations.moves.add(scopeOf(container));
+  const isDecided = NODE_KINDS[container.kind].opens === 'one by one';
+  if (slots.left === 0 || isDecided) run.obligations.moves.add(scopeOf(container));
   else openNextSlot(run, container);
 };
 

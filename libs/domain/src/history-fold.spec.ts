@@ -77,6 +77,8 @@ describe('the history of a run', () => {
         status: 'completed',
         error: null,
         mapped: null,
+        items: null,
+        wait: null,
         children: [],
       },
       ...{ enteredAt: after(1), enteredRevision: 1, finishedAt: after(9), retryAt: null },

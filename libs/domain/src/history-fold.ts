@@ -1,6 +1,6 @@
 import type { FailureClass, RunArchived, RunEvent, RunStarted, StepCancelled, StepEntered, StepKey } from './events.js';
 import { NULL_TEXT } from './payload.js';
-import { inputOf, mappedOf, outputOf, RUN_INPUT, sourceOf, startPayloads } from './payloads.js';
+import { inputOf, itemsOf, mappedOf, outputOf, RUN_INPUT, sourceOf, startPayloads } from './payloads.js';
 import { isStepEnded, type AttemptOutcome, type PayloadSource, type RunStatus, type StepStatus } from './run.js';
 import type { HistoryAttempt, HistoryStep, RunHistory } from './run-history.js';
 import { unreachable } from './unreachable.js';
@@ -73,7 +73,8 @@ const apply = (history: HistoryState, event: Exclude<RunEvent, RunArchived>, at:
     case 'Foreign':
       return;
     case 'RunCompleted':
-      history.output = sourceOf(history.payloads, event.output);
+      history.output =
+        event.mapped === null ? sourceOf(history.payloads, event.output) : mappedOf(history, event.mapped);
       return endRun(history, 'completed', at);
     case 'RunFailed':
       history.error = event.error;
@@ -103,6 +104,10 @@ const apply = (history: HistoryState, event: Exclude<RunEvent, RunArchived>, at:
         const state = history.steps.get(step);
         if (state !== undefined) state.retryAt = retryAt;
       }
+      for (const { step, wakeAt } of event.waits) {
+        const state = history.steps.get(step);
+        if (state !== undefined && state.wait !== null) state.wait = { ...state.wait, wakeAt };
+      }
       return;
     default: {
       const step = history.steps.get(event.step);
@@ -115,6 +120,9 @@ type StepEvent = Extract<
   RunEvent,
   {
     readonly type:
+      | 'ValuesComputed'
+      | 'SlotOpened'
+      | 'WaitEnded'
       | 'StepCompleted'
       | 'StepFailed'
       | 'AttemptStarted'
@@ -126,6 +134,17 @@ type StepEvent = Extract<
 
 const applyToStep = (history: HistoryState, step: StepState, event: StepEvent, at: string): void => {
   switch (event.type) {
+    case 'ValuesComputed':
+      step.request = event.request;
+      step.wait = event.wait;
+      if (event.wait !== null) step.status = 'waiting-timer';
+      step.items = event.items === null ? null : itemsOf(history, event.items);
+      return;
+    case 'SlotOpened':
+      return;
+    case 'WaitEnded':
+      step.status = 'running';
+      return;
     case 'StepCompleted':
       step.output = outputOf(history, event.output);
       step.mapped = event.mapped === null ? null : mappedOf(history, event.mapped);
@@ -180,6 +199,8 @@ const enterStep = (history: HistoryState, entry: Entry, input: PayloadSource, at
     enteredRevision: history.revision,
     finishedAt: null,
     request: entry.request,
+    items: null,
+    wait: null,
     attempts: [],
     retryAt: null,
     children: [],

@@ -1,4 +1,5 @@
 export type * from './plan.js';
+export { textOf } from './names.js';
 export { isComputed, NODE_TYPES } from './plan.js';
 export { isName, NAME_PATTERN, NAME_RULE } from './name.js';
 export type * from './payload.js';

@@ -31,6 +31,12 @@ export class JsonCutter {
     return this.text.slice(span.start, span.end);
   }
 
+  /** How many values stand directly in the text, if it is a container. */
+  count(): number {
+    const start = pastSpace(this.text, 0);
+    return this.indexOf({ start, end: beforeSpace(this.text) }).bounds.length / 2;
+  }
+
   private inner(container: Span, token: string): Span | null {
     const { places, bounds } = this.indexOf(container);
     const place = places === null ? itemPlace(token) : places.get(token);

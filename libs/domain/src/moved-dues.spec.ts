@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { RunCommand, SetBack } from './commands.js';
+import { compileTree } from './definition/compile-tree.js';
 import type { DuesMoved } from './events.js';
 import { onPlan, pause } from './testing/given-when-then.js';
 import {
@@ -129,5 +130,34 @@ describe('a due that was planned before the wall clock was set back', () => {
     given(...waiting, pause(-999))
       .when(WAKE_UP)
       .thenNothing();
+  });
+});
+
+describe('a wait', () => {
+  const waitingFor = (wait: object) => compileTree({ root: { type: 'wait', name: 'pause', ...wait } }).plan!;
+  const begun = (wait: object) => {
+    const { events } = onPlan(waitingFor(wait)).given().whenSettled(startRun());
+    return (...then: readonly ReturnType<typeof pause>[]) => onPlan(waitingFor(wait)).given(...events, ...then);
+  };
+
+  it('for so long moves with the clock; one until an instant by name stays', () => {
+    const back = setBackBy(10_000, { sinceMs: T0 + 500 });
+    begun({ seconds: 60 })(pause(1_000), pause(-10_000))
+      .when(back)
+      .thenEvents(duesMoved({ waits: [{ step: 'pause', wakeAt: after(50_000) }] }));
+    begun({ until: after(60_000) })(pause(1_000), pause(-10_000))
+      .when(back)
+      .thenNothing();
+  });
+
+  it('that was moved ends then, and no earlier', () => {
+    const back = setBackBy(10_000, { sinceMs: T0 + 500 });
+    const moved = begun({ seconds: 60 })(pause(1_000), pause(-10_000)).when(back);
+    const { events } = onPlan(waitingFor({ seconds: 60 }))
+      .given()
+      .whenSettled(startRun());
+    const later = (ms: number) => onPlan(waitingFor({ seconds: 60 })).given(...events, ...moved.events, pause(ms));
+    later(49_999).when(WAKE_UP).thenNothing();
+    later(50_000).when(WAKE_UP).thenEvents({ type: 'WaitEnded', step: 'pause' });
   });
 });

@@ -29,8 +29,9 @@ export const movedDues = (run: Run, { plan, atMs }: Context, setBack: SetBack | 
   const { dues } = run.obligations;
   const retries: { step: string; retryAt: string }[] = [];
   const deadlines: { step: string; deadlineAt: string }[] = [];
+  const waits: { step: string; wakeAt: string }[] = [];
   let moved = 0;
-  // Both dues of a step at once, since one instant says when they were moved.
+  // All dues of a step at once, since one instant says when they were moved.
   const move = (key: string): void => {
     const step = run.steps.get(key);
     if (step === undefined || moved >= STEPS_MAX) return;
@@ -49,17 +50,27 @@ export const movedDues = (run: Run, { plan, atMs }: Context, setBack: SetBack | 
       const plannedMs = toMs(step.enteredAt);
       deadlineAt = movedDue(run, atMs, setBack, { key, dueMs: limitMs, plannedMs, waitMs: stepMs, boot: null });
     }
+    const wait = dueMs(dues, 'wait', key) === undefined ? null : step.wait;
+    let wakeAt: string | null = null;
+    // What waits for an instant by name waits for that, whatever the clock says now.
+    if (wait !== null && wait.ms !== null) {
+      const wakeMs = toMs(wait.wakeAt);
+      const due = { key, dueMs: wakeMs, plannedMs: wakeMs - wait.ms, waitMs: wait.ms, boot: null };
+      wakeAt = movedDue(run, atMs, setBack, due);
+    }
+    if (wakeAt !== null) waits.push({ step: key, wakeAt });
     if (retryAt !== null) retries.push({ step: key, retryAt });
     if (deadlineAt !== null) deadlines.push({ step: key, deadlineAt });
-    if (retryAt !== null || deadlineAt !== null) moved += 1;
+    if (retryAt !== null || deadlineAt !== null || wakeAt !== null) moved += 1;
   };
   const waiting = new Set<string>();
   for (const { kind, step, atMs: itsMs } of dues.byKey.values())
     // Without a clock that was set back, what is due by then is not too far ahead, however short its wait.
-    if ((kind === 'retry' || kind === 'step') && (setBack !== null || itsMs > atMs + SLACK_MS)) waiting.add(step);
+    if ((kind === 'retry' || kind === 'step' || kind === 'wait') && (setBack !== null || itsMs > atMs + SLACK_MS))
+      waiting.add(step);
   for (const key of waiting) move(key);
   const timeoutAt = movedTimeout(run, atMs, setBack);
-  return moved === 0 && timeoutAt === null ? null : { type: 'DuesMoved', retries, deadlines, timeoutAt };
+  return moved === 0 && timeoutAt === null ? null : { type: 'DuesMoved', retries, deadlines, waits, timeoutAt };
 };
 
 const movedTimeout = (run: Run, atMs: number, setBack: SetBack | null): string | null => {

@@ -42,7 +42,8 @@ export const obligations = (run: Run): Obligations => {
     if (last?.outcome === 'running') inFlight.set(step.key, last.boot);
     if (last?.outcome === 'succeeded') continue;
     if (step.deadlineAt !== null) setDue(dues, 'step', step.key, toMs(step.deadlineAt));
-    if (step.status === 'scheduled') addTo(ready, step);
+    if (step.status === 'waiting-timer' && step.wait !== null) setDue(dues, 'wait', step.key, toMs(step.wait.wakeAt));
+    if (step.status === 'scheduled' && !step.computes) addTo(ready, step);
     if (step.status === 'waiting-retry' && step.retryAt !== null) setDue(dues, 'retry', step.key, toMs(step.retryAt));
     if (step.retriesEndAt !== null && last !== undefined && step.status !== 'running')
       setDue(dues, 'attempts', step.key, toMs(step.retriesEndAt));
@@ -66,7 +67,10 @@ const isScopeOpen = (run: Run, scope: ScopeKey): boolean => {
 
 const canMove = (step: Step): boolean => {
   if (isStepEnded(step)) return step.status !== 'cancelled' && !step.endedSlot;
-  const { awaits } = NODE_KINDS[step.kind];
+  if (step.computes) return true;
+  const { awaits, opens } = NODE_KINDS[step.kind];
   if (awaits === 'attempt') return step.attempts.at(-1)?.outcome === 'succeeded';
-  return awaits === 'nothing' || step.slots?.left === 0;
+  if (awaits === 'time') return step.status !== 'waiting-timer';
+  // Whether a further slot opens is a decision.
+  return awaits === 'nothing' || step.slots?.left === 0 || (opens === 'one by one' && step.slots?.open.size === 0);
 };

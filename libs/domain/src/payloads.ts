@@ -1,4 +1,4 @@
-import type { RunStarted, StepCompleted, StepEntered } from './events.js';
+import type { RunStarted, StepCompleted, StepEntered, ValuesComputed } from './events.js';
 import { JsonCutter } from './json-cut.js';
 import { arrayText, NULL_TEXT, payloadOf, type JsonText, type PayloadRef } from './payload.js';
 import type { PayloadSource } from './run.js';
@@ -56,6 +56,12 @@ export const outputOf = (fold: Folding, output: StepCompleted['output']): Payloa
 /** What flows on instead of it; stored in the event itself. */
 export const mappedOf = (fold: Folding, mapped: JsonText): PayloadSource =>
   store(fold, { revision: fold.revision, pointer: '/mapped', text: mapped });
+
+/** What the slots of a container are given; stored in the event itself unless it only names what another one stores. */
+export const itemsOf = (fold: Folding, items: NonNullable<ValuesComputed['items']>): PayloadSource =>
+  'value' in items
+    ? store(fold, { revision: fold.revision, pointer: '/items', text: items.value })
+    : sourceOf(fold.payloads, items);
 
 /** The array of what the references lead to. */
 export const joinedText = (payloads: Payloads, refs: readonly (PayloadRef | null)[]): JsonText =>

@@ -2,7 +2,18 @@ import type { JsonText } from './payload.js';
 import type { RetryPolicy } from './retry-policy.js';
 
 /** The types of nodes, in the order in which they are shown. */
-export const NODE_TYPES = ['step', 'sequence', 'parallel', 'pass', 'succeed', 'fail'] as const;
+export const NODE_TYPES = [
+  'step',
+  'sequence',
+  'parallel',
+  'map',
+  'choice',
+  'repeat',
+  'wait',
+  'pass',
+  'succeed',
+  'fail',
+] as const;
 export type NodeType = (typeof NODE_TYPES)[number];
 
 /** Index of a node in `Plan.nodes`. */
@@ -23,6 +34,8 @@ export type Plan = {
   readonly scopes: readonly Scope[];
   /** By which steps are tried, each once however many steps it holds for. */
   readonly policies: readonly Policy[];
+  /** What the output of a run is, instead of what its last node gave. */
+  readonly output: Given | null;
   /** How long a run may take in all; `null` means no limit. */
   readonly timeoutMs: number | null;
 };
@@ -83,7 +96,7 @@ export type StepTimeouts = {
 };
 
 /** The members of a container that name its scopes. */
-export type ScopeMember = 'body' | 'branches';
+export type ScopeMember = 'body' | 'branches' | 'ways';
 
 export type SequenceNode = NodeCommon & { readonly type: 'sequence'; readonly body: ScopeId };
 
@@ -92,6 +105,42 @@ export type ParallelNode = NodeCommon & {
   readonly branches: readonly ScopeId[];
   readonly reduce: Reduce;
   readonly onError: OnError;
+};
+
+export type MapNode = NodeCommon & {
+  readonly type: 'map';
+  /** The items; `null`: they are what the node is given. */
+  readonly over: Given | null;
+  /** Run for each item. */
+  readonly body: ScopeId;
+  /** How many items are open at one time. */
+  readonly concurrency: number;
+  readonly reduce: Reduce;
+  readonly onError: OnError;
+};
+
+export type ChoiceNode = NodeCommon & {
+  readonly type: 'choice';
+  /** Which of the ways is taken: that of the first that holds. */
+  readonly when: readonly Expression[];
+  /** One for each, and one more where there is an `otherwise`. */
+  readonly ways: readonly ScopeId[];
+};
+
+export type RepeatNode = NodeCommon & {
+  readonly type: 'repeat';
+  /** Run once a round. */
+  readonly body: ScopeId;
+  /** Asked after each round; the last one is that after which it holds. */
+  readonly until: Expression;
+  readonly atMost: number;
+};
+
+/** `seconds`: how long; `until`: an instant. One of the two is there. */
+export type WaitNode = NodeCommon & {
+  readonly type: 'wait';
+  readonly seconds: Given | null;
+  readonly until: Given | null;
 };
 
 /** `all`: array in branch order; `last`: of the last branch by position; `none`: null. */
@@ -103,4 +152,14 @@ export type PassNode = NodeCommon & { readonly type: 'pass' };
 export type SucceedNode = NodeCommon & { readonly type: 'succeed' };
 export type FailNode = NodeCommon & { readonly type: 'fail'; readonly error: string; readonly cause: string | null };
 
-export type PlanNode = StepNode | SequenceNode | ParallelNode | PassNode | SucceedNode | FailNode;
+export type PlanNode =
+  | StepNode
+  | SequenceNode
+  | ParallelNode
+  | MapNode
+  | ChoiceNode
+  | RepeatNode
+  | WaitNode
+  | PassNode
+  | SucceedNode
+  | FailNode;

@@ -1,4 +1,4 @@
-import type { ErrorInfo, Instant, RunArchived, RunStarted, StepEntered, StepKey } from './events.js';
+import type { ErrorInfo, Instant, RunArchived, RunStarted, StepEntered, StepKey, Wait } from './events.js';
 import type { NodeId, NodeType } from './plan.js';
 import type { AttemptOutcome, PayloadSource, RunStatus, StepStatus } from './run.js';
 
@@ -43,6 +43,10 @@ export type HistoryStep = {
   readonly enteredRevision: number;
   readonly finishedAt: Instant | null;
   readonly request: StepEntered['request'];
+  /** Of a map: what its items are. */
+  readonly items: PayloadSource | null;
+  /** Of a wait: until when, and for how long. */
+  readonly wait: Wait | null;
   readonly attempts: readonly HistoryAttempt[];
   /** When the next attempt is due; set only while `waiting-retry`. */
   readonly retryAt: Instant | null;

@@ -2,9 +2,9 @@ import type { RunStarted, StepEntered, StepKey } from './events.js';
 import { NODE_KINDS } from './nodes/node-kinds.js';
 import { noDues, setDue, type DuesState } from './dues.js';
 import { toMs } from './instant.js';
-import { byteLength } from './payload.js';
+import { byteLength, type JsonText } from './payload.js';
 import { startPayloads } from './payloads.js';
-import { NotedMap, NotedSet } from './undo.js';
+import { beforeChange, noteFields, NotedMap, NotedSet } from './undo.js';
 import type { Attempt, PayloadSource, Run, ScopeKey, Slots, Step } from './run.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -91,15 +91,19 @@ export const newStep = (event: StepEntered, input: PayloadSource, at: string): S
   attempts: [],
   budgetUsed: 0,
   retryAt: null,
-  slots: event.slots === null ? null : newSlots(event.slots.count),
+  computes: event.computes,
+  slots: event.slots === null ? null : newSlots(0, event.slots.count),
+  items: null,
+  wait: null,
   endedSlot: false,
 });
 
-const newSlots = (count: number): SlotsState => ({
-  opened: 0,
+/** So many, `from` being the first. */
+export const newSlots = (from: number, count: number): SlotsState => ({
+  opened: from,
   open: new NotedSet(),
   left: count,
-  outputs: new Array<PayloadSource | null>(count).fill(null),
+  outputs: new Array<PayloadSource | null>(from + count).fill(null),
 });
 
 /** An attempt as it is started. */
@@ -116,3 +120,22 @@ export const newAttempt = (number: number, dispatcher: string, boot: string, at:
   dispatcher,
   boot,
 });
+
+/** Of what this event stores itself; what a join brings is stored by its parts. */
+export const countPayload = (run: RunState, text: JsonText): void => {
+  run.payloadBytes += byteLength(text);
+};
+
+export const updateStep = (run: RunState, key: StepKey, change: (step: StepState) => void): void => {
+  const step = run.steps.get(key);
+  if (step === undefined) return;
+  noteStep(step);
+  change(step);
+};
+
+export const noteStep = (step: StepState): void => {
+  const { length } = step.attempts;
+  beforeChange(() => () => (step.attempts.length = length));
+  noteFields(step.attempts.at(-1) ?? {});
+  noteFields(step);
+};

@@ -1,6 +1,15 @@
 import type { Obligations } from './obligations.js';
 import { END_STATUSES, FAILURE_CLASSES } from './events.js';
-import type { ErrorInfo, Instant, RunArchived, RunStarted, StepCompleted, StepEntered, StepKey } from './events.js';
+import type {
+  ErrorInfo,
+  Instant,
+  RunArchived,
+  RunStarted,
+  StepCompleted,
+  StepEntered,
+  StepKey,
+  Wait,
+} from './events.js';
 import type { NodeId, NodeType } from './plan.js';
 import type { JsonText, PayloadRef } from './payload.js';
 import type { Payloads } from './payloads.js';
@@ -8,7 +17,7 @@ import type { Payloads } from './payloads.js';
 export const RUN_STATUSES = ['running', ...END_STATUSES] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
-const OPEN_STEP_STATUSES = ['scheduled', 'running', 'waiting-retry'] as const;
+const OPEN_STEP_STATUSES = ['scheduled', 'running', 'waiting-retry', 'waiting-timer'] as const;
 export const STEP_STATUSES = [...OPEN_STEP_STATUSES, 'completed', 'failed', 'cancelled', 'skipped'] as const;
 export type StepStatus = (typeof STEP_STATUSES)[number];
 const OPEN_STEPS: ReadonlySet<string> = new Set(OPEN_STEP_STATUSES);
@@ -22,7 +31,7 @@ export type Run = {
   readonly error: ErrorInfo | null;
   readonly output: JsonText | null;
   /** Where the output is stored. */
-  readonly outputRef: PayloadRef | null;
+  readonly outputRef: PayloadSource | null;
   readonly finishedAt: Instant | null;
   /** When it times out; moved when the wall clock was set back. */
   readonly timeoutAt: Instant | null;
@@ -78,8 +87,13 @@ export type Step = {
   readonly budgetUsed: number;
   /** When the next attempt is due; set only while `waiting-retry`. */
   readonly retryAt: Instant | null;
-  /** Of a container that was entered; `null` for every other step. */
+  /** It has values of its own to compute before it begins. */
+  readonly computes: boolean;
+  /** Of a container that was entered; `null` for every other step, and until its slots are known. */
   readonly slots: Slots | null;
+  /** What its slots are given, an element each; `null`: each is given what the container is. */
+  readonly items: PayloadSource | null;
+  readonly wait: Wait | null;
   /** True when the token of its slot ended with it, and the join of its container has counted that. */
   readonly endedSlot: boolean;
 };

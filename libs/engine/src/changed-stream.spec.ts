@@ -52,7 +52,7 @@ describe('a stream in the real store that somebody has changed by hand', () => {
     ['the payload /input/nobody of revision 0 is missing', completed(0, '/input/nobody')],
     [
       'the payload /output of revision 7 is missing',
-      { type: 'RunCompleted', output: { revision: 7, pointer: '/output' } },
+      { type: 'RunCompleted', output: { revision: 7, pointer: '/output' }, mapped: null },
     ],
     ['scope nobody#0, where nobody.a is entered, is missing', entered('nobody.a', 'nobody', 0)],
     ['scope p#7, where p.x is entered, is missing', entered('p.x', 'p', 7)],

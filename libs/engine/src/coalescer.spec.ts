@@ -18,6 +18,7 @@ afterEach(stopEngines);
 /** Branches of one step each beside each other, but for the first branch, which may go on with another step. */
 const sideBySide = (branches: number, goesOn: boolean): Plan => ({
   v: 1,
+  output: null,
   timeoutMs: null,
   scopes: [
     { entry: 0, container: null, slot: null },

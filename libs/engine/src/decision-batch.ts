@@ -16,7 +16,7 @@ import { APPEND_BYTES_MAX, APPEND_EVENTS_MAX, encodeRunEvent } from '#event-stor
 import type { Append, NewEvent, Revision, StreamName } from '#event-store';
 import type { Rejection, RunCommand } from '#domain';
 import type { Log } from '#runtime';
-import { inputsOf, isAwaited, settle, type Evaluations, type Evaluator } from './evaluator.js';
+import { isAwaited, settle, type Evaluations } from './evaluator.js';
 import { foldEvent, keepFacts, loadedOf, type KnownRun } from './load-run.js';
 import { audienceOf, type Owner, type StartedAttempt } from './owner.js';
 import { resultOf, type QueuedCommand } from './queued-command.js';
@@ -59,7 +59,6 @@ export type BatchContext = {
   /** Where it is noted how to take the decision back; `null`: it is not, since nobody else appends to the run. */
   readonly undo: Undo | null;
   /** `null`: nothing is evaluated here. */
-  readonly evaluator: Evaluator | null;
   /** What is evaluated now. */
   readonly evaluating: Evaluations;
 };
@@ -142,7 +141,11 @@ const decideOne = (known: KnownRun, batch: DecisionBatch, command: RunCommand, c
   if (plan === null) return { rejection: { code: 'run-not-found' }, changed: false };
   const { atMs, limits, isUnsent } = context;
   const decision = decide(command, known.state, { plan, atMs, limits, isUnsent });
-  if ('needs' in decision) return evaluate(known, batch, decision.needs, context);
+  if ('needs' in decision) {
+    // Asked for after the commit, and the scope waits.
+    (batch.needs ??= new Map()).set(decision.needs.scope, decision.needs);
+    return UNCHANGED;
+  }
   if (!decision.accepted) return { rejection: decision.rejection, changed: false };
   if (decision.events.length === 0) return UNCHANGED;
   const abandoned = abandonedBy(decision.events, command, known.state);
@@ -257,21 +260,6 @@ const moveTokens = (known: KnownRun, batch: DecisionBatch, context: Deciding): b
     }
   }
   return true;
-};
-
-/** What surely ends is evaluated in place, and the move is made; all else is asked for after the commit, and the scope waits. */
-const evaluate = (
-  known: KnownRun,
-  batch: DecisionBatch,
-  evaluation: Evaluation,
-  context: Deciding,
-): Outcome | 'full' => {
-  const { state } = known;
-  const { scope, id } = evaluation;
-  const result = state === null ? null : (context.evaluator?.atOnce(evaluation, inputsOf(evaluation, state)) ?? null);
-  if (result !== null) return decideOne(known, batch, { type: 'Evaluated', scope, id, result }, context);
-  (batch.needs ??= new Map()).set(scope, evaluation);
-  return UNCHANGED;
 };
 
 /** Starts what is owed now, while slots and room last; false when room is what ended it. Without a grant a step stays owed. */

@@ -14,7 +14,7 @@ const value = (of: unknown): EvaluationResult => ({ values: [json(of)] });
 const computing = (root: Tree): Plan => {
   const plan = planOf(root);
   const nodes = plan.nodes.map((node) =>
-    node.name.startsWith('x') ? { ...node, output: { js: `of ${node.name}` } } : node,
+    node.name.startsWith('x') ? { ...node, output: { js: `of ${node.name}: input, output` } } : node,
   );
   return { ...plan, nodes };
 };
@@ -26,18 +26,10 @@ type Asked = {
   readonly done: (result: EvaluationResult) => void;
 };
 
-/** Keeps what it is asked for, unless it knows the value of the expression: then it gives that, at once or in the decision itself. */
+/** Keeps what it is asked for, unless it knows the value of the expression: then it gives that at once. */
 class StubEvaluator implements Evaluator {
   readonly asked: Asked[] = [];
-  constructor(
-    readonly known: Readonly<Record<string, unknown>> = {},
-    readonly when: 'in the decision' | 'at once' = 'at once',
-  ) {}
-
-  atOnce({ expressions: [expression] }: Evaluation): EvaluationResult | null {
-    const { source } = expression!;
-    return this.when === 'in the decision' && source in this.known ? value(this.known[source]) : null;
-  }
+  constructor(readonly known: Readonly<Record<string, unknown>> = {}) {}
 
   evaluate(runId: RunId, evaluation: Evaluation, inputs: EvaluationInputs, done: Asked['done']): void {
     const { source } = evaluation.expressions[0]!;
@@ -71,8 +63,9 @@ const world = async (evaluator: Evaluator, plan = PLAN, store = new TwistedStore
 
 describe('an evaluation that a move needs', () => {
   it('is a loop inside one decision when it surely ends: no append and nobody else is needed', async () => {
-    const evaluator = new StubEvaluator({ 'of x1': [1], 'of x2': { two: 2 } }, 'in the decision');
-    const { begin, store } = await world(evaluator, computing(sequence(pass('x1'), pass('x2'))));
+    const evaluator = new StubEvaluator();
+    const steps = [pass('a', { output: '{% 1 %}' }), pass('b', { output: { two: '{% $output + 1 %}' } })];
+    const { begin, store } = await world(evaluator, planOf(sequence(...steps)));
     await begin('a');
     expect([store.seen.length, evaluator.asked]).toEqual([1, []]);
     expect(store.seen[0]!.events.map(({ type }) => type)).toEqual([
@@ -88,7 +81,7 @@ describe('an evaluation that a move needs', () => {
 
   it('is asked for once what it needs is in the log, and moves its scope when the result comes at once', async () => {
     const plan = computing(sequence(step('s'), pass('x1'), pass('x2')));
-    const evaluator = new StubEvaluator({ 'of x1': 'one', 'of x2': 'two' });
+    const evaluator = new StubEvaluator({ 'of x1: input, output': 'one', 'of x2: input, output': 'two' });
     const committed: number[] = [];
     const evaluate = evaluator.evaluate.bind(evaluator);
     const { begin, answer, store, settled, events } = await world(evaluator, plan);
@@ -103,7 +96,7 @@ describe('an evaluation that a move needs', () => {
       [
         {
           ...{ id: 'x1:output', scope: '', at: 'x1', mode: 'all' },
-          expressions: [{ language: 'js', source: 'of x1' }],
+          expressions: [{ language: 'js', source: 'of x1: input, output' }],
           names: { input: { revision: 3, pointer: '/output' }, output: { revision: 3, pointer: '/output' } },
         },
         { input: '{"n":1.0}', output: '{"n":1.0}' },
@@ -111,7 +104,11 @@ describe('an evaluation that a move needs', () => {
       [expect.objectContaining({ id: 'x2:output' }), { input: '"one"', output: '"one"' }],
     ]);
     expect(committed).toEqual([2, 3]);
-    expect((await events()).at(-1)).toEqual({ type: 'RunCompleted', output: { revision: 8, pointer: '/mapped' } });
+    expect((await events()).at(-1)).toEqual({
+      type: 'RunCompleted',
+      output: { revision: 8, pointer: '/mapped' },
+      mapped: null,
+    });
   });
 
   it('keeps its scope alone waiting: the others of the run, and other runs, go on, and it is asked for once', async () => {
@@ -162,7 +159,7 @@ describe('an evaluation that a move needs', () => {
   });
 
   it('that gives more than a payload may be fails its step, by name', async () => {
-    const evaluator = new StubEvaluator({ 'of x': 'x'.repeat(256 * 1024) });
+    const evaluator = new StubEvaluator({ 'of x: input, output': 'x'.repeat(256 * 1024) });
     const { begin, settled, events } = await world(evaluator);
     await begin('a');
     await settled();

@@ -1,4 +1,4 @@
-import { sourceOf, type Evaluation, type EvaluationResult, type JsonText, type Run, type ScopeKey } from '#domain';
+import { textOf, type Evaluation, type EvaluationResult, type JsonText, type Run, type ScopeKey } from '#domain';
 import type { EngineParts } from './engine-parts.js';
 import type { KnownRun } from './load-run.js';
 import type { RunId } from './runs.js';
@@ -6,10 +6,8 @@ import type { RunId } from './runs.js';
 /** What the names in an expression stand for. */
 export type EvaluationInputs = Readonly<Record<string, JsonText>>;
 
-/** Computes what moves need. An engine without one leaves those moves owed. */
+/** Computes what moves need and `decide` cannot give: what may never end. An engine without one leaves those moves owed. */
 export interface Evaluator {
-  /** The result of an expression that surely ends: it is decided on in the same append. `null`: of any other. */
-  atOnce(evaluation: Evaluation, inputs: EvaluationInputs): EvaluationResult | null;
   /** Calls back once, whenever that is. What the evaluation needs is in the log by now. */
   evaluate(
     runId: RunId,
@@ -29,10 +27,8 @@ export const isAwaited = (evaluations: Evaluations, scope: ScopeKey, { tokens }:
   return evaluation !== undefined && evaluation.at === (tokens.get(scope) ?? null);
 };
 
-export const inputsOf = ({ names }: Evaluation, { payloads }: Run): EvaluationInputs =>
-  Object.fromEntries(
-    Object.entries(names).map(([name, of]) => [name, 'value' in of ? of.value : sourceOf(payloads, of).text]),
-  );
+const inputsOf = ({ names }: Evaluation, run: Run): EvaluationInputs =>
+  Object.fromEntries(Object.entries(names).map(([name, operand]) => [name, textOf(run, operand)]));
 
 /** The result is there: the scope moves by itself again. */
 export const settle = ({ scope, id }: Pick<Evaluation, 'scope' | 'id'>, ...all: readonly Evaluations[]): void => {

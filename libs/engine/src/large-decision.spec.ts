@@ -18,6 +18,7 @@ const KIB = 1024;
 const text = (bytes: number): JsonText => JSON.stringify('x'.repeat(bytes)) as JsonText;
 const planWith = (output: JsonText | null): Plan => ({
   v: 1,
+  output: null,
   timeoutMs: null,
   scopes: [{ entry: 0, container: null, slot: null }],
   policies: POLICIES,

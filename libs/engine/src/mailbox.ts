@@ -206,7 +206,7 @@ export class Mailbox implements KnownRun, Readers {
 
   private decide(): void {
     const { engine } = this;
-    const { owner, evaluator, limits } = engine;
+    const { owner, limits } = engine;
     if (engine.isAbandoned) return this.close(STOPPED);
     if (engine.coalescer.keeps(this)) return this.phase === 'resting' ? this.transit('coalesce') : undefined;
     // Until all is answered: a slot that is given back may wake this very run, and an answer may ask something of it.
@@ -221,7 +221,7 @@ export class Mailbox implements KnownRun, Readers {
     const { bytes, evaluating } = this;
     let batch: DecisionBatch;
     try {
-      batch = decideBatch(this, queue, { atMs, at, limits, owner, undo, evaluator, evaluating });
+      batch = decideBatch(this, queue, { atMs, at, limits, owner, undo, evaluating });
     } catch (cause) {
       return this.park(cause, queue);
     }

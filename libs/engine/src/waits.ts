@@ -17,7 +17,7 @@ export type HoldUp = {
 /** What a step waits for. */
 export type Wait = Omit<HoldUp, 'for' | 'on'> & {
   readonly step: StepKey;
-  readonly for: HoldUp['for'] | 'retry';
+  readonly for: HoldUp['for'] | 'retry' | 'timer';
   readonly on: string | null;
 };
 
@@ -32,11 +32,14 @@ export const waitsOf = (runId: RunId, run: Run, owner: Owner | null, nowMs: numb
   if (dues.byKey.size + ready.size === 0) return NONE;
   const waits: Wait[] = [];
   for (const { kind, step: key, atMs } of dues.byKey.values()) {
-    const step = kind === 'retry' ? run.steps.get(key) : undefined;
+    const step = kind === 'retry' || kind === 'wait' ? run.steps.get(key) : undefined;
     if (step === undefined) continue;
-    if (atMs <= nowMs) waits.push(heldUp(runId, run, step, owner));
+    const until = toInstant(Math.max(atMs, nowMs));
+    if (kind === 'wait')
+      waits.push({ step: key, for: 'timer', on: null, since: step.enteredAt, until, lastError: null });
+    else if (atMs <= nowMs) waits.push(heldUp(runId, run, step, owner));
     else {
-      const wait = { step: key, for: 'retry', on: null, since: sinceOf(step), until: toInstant(atMs) } as const;
+      const wait = { step: key, for: 'retry', on: null, since: sinceOf(step), until } as const;
       waits.push({ ...wait, lastError: errorOf(step) });
     }
   }

@@ -27,7 +27,7 @@ const follow = (stream: readonly Stored[], { revision, pointer }: Reference): un
 };
 
 /** What a stored event says that a step is given, or that flows on: the payload itself, or what its references lead to. */
-const told = (stream: readonly Stored[], revision: number, member: 'input' | 'output'): unknown => {
+const told = (stream: readonly Stored[], revision: number, member: 'input' | 'output' | 'mapped'): unknown => {
   const stored = stream[revision] ?? {};
   const ref = stored[`${member}Ref`];
   if (ref !== undefined) return follow(stream, ref);
@@ -52,7 +52,10 @@ describe('the references of a stream', () => {
         const step: HistoryStep | undefined = 'step' in event ? history?.steps.get(event.step) : undefined;
         if (event.type === 'StepEntered') expect(told(stream, revision, 'input')).toEqual(parsed(step?.input));
         if (event.type === 'StepCompleted') expect(told(stream, revision, 'output')).toEqual(parsed(step?.output));
-        if (event.type === 'RunCompleted') expect(told(stream, revision, 'output')).toEqual(parsed(history?.output));
+        if (event.type === 'RunCompleted')
+          expect(told(stream, revision, 'mapped' in event && event.mapped !== null ? 'mapped' : 'output')).toEqual(
+            parsed(history?.output),
+          );
         for (const name of Object.keys(seen) as (keyof typeof seen)[])
           if (stream[revision]?.[name] !== undefined) seen[name] += 1;
         if (JSON.stringify(stream[revision]).includes('"pointer":"/outputRefs"')) seen.joinRef += 1;

@@ -48,7 +48,7 @@ const EVENTS: Arbitraries = {
     variables: payload,
     input: payload,
   }),
-  RunCompleted: record({ output: ref }),
+  RunCompleted: record({ output: ref, mapped: orNull(payload) }),
   RunFailed: record({ step: key, error }),
   RunCancelled: record({ reason: orNull(name) }),
   RunTimedOut: record({ error }),
@@ -63,10 +63,20 @@ const EVENTS: Arbitraries = {
     slots: orNull(record({ count, window: count })),
     request: orNull(request),
     policy: orNull(count),
+    computes: fc.boolean(),
     deadlineAt: orNull(key),
     retriesEndAt: orNull(key),
     input: enteredWith,
   }),
+  ValuesComputed: record({
+    step: key,
+    request: orNull(request),
+    slots: orNull(record({ from: count, count, window: count })),
+    items: orNull(fc.oneof(ref, record({ value: payload }))),
+    wait: orNull(record({ wakeAt: key, ms: orNull(count) })),
+  }),
+  SlotOpened: record({ step: key, slot: count }),
+  WaitEnded: record({ step: key }),
   StepCompleted: record({
     step: key,
     endsSlot: fc.boolean(),
@@ -96,6 +106,7 @@ const EVENTS: Arbitraries = {
   DuesMoved: record({
     retries: fc.array(record({ step: key, retryAt: key })),
     deadlines: fc.array(record({ step: key, deadlineAt: key })),
+    waits: fc.array(record({ step: key, wakeAt: key })),
     timeoutAt: orNull(key),
   }),
   RunArchived: record({

@@ -1,4 +1,14 @@
-import type { AttemptSucceeded, PayloadRef, RunEvent, RunStarted, StepCompleted, StepEntered } from '#domain';
+import type {
+  JsonText,
+  AttemptSucceeded,
+  DuesMoved,
+  PayloadRef,
+  RunEvent,
+  RunStarted,
+  StepCompleted,
+  StepEntered,
+  ValuesComputed,
+} from '#domain';
 import { endOfValue, memberTexts } from '#runtime';
 import type { NewEvent } from './event-store.js';
 
@@ -60,6 +70,11 @@ const edge = (taken: StepCompleted['edge']): string =>
   taken === null ? '' : `"edge":{"index":${taken.index},"next":${taken.next}},`;
 const slots = (of: StepEntered['slots']): string =>
   of === null ? 'null' : `{"count":${of.count},"window":${of.window}}`;
+/** A member, and nothing where there is none. */
+const rarely = (member: string, value: object | null): string =>
+  value === null ? '' : `,"${member}":${JSON.stringify(value)}`;
+const items = (of: ValuesComputed['items']): string =>
+  of === null ? '' : 'value' in of ? `,"items":${of.value}` : `,"itemsRef":${ref(of)}`;
 const ref = ({ revision, pointer }: PayloadRef): string => {
   // Most are one of the two: no character of them is escaped.
   const isPlain = pointer === '/output' || pointer === '/input';
@@ -141,14 +156,24 @@ const FORMS: Forms = {
   },
   RunCompleted: {
     v: 1,
-    write: ({ output }) => `{"outputRef":${ref(output)}}`,
-    read: { 1: (data) => ({ type: 'RunCompleted', output: parsed(data)['outputRef'] as PayloadRef }) },
+    write: ({ output, mapped }) => `{"outputRef":${ref(output)}${mapped === null ? '' : `,"mapped":${mapped}`}}`,
+    read: {
+      1: (data) => {
+        const { outputRef, mapped = null } = data.includes('"mapped":') ? withPayloads(data, ['mapped']) : parsed(data);
+        return { type: 'RunCompleted', output: outputRef as PayloadRef, mapped: mapped as JsonText | null };
+      },
+    },
   },
   RunFailed: plain('RunFailed'),
   RunCancelled: plain('RunCancelled'),
   RunTimedOut: plain('RunTimedOut'),
   DuplicateStartsSeen: plain('DuplicateStartsSeen'),
-  DuesMoved: plain('DuesMoved'),
+  DuesMoved: {
+    v: 1,
+    write: ({ retries, deadlines, timeoutAt, waits }) =>
+      JSON.stringify({ retries, deadlines, timeoutAt, ...(waits.length > 0 && { waits }) }),
+    read: { 1: (data) => ({ type: 'DuesMoved', waits: [], ...parsed(data) }) as unknown as DuesMoved },
+  },
   StepEntered: {
     v: 1,
     write: ({ input, request, ...entered }) => {
@@ -156,7 +181,7 @@ const FORMS: Forms = {
       return (
         `{"step":${name(entered.step)},"node":${entered.node},"name":${name(entered.name)},"kind":${name(entered.kind)},` +
         `"parent":${name(entered.parent)},"slot":${entered.slot},"slots":${slots(entered.slots)},` +
-        `"request":${request === null ? 'null' : requestText(request)},${policy(entered.policy)}"deadlineAt":${name(entered.deadlineAt)},` +
+        `"request":${request === null ? 'null' : requestText(request)},${policy(entered.policy)}${entered.computes ? '"computes":true,' : ''}"deadlineAt":${name(entered.deadlineAt)},` +
         `"retriesEndAt":${name(entered.retriesEndAt)},${payload}}`
       );
     },
@@ -165,10 +190,39 @@ const FORMS: Forms = {
         // Most are given what flows in, and name it.
         const isValue = data.includes('"input":');
         const { input, inputRef, ...stored } = isValue ? withPayloads(data, ['input']) : parsed(data);
-        return { type: 'StepEntered', policy: null, ...stored, input: inputRef ?? { value: input } } as StepEntered;
+        return {
+          type: 'StepEntered',
+          policy: null,
+          computes: false,
+          ...stored,
+          input: inputRef ?? { value: input },
+        } as StepEntered;
       },
     },
   },
+  ValuesComputed: {
+    v: 1,
+    write: (event) =>
+      `{"step":${name(event.step)}${rarely('request', event.request)}${rarely('slots', event.slots)}` +
+      `${rarely('wait', event.wait)}${items(event.items)}}`,
+    read: {
+      1: (data) => {
+        const isValue = data.includes('"items":');
+        const { items: value, itemsRef, ...stored } = isValue ? withPayloads(data, ['items']) : parsed(data);
+        const read = itemsRef ?? (value === undefined ? null : { value });
+        return {
+          type: 'ValuesComputed',
+          request: null,
+          slots: null,
+          wait: null,
+          ...stored,
+          items: read,
+        } as ValuesComputed;
+      },
+    },
+  },
+  SlotOpened: plain('SlotOpened'),
+  WaitEnded: plain('WaitEnded'),
   StepCompleted: {
     v: 1,
     write: ({ step, endsSlot, edge: taken, output, mapped }) =>

@@ -26,7 +26,7 @@ const placesOf = (value: unknown, path = ''): readonly string[] => {
   const own = Array.isArray(value) ? [] : [path];
   return [...own, ...Object.entries(value).flatMap(([name, inner]) => placesOf(inner, `${path}/${name}`))];
 };
-const PAYLOADS = /^\/(input|output|mapped|variables|tags|content)(\/|$)|\/headers$/;
+const PAYLOADS = /^\/(input|output|mapped|items|variables|tags|content)(\/|$)|\/headers$/;
 
 describe('the schemas of events', () => {
   it('are of all types, each with its version', () => {

@@ -43,6 +43,13 @@ const REF = objectOf({
 });
 const ref = of(REF);
 
+const REQUEST = objectOf({
+  method: text('Of HTTP.'),
+  url: text('Whole.'),
+  headers: texts('Those of the definition.'),
+  contentType: text('Of the body.'),
+});
+
 const step = text('The step, by its key in the run: `ship`, `notify.email`.');
 const attempt = of({ type: 'integer', minimum: 1 })('Counts from 1.');
 const error = of(objectOf({ name: text('To match on.'), cause: textOrNull('The reason, for people.') }));
@@ -92,7 +99,11 @@ const SHAPES: Readonly<Record<RunEvent['type'], Shape>> = {
       input: payload('Of the run.'),
     },
   },
-  RunCompleted: { says: 'The run has ended well.', members: { outputRef: ref('Where its output stands.') } },
+  RunCompleted: {
+    says: 'The run has ended well.',
+    members: { outputRef: ref('Where what its last step gave stands.') },
+    rare: { mapped: payload('The output of the run, as the definition says.') },
+  },
   RunFailed: {
     says: 'The run has failed.',
     members: { step: text('The step that made it fail.'), error: error('Of that step.') },
@@ -110,6 +121,9 @@ const SHAPES: Readonly<Record<RunEvent['type'], Shape>> = {
       deadlines: listOf(objectOf({ step, deadlineAt: instant('No attempt outlives it.') }))('Limits of steps.'),
       timeoutAt: instantOrNull('Of the run, if it has moved.'),
     },
+    rare: {
+      waits: listOf(objectOf({ step, wakeAt: instant('When it goes on.') }))('Of steps that wait.'),
+    },
   },
   StepEntered: {
     says: 'A step has begun: it is owed an attempt, or has steps of its own.',
@@ -121,25 +135,43 @@ const SHAPES: Readonly<Record<RunEvent['type'], Shape>> = {
           { type: 'null' },
         ],
       })('Of a container of several; else `null`.'),
-      request: of({
-        oneOf: [
-          objectOf({
-            method: text('Of HTTP.'),
-            url: text('Whole.'),
-            headers: texts('Those of the definition.'),
-            contentType: text('Of the body.'),
-          }),
-          { type: 'null' },
-        ],
-      })('What is sent; `null` for what sends nothing.'),
+      request: of({ oneOf: [REQUEST, { type: 'null' }] })('What is sent; `null` for what sends nothing.'),
       deadlineAt: instantOrNull('No attempt outlives it.'),
       retriesEndAt: instantOrNull('From then on no further attempt starts; the first may wait for its slot.'),
     },
     rare: {
+      computes: of({ const: true })('It has values of its own to compute before it begins: `ValuesComputed` follows.'),
       policy: count('Number of the policy in the plan by which it is tried, of a step without a node of its own.'),
     },
-    oneOf: { input: payload('A constant of the definition.'), inputRef: ref('Where the input stands.') },
+    oneOf: { input: payload('What the definition says it is given.'), inputRef: ref('Where the input stands.') },
   },
+  ValuesComputed: {
+    says: 'A step has computed what it needs of its own, and begins.',
+    members: { step },
+    rare: {
+      request: of(REQUEST)('What is sent.'),
+      slots: of(
+        objectOf({
+          from: count('The first of them.'),
+          count: count('How many there are.'),
+          window: count('How many are open at one time.'),
+        }),
+      )('Of a container.'),
+      wait: of(
+        objectOf({
+          wakeAt: instant('When it goes on.'),
+          ms: countOrNull('For so long; `null`: until that instant by name.'),
+        }),
+      )('Of a wait.'),
+      items: payload('Of a map: an array with what each item is given.'),
+      itemsRef: ref('Where that array stands.'),
+    },
+  },
+  SlotOpened: {
+    says: 'A further round of a repeat begins.',
+    members: { step, slot: count('Counts from 0.') },
+  },
+  WaitEnded: { says: 'A step has waited long enough, and goes on.', members: { step } },
   StepCompleted: {
     says: 'A step has ended well.',
     members: { step, endsSlot: yesNo('The way through its slot of the container has ended with it.') },

@@ -50,6 +50,10 @@ export type Limits = {
   readonly stepsMax: number;
   /** Of one step. */
   readonly attemptsMax: number;
+  /** Of one map. */
+  readonly itemsMax: number;
+  /** Of one wait. */
+  readonly waitMaxMs: number;
   readonly tagsMax: number;
 };
 
@@ -143,6 +147,8 @@ const together = (values: SettingValues): Config => ({
     eventsMax: values.STEPWELL_EVENTS_MAX,
     stepsMax: values.STEPWELL_STEPS_MAX,
     attemptsMax: values.STEPWELL_STEP_ATTEMPTS_MAX,
+    itemsMax: values.STEPWELL_ITEMS_MAX,
+    waitMaxMs: values.STEPWELL_WAIT_MAX_DAYS * 86_400_000,
     tagsMax: values.STEPWELL_TAGS_MAX,
   },
   dispatch: {

@@ -257,6 +257,8 @@ export const SETTINGS = {
     '1000',
     'Most attempts of one step, whatever its retry policy says.',
   ),
+  STEPWELL_ITEMS_MAX: setting('Limits', 'items', integer(1, 100_000), '10000', 'Most items of one map.'),
+  STEPWELL_WAIT_MAX_DAYS: setting('Limits', 'days', integer(1, 3_660), '366', 'Longest wait of one node.'),
   STEPWELL_TAGS_MAX: setting('Limits', 'tags', integer(0, 1_000), '50', 'Most tags of a run or a definition.'),
 
   STEPWELL_ATTEMPTS_MAX: setting(

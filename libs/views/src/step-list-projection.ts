@@ -87,6 +87,8 @@ type Place = { readonly revision: number; readonly at: string };
 const READ: ReadonlySet<string> = new Set<RunEvent['type']>([
   'StepEntered',
   'StepSkipped',
+  'ValuesComputed',
+  'WaitEnded',
   'StepCompleted',
   'StepFailed',
   'StepCancelled',
@@ -136,6 +138,13 @@ const apply = ({ run, rows }: RunSteps, event: RunEvent, { revision, at }: Place
       rows.set(entry.key, enteredRow(run.row, { ...entry, at, revision, skipped }));
       return;
     }
+    case 'ValuesComputed':
+      return change(event.step, {
+        ...(event.request === null ? undefined : { target: checkedText('request.url', event.request.url) }),
+        ...(event.wait === null ? undefined : { status: 'waiting-timer' }),
+      });
+    case 'WaitEnded':
+      return change(event.step, { status: 'running' });
     case 'StepCompleted':
       rows.delete(event.step);
       return;

@@ -71,7 +71,15 @@ describe('the OpenAPI document', () => {
     walk(components.schemas['Definition'], 'Definition');
     expect(silent).toEqual([]);
     expect([...said].sort()).toEqual(
-      [...NODE_TYPES.map(nodeSchemaName), 'TreeNode', 'Retry', 'StepTimeouts', 'Timeouts'].sort(),
+      [
+        ...NODE_TYPES.map(nodeSchemaName),
+        'TreeNode',
+        'ChoiceRule',
+        'Value',
+        'Retry',
+        'StepTimeouts',
+        'Timeouts',
+      ].sort(),
     );
   });
 

@@ -210,7 +210,8 @@ const node = {
       planNodesMax: 10_000,
       nestingMax: 32,
     },
-    ...{ branchesMax: 1_000, eventsMax: 500_000, stepsMax: 100_000, attemptsMax: 1_000, tagsMax: 50 },
+    ...{ branchesMax: 1_000, eventsMax: 500_000, stepsMax: 100_000, attemptsMax: 1_000 },
+    ...{ itemsMax: 10_000, waitMaxMs: 31_622_400_000, tagsMax: 50 },
   },
 };
 

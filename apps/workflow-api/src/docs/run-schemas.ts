@@ -104,15 +104,15 @@ export const WaitShape = z
   .strictObject({
     step: z.string(),
     for: z
-      .enum(['retry', 'limit', 'slots', 'breaker'])
+      .enum(['retry', 'timer', 'limit', 'slots', 'breaker'])
       .describe(
-        '`retry`: the time of its next attempt. `limit`: one of `STEPWELL_LIMITS`. `slots`: attempts in flight of its url, of its origin, or of all. `breaker`: what it would be sent to is down and left alone.',
+        '`retry`: the time of its next attempt. `timer`: the time that a `wait` says. `limit`: one of `STEPWELL_LIMITS`. `slots`: attempts in flight of its url, of its origin, or of all. `breaker`: what it would be sent to is down and left alone.',
       ),
     on: z
       .string()
       .nullable()
       .describe(
-        'Which limit, origin or url. Null for a retry, and where the attempts are made by another process: then it is only known that one is owed.',
+        'Which limit, origin or url. Null for a retry and a timer, and where the attempts are made by another process: then it is only known that one is owed.',
       ),
     since: Instant,
     until: Instant.nullable().describe('Null when nobody knows; never in the past.'),

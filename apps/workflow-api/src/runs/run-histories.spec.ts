@@ -159,7 +159,7 @@ describe('histories of runs', () => {
   };
   const entry: RunEvent = {
     ...{ type: 'StepEntered', step: 's', node: 0, name: 's', kind: 'step', parent: null, slot: null, slots: null },
-    ...{ request: null, policy: null, deadlineAt: null, retriesEndAt: null },
+    ...{ computes: false, request: null, policy: null, deadlineAt: null, retriesEndAt: null },
     ...{ input: { revision: 0, pointer: '/input' } },
   };
 

@@ -45,6 +45,10 @@ const payloadsIn = (event: RunEvent): readonly (readonly [member: string, text: 
       ];
     case 'StepEntered':
       return 'value' in event.input ? [['input', event.input.value]] : [];
+    case 'RunCompleted':
+      return event.mapped === null ? [] : [['mapped', event.mapped]];
+    case 'ValuesComputed':
+      return event.items !== null && 'value' in event.items ? [['items', event.items.value]] : [];
     case 'StepCompleted':
       return [
         ...('value' in event.output ? [['output', event.output.value] as const] : []),

@@ -88,10 +88,10 @@ describe('a definition in YAML', () => {
       const { body } = parsed(root('[ 9007199254740993, 1.50 ]'), format);
       const compiled = compileDefinition(body, DEFAULT_COMPILE_LIMITS);
       if (compiled.status === 'invalid') throw new Error(JSON.stringify(compiled.findings));
-      expect(compiled.plan.nodes).toMatchObject([
-        { input: '[9007199254740993,1.50]' },
-        { output: '{"2":1.0,"a/b~":[1e400]}' },
-      ]);
+      expect(compiled.plan).toMatchObject({
+        nodes: [{ input: '[9007199254740993,1.50]' }],
+        output: '{"2":1.0,"a/b~":[1e400]}',
+      });
       const hashes = ['[9007199254740993.0,15e-1]', '[9007199254740992,1.50]'].map((input) => {
         const other = compileDefinition(parsed(root(input), format).body, DEFAULT_COMPILE_LIMITS);
         return other.status === 'compiled' && other.source.contentHash === compiled.source.contentHash;

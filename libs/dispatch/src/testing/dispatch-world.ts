@@ -73,6 +73,7 @@ export const stepPlan = (
   retry: Partial<RetryPolicy> = {},
 ): Plan => ({
   v: 1,
+  output: null,
   timeoutMs: null,
   scopes: [{ entry: 0, container: null, slot: null }],
   policies: [

@@ -47,6 +47,7 @@ describe('the plan of a tree', () => {
     });
     expect(plan).toEqual({
       v: 1,
+      output: null,
       timeoutMs: 60_000,
       scopes: [
         { entry: 0, container: null, slot: null },
@@ -161,14 +162,25 @@ describe('the plan of a tree', () => {
     ]);
   });
 
-  it('gives the output of the definition by a last pass, or by the node that ends the run', () => {
-    const passed = planOf(document(step({ name: 'output' }), { output: { ok: true } }));
-    expect(passed.nodes.map(({ name, next, output }) => ({ name, next, output }))).toEqual([
-      { name: 'output', next: 1, output: null },
-      { name: 'output2', next: null, output: '{"ok":true}' },
-    ]);
-    const succeed = { type: 'sequence', name: 'end', output: 1, steps: [{ type: 'succeed' }] };
-    expect(planOf(document(succeed, { output: null })).nodes.map((node) => node.output)).toEqual(['null', null]);
+  it('has the output of the definition, of which its nodes know nothing', () => {
+    const plan = planOf(document(step(), { output: { ok: true } }));
+    expect([plan.output, plan.nodes.map((node) => node.output)]).toEqual(['{"ok":true}', [null]]);
+    expect(planOf(document(step(), { output: '{% $output %}' })).output).toEqual({ template: '"{% $output %}"' });
+    expect(planOf(document(step(), { output: null })).output).toBe('null');
+  });
+
+  it('knows where nothing goes on: behind a choice of which every way ends', () => {
+    const end = { type: 'succeed' };
+    const rules = [{ when: '{% $input %}', then: end }];
+    const behind = (choice: object) =>
+      compileTree(document({ type: 'sequence', steps: [choice, { type: 'pass' }] })).findings.map(
+        ({ pointer }) => pointer,
+      );
+    expect(behind({ type: 'choice', rules, otherwise: end })).toEqual(['/root/steps/1']);
+    expect(behind({ type: 'choice', rules })).toEqual([]);
+    expect(behind({ type: 'choice', rules, otherwise: { type: 'pass' } })).toEqual([]);
+    expect(behind({ type: 'repeat', do: end, until: '{% true %}' })).toEqual(['/root/steps/1']);
+    expect(behind({ type: 'map', each: end })).toEqual([]);
   });
 });
 
@@ -205,7 +217,9 @@ describe('what is refused, and where', () => {
       { timeouts: { timeoutMs: 0, callbackMs: 5 }, root: { type: 'pass' } },
       ['/timeouts/callbackMs', '/timeouts/timeoutMs'],
     ],
-    ['an expression as output', { output: { a: ['{% $x %}'] }, root: { type: 'pass' } }, ['/output/a/0']],
+    ['an expression that is cut off', { output: { a: ['{% $x'] }, root: { type: 'pass' } }, ['/output/a/0']],
+    ['an expression that is none', { output: { a: ['{% 1 + %}'] }, root: { type: 'pass' } }, ['/output/a/0']],
+    ['an expression that calls', { output: '{% $sum([1]) %}', root: { type: 'pass' } }, ['/output']],
   ])('a definition with %s', (_, given, expected) => {
     expect(errors(given)).toEqual(expected);
   });
@@ -213,7 +227,7 @@ describe('what is refused, and where', () => {
   it.each([
     ['no type', { url: '/a' }, [['/root', 'type: step']]],
     ['an unknown type', { type: 'parralel', branches: [{ type: 'pass' }] }, [['/root/type', 'parallel']]],
-    ['a type of a later version', { type: 'map', over: 1 }, ['/root/type']],
+    ['a type of a later version', { type: 'signal', signal: 'a' }, ['/root/type']],
     ['no steps', { type: 'sequence' }, ['/root']],
     ['empty steps', { type: 'sequence', steps: [] }, ['/root/steps']],
     ['empty branches', { type: 'parallel', branches: [] }, ['/root/branches']],
@@ -354,10 +368,10 @@ describe('what is refused, and where', () => {
 
   it('says of what is to come that it is not available, not that it is unknown', () => {
     const { findings } = compileTree(
-      document({ type: 'sequence', steps: [{ type: 'wait' }, { type: 'pass', as: 'x' }] }),
+      document({ type: 'sequence', steps: [{ type: 'signal' }, { type: 'pass', as: 'x' }] }),
     );
     expect(findings.map(({ detail }) => detail)).toEqual([
-      'Nodes of type "wait" are not available in this version',
+      'Nodes of type "signal" are not available in this version',
       '"as" is not available in this version',
     ]);
   });

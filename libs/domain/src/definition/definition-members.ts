@@ -1,7 +1,7 @@
-import type { JsonText } from '../payload.js';
+import type { Given } from '../plan.js';
 import type { RetryPolicy } from '../retry-policy.js';
 import { retry, runTimeouts, type RunTimeouts } from './attempt-rules.js';
-import { constant } from './constant.js';
+import { given } from './given.js';
 import { choice, optional, prose, required, type MemberTable } from './member-kind.js';
 import type { MemberReader } from './member-reader.js';
 import { node } from './node-members.js';
@@ -21,7 +21,7 @@ export type DefinitionValues = {
   readonly retry: MemberReader<RetryPolicy>;
   readonly timeouts: MemberReader<RunTimeouts>;
   readonly root: unknown;
-  readonly output: JsonText;
+  readonly output: Given;
 };
 
 const tree = choice(['tree']);
@@ -42,5 +42,5 @@ export const DEFINITION_MEMBERS: MemberTable<DefinitionValues> = {
     'The node that a run enters first; mostly a sequence.',
     'A definition needs a "root": the node that a run enters first',
   ),
-  output: optional(constant, 'A constant that is the output of the run, instead of what its last node gave.'),
+  output: optional(given, 'The output of the run, instead of what its last node gave.'),
 };

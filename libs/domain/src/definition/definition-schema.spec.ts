@@ -20,6 +20,12 @@ const deep = (levels: number): unknown => (levels === 0 ? 1 : [deep(levels - 1)]
 
 /** What the compiler refuses and a schema cannot say: by what it says then, and by a document that shows it. */
 const BEYOND_A_SCHEMA: Readonly<Record<string, readonly [says: RegExp, example: object]>> = {
+  'an expression that cannot be parsed': [/cannot be parsed/, { root: { ...pass, input: '{% $a + %}' } }],
+  'an expression that may not end': [
+    /This expression is not available/,
+    { root: { ...pass, input: '{% $sum($input) %}' } },
+  ],
+  'a wait that is none': [/A wait (needs|lasts|ends)/, { root: { type: 'wait' } }],
   'a url that cannot be parsed': [/is no url$/, step({ url: 'http://a:port/' })],
   'a relative url without a target': [/has no "target"/, { root: { type: 'step', url: '/a' } }],
   'a relative url that leaves its target': [/leaves the target/, step({ url: '../a' })],
@@ -37,7 +43,7 @@ const BEYOND_A_SCHEMA: Readonly<Record<string, readonly [says: RegExp, example: 
     { root: { type: 'sequence', steps: list(2, { ...pass, name: 'a' }) } },
   ],
   'a constant by its bytes': [/takes more than .* bytes$/, { root: { ...pass, input: 'é'.repeat(140_000) } }],
-  'a constant by its depth': [/A constant may be nested/, { root: { ...pass, input: deep(66) } }],
+  'a constant by its depth': [/It may be nested/, { root: { ...pass, input: deep(66) } }],
   'nodes by their number': [/A plan has at most/, { root: { type: 'sequence', steps: list(10_001, pass) } }],
   'nodes by their depth': [/nested more than/, { root: nested(32, pass) }],
   'a step key by its length': [

@@ -1,8 +1,9 @@
+import { RULE_MEMBERS } from '../nodes/choice.js';
 import { NODE_KINDS } from '../nodes/node-kinds.js';
 import { NODE_TYPES, type NodeType } from '../plan.js';
 import { RETRY_MEMBERS, RUN_TIMEOUT_MEMBERS, TIMEOUT_MEMBERS } from './attempt-rules.js';
-import { CONSTANT_SCHEMA } from './constant.js';
 import { DEFINITION_MEMBERS } from './definition-members.js';
+import { VALUE_SCHEMA } from './given.js';
 import type { CompileLimits } from './limits.js';
 import type { JsonSchema, MemberTable } from './member-kind.js';
 
@@ -32,7 +33,8 @@ export const definitionSchemas = (limits: CompileLimits): Readonly<Record<string
     Retry: schemaOf('When a failed attempt is made again.', RETRY_MEMBERS),
     StepTimeouts: schemaOf('How long a step may take.', TIMEOUT_MEMBERS),
     Timeouts: schemaOf('How long a step may take, and a whole run.', RUN_TIMEOUT_MEMBERS),
-    Constant: CONSTANT_SCHEMA,
+    Value: VALUE_SCHEMA,
+    ChoiceRule: schemaOf('One way of a choice, and when it is taken.', RULE_MEMBERS),
   };
 };
 

@@ -49,7 +49,7 @@ describe('all findings of a definition, in one answer', () => {
   });
 
   it('looks at the siblings of what is no node at all, or of a later version', () => {
-    const steps = [1, { type: 'pss' }, null, { type: 'wait', seconds: 1 }, { type: 'fial' }];
+    const steps = [1, { type: 'pss' }, null, { type: 'signal', signal: 'a' }, { type: 'fial' }];
     expect(errors({ root: { type: 'sequence', steps } })).toEqual([
       '/root/steps/0',
       ['/root/steps/1/type', 'pass'],

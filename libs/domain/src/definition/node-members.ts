@@ -1,6 +1,6 @@
 import { isName, NAME_PATTERN, NAME_RULE } from '../name.js';
-import type { JsonText } from '../payload.js';
-import { constant } from './constant.js';
+import type { Given } from '../plan.js';
+import { given } from './given.js';
 import { quoted } from './finding.js';
 import type { CompileLimits } from './limits.js';
 import { choice, kindOf, optional, prose, refuse, text, type Kind, type MemberTable } from './member-kind.js';
@@ -11,7 +11,7 @@ const COMMENT_CHARS_MAX = 10_000;
 
 /** What only later versions know. */
 export const LATER_NODE_MEMBERS: readonly string[] = ['as', 'catch', 'dynamic'];
-export const LATER_TYPES: readonly string[] = ['map', 'choice', 'repeat', 'wait', 'signal', 'log', 'run', 'use'];
+export const LATER_TYPES: readonly string[] = ['signal', 'log', 'run', 'use'];
 
 /** One node, read by whoever asked for it. */
 export const node: Kind<unknown> = { schema: () => ({ $ref: '#/$defs/TreeNode' }), read: (value) => value };
@@ -37,8 +37,8 @@ export type CommonValues = {
   readonly type: string;
   readonly name: string | null;
   readonly comment: string;
-  readonly input: JsonText | null;
-  readonly output: JsonText | null;
+  readonly input: Given | null;
+  readonly output: Given | null;
 };
 
 /** The name that remains when all that a name may not hold is taken away. */
@@ -66,6 +66,6 @@ export const commonMembers = (type: string, meaning: string): MemberTable<Common
     'Names the node among its siblings, and so its step in a run. Without one it is the type and a number, such as step2.',
   ),
   comment: optional(prose({ maxChars: COMMENT_CHARS_MAX }), 'For people; nothing reads it.'),
-  input: optional(constant, 'A constant that the node is given, instead of the output of the node before it.'),
-  output: optional(constant, 'A constant that the next node is given, instead of what this node gave.'),
+  input: optional(given, 'What the node is given, instead of the output of the node before it.'),
+  output: optional(given, 'What the next node is given, instead of what this node gave.'),
 });

@@ -45,6 +45,11 @@ export const readNode = (
       return reader;
     },
     children: (list, at) => readChildren(list, at, depth, reading),
+    child: (node, at) => {
+      if (node === undefined || reading.nodes > limits.planNodesMax) return [];
+      const child = readNode(node, { pointer: at.pointer, depth: depth + 1 }, reading);
+      return child === null ? [] : [child];
+    },
   };
   const { own, children } = type === null ? UNREADABLE : NODE_KINDS[type].read(written);
   const common = MemberReader.over(value, place, COMMON);

@@ -1,5 +1,4 @@
-import { nodeKindOf, NODE_KINDS } from '../nodes/node-kinds.js';
-import type { JsonText } from '../payload.js';
+import { NODE_KINDS } from '../nodes/node-kinds.js';
 import type { NodeId, Plan, PlanNode, Scope, ScopeId } from '../plan.js';
 import { missing } from '../unreachable.js';
 import type { Findings } from './finding.js';
@@ -21,22 +20,24 @@ export const warnUnreachable = (chain: readonly TreeNode[], findings: Findings):
 const endsBranch = ({ own, children }: TreeNode): boolean => {
   if (own.type === 'unreadable') return false;
   const { endsSlot } = NODE_KINDS[own.type];
+  // Of a choice one way alone is taken, and perhaps none.
+  if (own.type === 'choice') return children.length > own.when.length && children.every(endsBranch);
   return endsSlot === 'always' || (endsSlot === 'with-inner' && children.some(endsBranch));
 };
 
 type Draft = { readonly nodes: (PlanNode | null)[]; readonly scopes: (Scope | null)[]; readonly names: TreeNames };
-type Run = Pick<Plan, 'timeoutMs' | 'policies'> & { readonly output: JsonText | null };
+type Run = Pick<Plan, 'timeoutMs' | 'policies' | 'output'>;
 
 /** The plan of a tree without errors. */
 export const planTree = (root: TreeNode, names: TreeNames, run: Run): Plan => {
   const draft: Draft = { nodes: [], scopes: [], names };
   openScope(draft, reachable(flatten(root)), { container: null, slot: null });
-  if (run.output !== null) endWith(draft, run.output);
   return {
     v: 1,
     nodes: draft.nodes.map((node) => node ?? missing('a node')),
     scopes: draft.scopes.map((scope) => scope ?? missing('a scope')),
     policies: run.policies,
+    output: run.output,
     timeoutMs: run.timeoutMs,
   };
 };
@@ -68,30 +69,4 @@ const planNode = (draft: Draft, node: TreeNode, place: Place): PlanNode => {
   if (own.type === 'unreadable') return missing('a node that could be read');
   const scopes = chainsOf(node).map((chain, slot) => openScope(draft, reachable(chain), { container: place.id, slot }));
   return { ...common, ...NODE_KINDS[own.type].plan(own, scopes) };
-};
-
-/**
- * Makes a constant the output of the run: what flows out of the last node of the root scope. A `pass` of its own is put
- * behind it, so that the last step still shows what it gave; where nothing can be put behind it, the node says it itself.
- */
-const endWith = (draft: Draft, output: JsonText): void => {
-  const roots = draft.nodes.filter((node) => node !== null && node.scope === 0);
-  const last = roots.at(-1) ?? missing('the last node');
-  if (endsRun(draft, last)) {
-    draft.nodes[last.id] = { ...last, output };
-    return;
-  }
-  const taken = new Set(roots.map((node) => node?.name));
-  let name = 'output';
-  for (let number = 2; taken.has(name); number++) name = `output${number}`;
-  const id = draft.nodes.length;
-  draft.nodes[last.id] = { ...last, next: id };
-  draft.nodes.push({ id, name, scope: 0, next: null, type: 'pass', input: null, output });
-};
-
-const endsRun = (draft: Draft, node: PlanNode): boolean => {
-  const kind = nodeKindOf(node);
-  if (kind.endsSlot !== 'with-inner') return kind.endsSlot === 'always';
-  const [body] = kind.scopes(node);
-  return draft.nodes.some((inner) => inner !== null && inner.scope === body && endsRun(draft, inner));
 };

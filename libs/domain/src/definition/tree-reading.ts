@@ -1,5 +1,4 @@
-import type { JsonText } from '../payload.js';
-import type { NodeCommon, PlanNode, ScopeMember, StepTimeouts } from '../plan.js';
+import type { Given, NodeCommon, PlanNode, ScopeMember, StepTimeouts } from '../plan.js';
 import type { RetryPolicy } from '../retry-policy.js';
 import type { Findings } from './finding.js';
 import type { CompileLimits } from './limits.js';
@@ -11,8 +10,8 @@ import type { PolicyTable } from './policy-table.js';
 export type TreeNode = {
   readonly pointer: string;
   readonly name: string | null;
-  readonly input: JsonText | null;
-  readonly output: JsonText | null;
+  readonly input: Given | null;
+  readonly output: Given | null;
   /** `unreadable`: there is a finding about it, so it is in no plan. */
   readonly own: OwnMembers<PlanNode> | { readonly type: 'unreadable' };
   /** The nodes below it, in the order in which they are written. */
@@ -47,4 +46,6 @@ export type WrittenNode = {
   members<Values>(table: MemberTable<Values>): MemberReader<Values>;
   /** The nodes of a list among its members. */
   children(list: readonly unknown[] | undefined, place: Place): readonly TreeNode[];
+  /** The node that is a member, none where there is none. */
+  child(value: unknown, place: Place): readonly TreeNode[];
 };

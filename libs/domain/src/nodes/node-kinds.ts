@@ -1,11 +1,15 @@
 import type { NodeType, PlanNode } from '../plan.js';
+import { choiceKind } from './choice.js';
 import { failKind } from './fail.js';
+import { mapKind } from './map.js';
 import type { NodeKind } from './node-kind.js';
 import { parallelKind } from './parallel.js';
 import { passKind } from './pass.js';
+import { repeatKind } from './repeat.js';
 import { sequenceKind } from './sequence.js';
 import { stepKind } from './step.js';
 import { succeedKind } from './succeed.js';
+import { waitKind } from './wait.js';
 
 type KindsByType = { readonly [Type in NodeType]: NodeKind<Extract<PlanNode, { readonly type: Type }>> };
 
@@ -13,6 +17,10 @@ const BY_TYPE: KindsByType = {
   step: stepKind,
   sequence: sequenceKind,
   parallel: parallelKind,
+  map: mapKind,
+  choice: choiceKind,
+  repeat: repeatKind,
+  wait: waitKind,
   pass: passKind,
   succeed: succeedKind,
   fail: failKind,

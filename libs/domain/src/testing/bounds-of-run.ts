@@ -42,6 +42,8 @@ const storedBy = (event: RunEvent): readonly string[] => {
       return 'value' in event.input ? [event.input.value] : [];
     case 'AttemptSucceeded':
       return [event.output];
+    case 'RunCompleted':
+      return event.mapped === null ? [] : [event.mapped];
     case 'StepCompleted':
       return [
         ...('value' in event.output ? [event.output.value] : []),

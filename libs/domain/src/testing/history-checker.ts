@@ -85,6 +85,7 @@ export class HistoryChecker {
       case 'RunCompleted': {
         const root = this.last.get('');
         this.require(root !== undefined && isThrough(root), event, 'the token of the root came to its end');
+        this.require(event.mapped === this.plan.output, event, 'what the definition says, or nothing');
         return this.endRun(event, this.text(event, event.output) === root?.output);
       }
       case 'RunFailed': {
@@ -189,7 +190,7 @@ export class HistoryChecker {
 
   private place(
     event: RunEvent,
-    entry: Omit<StepEntered, 'type' | 'input' | 'slots' | 'request' | 'policy'> & { input: string },
+    entry: Omit<StepEntered, 'type' | 'input' | 'slots' | 'computes' | 'request' | 'policy'> & { input: string },
   ): Track {
     const node = this.plan.nodes[entry.node];
     const container = this.container(event, entry.parent);

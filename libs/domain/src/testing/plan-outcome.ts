@@ -63,8 +63,12 @@ export const outcomesOf = (plan: Plan, runInput: string, verdict: Verdict): Plan
         if (node.reduce === 'all') return completed(`[${outputs.join(',')}]`);
         return completed(node.reduce === 'last' ? (outputs.at(-1) ?? 'null') : 'null');
       }
+      default:
+        throw new Error(`nothing is said of ${node.type} here`);
     }
   };
 
-  return throughScope(0, runInput, '');
+  const flow = throughScope(0, runInput, '');
+  const output = constantOf(plan.output);
+  return flow.status === 'completed' && output !== null ? { ...flow, output } : flow;
 };

@@ -12,8 +12,9 @@ import type {
   StepKey,
 } from '../events.js';
 import { toInstant } from '../instant.js';
-import type { PayloadRef } from '../payload.js';
+import type { JsonText, PayloadRef } from '../payload.js';
 import { stepKeyParts } from '../step-key.js';
+import { nodeKindOf } from '../nodes/node-kinds.js';
 import type { Plan, PlanNode } from '../plan.js';
 import { json } from './tree-plans.js';
 
@@ -118,6 +119,7 @@ export const entering =
         node.type === 'step'
           ? { method: node.method, url: node.url, headers: node.headers, contentType: node.contentType }
           : null,
+      computes: nodeKindOf(node).asks(node) !== null,
       policy: null,
       deadlineAt: null,
       retriesEndAt: null,
@@ -128,6 +130,7 @@ export const entering =
 
 const slotsOf = (node: PlanNode): StepEntered['slots'] => {
   if (node.type === 'sequence') return { count: 1, window: 1 };
+  if (node.type === 'repeat') return { count: node.atMost, window: 1 };
   return node.type === 'parallel' ? { count: node.branches.length, window: node.branches.length } : null;
 };
 
@@ -206,8 +209,13 @@ export const duesMoved = (moved: Partial<Omit<DuesMoved, 'type'>>): RunEvent => 
   type: 'DuesMoved',
   retries: [],
   deadlines: [],
+  waits: [],
   timeoutAt: null,
   ...moved,
 });
-export const runCompleted = (output: PayloadRef): RunEvent => ({ type: 'RunCompleted', output });
+export const runCompleted = (output: PayloadRef, mapped: JsonText | null = null): RunEvent => ({
+  type: 'RunCompleted',
+  output,
+  mapped,
+});
 export const runFailed = (step: StepKey, error: ErrorInfo): RunEvent => ({ type: 'RunFailed', step, error });

@@ -1,11 +1,17 @@
 import { PolicyTable } from '../definition/policy-table.js';
 import type { JsonText } from '../payload.js';
-import type { OnError, Plan, PlanNode, Reduce, Scope, ScopeId, StepTimeouts } from '../plan.js';
+import type { Given, OnError, Plan, PlanNode, Reduce, Scope, ScopeId, StepTimeouts } from '../plan.js';
 import { DEFAULT_RETRY, type RetryPolicy } from '../retry-policy.js';
 
 // `as`: the text comes from JSON.stringify, which is what the brand says.
 /** A value as the JSON text that events carry. */
 export const json = (value: unknown): JsonText => JSON.stringify(value) as JsonText;
+
+/** A constant, or with `{% … %}` in it what is computed. */
+export const given = (value: unknown): Given => {
+  const text = json(value);
+  return text.includes('{%') ? { template: text } : text;
+};
 
 type Shaped = { readonly name?: string; readonly input?: unknown; readonly output?: unknown };
 
@@ -72,8 +78,8 @@ export const planOf = (root: Tree, timeoutMs: number | null = null): Plan => {
       name: tree.name || `${tree.type}${id}`,
       scope,
       next: null,
-      input: tree.input === undefined ? null : json(tree.input),
-      output: tree.output === undefined ? null : json(tree.output),
+      input: tree.input === undefined ? null : given(tree.input),
+      output: tree.output === undefined ? null : given(tree.output),
     };
     switch (tree.type) {
       case 'step':
@@ -114,7 +120,7 @@ export const planOf = (root: Tree, timeoutMs: number | null = null): Plan => {
   };
 
   openScope(null, null, root);
-  return { v: 1, nodes, scopes, policies: policies.policies, timeoutMs };
+  return { v: 1, nodes, scopes, policies: policies.policies, output: null, timeoutMs };
 };
 
 const flatten = (tree: Tree): readonly Tree[] => {

@@ -7,6 +7,7 @@ const plan = (nodes: number): Plan => ({
   nodes: Array(nodes).fill(null),
   scopes: [],
   policies: [],
+  output: null,
   timeoutMs: null,
 });
 const held = (cache: PlanCache, hashes: string) => [...hashes].filter((hash) => cache.get(hash) !== null).join('');

@@ -9,6 +9,7 @@ import { canonicalJson } from '#runtime';
 export type StoredPlan = {
   readonly v: 1;
   readonly timeoutMs: number | null;
+  readonly output?: Plan['output'];
   readonly policies: Plan['policies'];
   /** In the order of their ids. */
   readonly nodes: readonly Row[];
@@ -31,7 +32,7 @@ type Row = {
   readonly [member: string]: unknown;
 };
 
-export const toStoredPlan = ({ v, timeoutMs, policies, nodes, scopes }: Plan): StoredPlan => {
+export const toStoredPlan = ({ v, timeoutMs, output, policies, nodes, scopes }: Plan): StoredPlan => {
   const bases = basesOf(nodes);
   const latest = new Map<string | undefined, Row>();
   let before: Row = {};
@@ -48,13 +49,14 @@ export const toStoredPlan = ({ v, timeoutMs, policies, nodes, scopes }: Plan): S
   return {
     v,
     timeoutMs,
+    ...(output !== null && { output }),
     policies,
     nodes: rows,
     scopes: scopes.map(({ entry, container, slot }) => [entry, container, slot]),
   };
 };
 
-export const fromStoredPlan = ({ v, timeoutMs, policies, nodes, scopes }: StoredPlan): Plan => {
+export const fromStoredPlan = ({ v, timeoutMs, output = null, policies, nodes, scopes }: StoredPlan): Plan => {
   const latest = new Map<string | undefined, Row>();
   let type: string | undefined;
   let scope = 0;
@@ -71,6 +73,7 @@ export const fromStoredPlan = ({ v, timeoutMs, policies, nodes, scopes }: Stored
   return {
     v,
     timeoutMs,
+    output,
     policies,
     // What `toStoredPlan` made: nothing else writes to the streams of plans.
     nodes: read as unknown as readonly PlanNode[],

@@ -43,6 +43,7 @@ export const POLICIES: Plan['policies'] = [
 
 export const TWO_STEPS: Plan = {
   v: 1,
+  output: null,
   timeoutMs: null,
   scopes: [{ entry: 0, container: null, slot: null }],
   policies: POLICIES,

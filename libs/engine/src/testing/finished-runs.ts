@@ -7,7 +7,7 @@ const startedEvent = (key: string): RunEvent => {
   return { type: 'RunStarted', ...members, timeoutAt: null };
 };
 
-const END: RunEvent = { type: 'RunCompleted', output: { revision: 0, pointer: '/input' } };
+const END: RunEvent = { type: 'RunCompleted', output: { revision: 0, pointer: '/input' }, mapped: null };
 const note = (): RunEvent => ({ type: 'DuplicateStartsSeen', count: 1, refused: 0 });
 /** Characters that end lines elsewhere than in an archive. */
 const answer = (attempt: number): RunEvent => ({

@@ -51,6 +51,7 @@ export const entered = (step: string, kind: 'step' | 'parallel' = 'step'): RunEv
   slot: null,
   slots: kind === 'parallel' ? { count: 2, window: 2 } : null,
   request: kind === 'step' ? requestOf(step) : null,
+  computes: false,
   policy: null,
   deadlineAt: null,
   retriesEndAt: null,
@@ -148,7 +149,7 @@ const STEP_SCRIPTS: readonly ((step: string) => readonly RunEvent[])[] = [
   (step) => [stepSkipped(step)],
 ];
 
-export const completed: RunEvent = { type: 'RunCompleted', output: { revision: 0, pointer: '/input' } };
+export const completed: RunEvent = { type: 'RunCompleted', output: { revision: 0, pointer: '/input' }, mapped: null };
 export const cancelled: RunEvent = { type: 'RunCancelled', reason: 'no longer wanted' };
 export const failed: RunEvent = { type: 'RunFailed', step: 'a', error: { name: 'HTTP.500', cause: 'broken' } };
 export const timedOut: RunEvent = { type: 'RunTimedOut', error: { name: 'Stepwell.RunTimeout', cause: null } };
