@@ -54,6 +54,16 @@ export class JsonCutter {
   }
 }
 
+/** The values directly in a container, as their texts, by name or in order; `null` of what is no container. */
+export const valuesIn = (text: string): ReadonlyMap<string, string> | readonly string[] | null => {
+  const start = pastSpace(text, 0);
+  if (!opens(text.charCodeAt(start))) return null;
+  const { places, bounds } = indexContainer(text, start);
+  const at = (place: number): string => text.slice(bounds[2 * place], bounds[2 * place + 1]);
+  if (places === null) return Array.from({ length: bounds.length / 2 }, (_, place) => at(place));
+  return new Map(Array.from(places, ([name, place]) => [name, at(place)]));
+};
+
 const tokensOf = (pointer: string): readonly string[] | null => {
   if (pointer === '') return [];
   if (!pointer.startsWith('/') || /~(?![01])/.test(pointer)) return null;

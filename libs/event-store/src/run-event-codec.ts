@@ -9,7 +9,7 @@ import type {
   StepEntered,
   ValuesComputed,
 } from '#domain';
-import { endOfValue, memberTexts } from '#runtime';
+import { endOfValue, memberTexts, parseJson } from '#runtime';
 import type { NewEvent } from './event-store.js';
 
 /** The log holds an event that this version does not know, or a shape of it that has no upcaster. */
@@ -84,7 +84,7 @@ const ref = ({ revision, pointer }: PayloadRef): string => {
 /** What `encodeRunEvent` made: shapes are for ever, and nothing else writes to a run's stream. */
 type Stored = Record<string, unknown>;
 
-const parsed = (data: string): Stored => JSON.parse(data) as Stored;
+const parsed = (data: string): Stored => parseJson(data) as Stored;
 
 /** The members, those that are payloads as their texts. We write these last, so that the rest is parsed at once. */
 const withPayloads = (data: string, payloads: readonly string[]): Stored => {
@@ -107,7 +107,7 @@ const withPayloads = (data: string, payloads: readonly string[]): Stored => {
 
 const rewritten = (data: string, payloads: readonly string[]): Stored => {
   const members: Stored = {};
-  for (const [name, text] of memberTexts(data)) members[name] = payloads.includes(name) ? text : JSON.parse(text);
+  for (const [name, text] of memberTexts(data)) members[name] = payloads.includes(name) ? text : parseJson(text);
   return members;
 };
 

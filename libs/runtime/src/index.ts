@@ -27,6 +27,7 @@ export { onShutdown } from './shutdown.js';
 export { runMain } from './run-main.js';
 export { openStores } from './open-stores.js';
 export { canonicalText, parseStrictJson, unicodeText, type CompactJson, type StrictJson } from './json/strict-json.js';
+export { parseJson } from './json/parse-json.js';
 export { endOfValue, memberTexts } from './json/json-members.js';
 export { NumberAsWritten, numberFault, parseAsWritten } from './json/json-number.js';
 export { JSON_LIMITS, placeInText, type JsonFault, type JsonFaultCode, type JsonLimits } from './json/json-fault.js';

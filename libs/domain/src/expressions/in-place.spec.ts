@@ -144,6 +144,18 @@ describe('an expression that surely ends', () => {
     expect(() => of('$input.id > 1')).toThrow('">" compares');
   });
 
+  it('reads names as they stand, whatever was read before', () => {
+    for (const poison of ['{"p":0,"\\\\":1}', '{"p":{},"\\\\":[]}']) JSON.parse(poison);
+    const told = [
+      ['{"p":0,"\\u00e9":5}', '{"p":0,"é":5}'],
+      ['[{"p":{},"\\n\\u00e9":5}]', '[{"p":{},"\\né":5}]'],
+    ] as const;
+    for (const [text, same] of told) {
+      const names = new Names(() => valueOfJson(text));
+      expect(jsonOf(inPlace('$input')!(undefined, names))).toBe(same);
+    }
+  });
+
   it('gives no number that JSON cannot hold', () => {
     expect(() => evaluate('1 / 0')).toThrow('out of range');
   });

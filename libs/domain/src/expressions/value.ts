@@ -1,3 +1,5 @@
+import { valuesIn } from '../json-cut.js';
+
 /** A value of an expression; `undefined` is JSONata's nothing. */
 export type Value = undefined | null | boolean | number | bigint | string | readonly Value[] | ObjectValue;
 export type ObjectValue = { readonly [name: string]: Value };
@@ -66,12 +68,22 @@ export const asText = (value: Value): string => {
 const LONG_INTEGER = /\d{16}/;
 
 export const valueOfJson = (text: string): Value => {
-  const parsed: unknown = LONG_INTEGER.test(text) ? JSON.parse(text, keepInteger) : JSON.parse(text);
-  return isValue(parsed) ? parsed : undefined;
+  // A name with an escape in it may be read wrongly by the engine (nodejs/node#63785): each is read by itself.
+  const inner = text.includes('\\') ? valuesIn(text) : null;
+  if (inner === null) return parsed(text);
+  if (!(inner instanceof Map)) return Array.from(inner.values(), valueOfJson);
+  const object: Record<string, Value> = Object.create(null);
+  for (const [name, value] of inner) object[name] = valueOfJson(value);
+  return object;
+};
+
+const parsed = (text: string): Value => {
+  const value: unknown = LONG_INTEGER.test(text) ? JSON.parse(text, keepInteger) : JSON.parse(text);
+  return isValue(value) ? value : undefined;
 };
 
 /** What JSON holds is one. */
-const isValue = (_parsed: unknown): _parsed is Value => true;
+const isValue = (_value: unknown): _value is Value => true;
 
 function keepInteger(_name: string, value: unknown, context?: { readonly source?: string }): unknown {
   const source = context?.source;

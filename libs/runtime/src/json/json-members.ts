@@ -39,7 +39,7 @@ export const endOfValue = (text: string, from: number): number => {
 };
 
 /** Long strings are searched for their end, which costs a fraction of looking at each character. */
-const endOfString = (text: string, from: number): number => {
+export const endOfString = (text: string, from: number): number => {
   for (let quote = text.indexOf('"', from + 1); quote !== -1; quote = text.indexOf('"', quote + 1)) {
     let slashes = 0;
     while (text.charCodeAt(quote - 1 - slashes) === BACKSLASH) slashes += 1;

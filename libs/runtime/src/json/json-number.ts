@@ -1,3 +1,5 @@
+import { parseJson } from './parse-json.js';
+
 export const NUMBER_CHARS_MAX = 1_000;
 export const NUMBER_EXPONENT_MAX = 1_000;
 
@@ -53,9 +55,7 @@ export class NumberAsWritten {
 
 /** The value of a JSON text in which each number that JavaScript would write in another way is a `NumberAsWritten`. */
 export const parseAsWritten = (text: string): unknown =>
-  JSON.parse(text, (_name, value, { source }) =>
-    typeof value === 'number' && source !== undefined && String(value) !== source ? new NumberAsWritten(source) : value,
-  );
+  parseJson(text, (source) => (String(Number(source)) === source ? Number(source) : new NumberAsWritten(source)));
 
 declare global {
   // In V8 since Node.js 21, not yet in the compiler's library.

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { JSON_LIMITS, type JsonFault, type JsonLimits } from './json-fault.js';
 import { canonicalJson } from './canonical-json.js';
 import { parseAsWritten } from './json-number.js';
+import { parseJson } from './parse-json.js';
 import { scanJson } from './scan-json.js';
 
 /** A payload's text as it came, but for the space between its tokens. The same brand as the domain's `JsonText`. */
@@ -128,7 +129,7 @@ const parseScanned = (text: string, limits: JsonLimits): StrictJson => {
   if (scanned.status === 'refused') return scanned;
   const { compact, held } = scanned;
   // A reason for the `as`: this is the definition of the brand.
-  return { status: 'parsed', value: JSON.parse(compact), text: compact as CompactJson, held };
+  return { status: 'parsed', value: parseJson(compact), text: compact as CompactJson, held };
 };
 
 const BYTE_ORDER_MARK = 0xfeff;
