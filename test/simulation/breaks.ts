@@ -41,7 +41,7 @@ export const BREAKS: readonly Break[] = [
   {
     name: 'the mailboxes of shards that were lost stay open',
     file: 'libs/engine/src/several-writers.js',
-    from: 'mailbox.close(DISOWNED);',
+    from: 'mailbox.close(SHARD_RELEASED);',
     to: 'void 0;',
   },
   {
@@ -89,12 +89,12 @@ export const BREAKS: readonly Break[] = [
   {
     name: 'a retry is made before it is due',
     file: 'libs/engine/src/decision-batch.js',
-    from: 'if (dueAt > context.at) continue;',
-    to: '',
+    from: 'dueRetries(dues, context.atMs)',
+    to: 'dueRetries(dues, context.atMs + 60_000)',
     and: {
       file: 'libs/domain/src/decide.js',
-      from: 'toMs(step.retryAt) <= atMs',
-      to: 'toMs(step.retryAt) <= atMs + 60_000',
+      from: "'retry', step.key) ?? Infinity) <= atMs",
+      to: "'retry', step.key) ?? Infinity) <= atMs + 60_000",
     },
   },
   {
@@ -130,7 +130,7 @@ export const BREAKS: readonly Break[] = [
   {
     name: 'slots of attempts that were not committed are not given back',
     file: 'libs/engine/src/decision-batch.js',
-    from: 'owner?.refund(known, state);',
+    from: 'owner?.refund(url, state);',
     to: 'void 0;',
   },
   {

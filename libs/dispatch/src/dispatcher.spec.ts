@@ -3,6 +3,7 @@ import { decodeRunEvent, MemoryEventStore, NO_STREAM, runStream, type EventStore
 import { silentLog, stepIdempotencyKey } from '#runtime';
 import { MemoryOpenRuns } from './open-runs/open-runs.js';
 import { Application, DispatchWorld, json, runIdOf, stepPlan } from './testing/dispatch-world.js';
+import { attemptsIn } from '../../engine/src/testing/history-in.js';
 
 const open: { stop(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -79,7 +80,7 @@ describe('Dispatcher', () => {
     const made = await world(stepPlan(`${url}/`, {}, { retryAfterMaxMs: 300 }));
     const { run } = await made.run('a');
     expect(run.output).toBe('"done"');
-    const [first, second] = run.steps.get('only')!.attempts;
+    const [first, second] = await attemptsIn(made.store, runIdOf('a'));
     expect(first).toMatchObject({
       outcome: 'may-have-executed',
       status: 503,
@@ -321,7 +322,7 @@ describe('Dispatcher', () => {
     const made = await world(stepPlan(`${url}/`), { options: { attemptsPerOriginMax: 1 } });
     const { run, plan, position } = await made.run('a');
     expect(made.dispatcher.grant(runIdOf('a'), run.steps.get('only')!, run)).not.toBeNull();
-    const attempts = [{ step: 'only', attempt: 1 }];
+    const attempts = [{ step: 'only', attempt: 1, url: `${url}/` }];
     const commit = { runId: runIdOf('a'), run, plan, position, traceparent: null, fresh: false };
     made.dispatcher.committed({ ...commit, attempts, abandoned: [] });
     expect(made.dispatcher.load.inFlight).toBe(0);

@@ -177,9 +177,8 @@ export class Dispatcher implements Owner, ShardTraffic {
     return this.shards.inherits(runId, startedAt);
   }
 
-  refund(step: Step, run: Run): void {
-    if (step.request === null) return;
-    const claim = this.flow.claimOf(targetOf(step.request.url), run.started);
+  refund(url: string, run: Run): void {
+    const claim = this.flow.claimOf(targetOf(url), run.started);
     this.flow.release(claim, null);
     this.wakeNext(claim.gates);
   }
@@ -198,21 +197,17 @@ export class Dispatcher implements Owner, ShardTraffic {
       for (; next < attempts.length; next++) this.begin(commit, attempts[next]!);
     } catch (bug) {
       // The slots of what has not begun would be nobody's for ever.
-      for (const { step: key } of attempts.slice(next)) {
-        const step = run.steps.get(key);
-        if (step !== undefined) this.refund(step, run);
-      }
+      for (const { url } of attempts.slice(next)) this.refund(url, run);
       throw bug;
     }
   }
 
   private begin(commit: Committed, started: StartedAttempt): void {
     const { runId, run } = commit;
+    const isRunning = run.steps.get(started.step)?.attempts.at(-1)?.outcome === 'running';
+    if (isRunning) this.flights.begin(commit, started, this.draining === null && this.shards.mayBegin(runId));
     // The append that started it ended it too: a step beside it failed.
-    const step = run.steps.get(started.step);
-    if (step?.attempts.at(-1)?.outcome === 'running')
-      this.flights.begin(commit, started, this.draining === null && this.shards.mayBegin(runId));
-    else if (step !== undefined) this.refund(step, run);
+    else this.refund(started.url, run);
   }
 
   observed(news: RunNews): void {

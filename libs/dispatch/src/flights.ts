@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { policyOf, type Run, type StepKey } from '#domain';
-import type { Committed, RunId, StartedAttempt } from '#engine';
+import type { AttemptPlace, Committed, RunId, StartedAttempt } from '#engine';
 import type { Clock, Entropy, Log, Span, Tracer } from '#runtime';
 import type { AttemptClass, AttemptCounts } from './attempt-counts.js';
 import { attemptSpan, endAttemptSpan } from './attempt-span.js';
@@ -128,7 +128,7 @@ export class Flights {
   }
 
   /** Ends what the log says is over. */
-  cutOff(runId: RunId, attempts: readonly StartedAttempt[]): void {
+  cutOff(runId: RunId, attempts: readonly AttemptPlace[]): void {
     for (const { step, attempt } of attempts) {
       const flight = this.flights.get(runId, step);
       if (flight?.attempt === attempt) this.abort(flight, 'the attempt is over', true);

@@ -8,6 +8,7 @@ import { RunDues } from './run-dues.js';
 import { Application, DispatchWorld, json, runIdOf, stepPlan } from './testing/dispatch-world.js';
 import { TestClock } from './testing/test-clock.js';
 import { TimerWheel } from './timer-wheel.js';
+import { historyIn } from '../../engine/src/testing/history-in.js';
 
 const open: { stop(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -155,7 +156,8 @@ describe('RunDues', () => {
     const { run } = await made.run('a');
     expect(performance.now() - began).toBeLessThan(1_000);
     expect(run.status).toBe('completed');
-    expect([...run.steps.values()].filter(({ error }) => error?.name === 'Stepwell.StepTimeout')).toHaveLength(4);
+    const { steps } = await historyIn(made.store, runIdOf('a'));
+    expect([...steps.values()].filter(({ error }) => error?.name === 'Stepwell.StepTimeout')).toHaveLength(4);
   });
 
   it('has what time alone decides say in its events which dispatcher has decided it', async () => {

@@ -5,12 +5,13 @@ import type { ErrorInfo, RunEvent, StepCompleted, StepEntered, StepKey } from '.
 import { expressionsOf, printed } from './expressions/computed.js';
 import { isTrue } from './expressions/truth.js';
 import { toInstant } from './instant.js';
+import { placeKey } from './forgetting.js';
 import { evaluated, type Asking, type Told } from './names.js';
 import { nodeKindOf } from './nodes/node-kinds.js';
 import { isLongerThan, payloadOf, type JsonText, type PayloadRef } from './payload.js';
 import { joinedText, RUN_INPUT } from './payloads.js';
 import { isComputed, type Expression, type Given, type NodeId, type Plan, type PlanNode } from './plan.js';
-import { isStepEnded, slotKey, type Run, type ScopeKey, type Step } from './run.js';
+import { isStepEnded, type Run, type ScopeKey, type Step } from './run.js';
 import { answerRefused, entryRefused } from './run-bounds.js';
 import { isBelow, makeStepKey, stepKeyParts } from './step-key.js';
 import { findStepPath } from './step-path.js';
@@ -54,7 +55,7 @@ const enterScope = (run: Run, scope: ScopeKey, context: Moving): Move => {
   // On the way to the step where the run begins: what lies before it is not entered, and the slots beside it are skipped.
   // When they are entered again, the run is past that.
   const onPath = findStepPath(plan, fromStep)?.get(scopeId) ?? null;
-  const isPast = run.steps.has(keyOf(place, nodeOf(plan, onPath ?? entry).name, 1));
+  const isPast = entriesOf(run, place, nodeOf(plan, onPath ?? entry).name) > 0;
   if (isPast) return enter(run, entry, place, flowing, context);
   return onPath === null ? [skip(plan, entry, place)] : enter(run, onPath, place, flowing, context);
 };
@@ -139,10 +140,10 @@ const entryOf = (
 };
 
 /** A node entered before in the same place is entered under a key of its own. */
-const nextKey = (run: Run, place: Place, name: string): StepKey => {
-  const first = keyOf(place, name, 1);
-  return run.steps.has(first) ? keyOf(place, name, (run.entries?.get(first) ?? 1) + 1) : first;
-};
+const nextKey = (run: Run, place: Place, name: string): StepKey => keyOf(place, name, entriesOf(run, place, name) + 1);
+
+const entriesOf = ({ entries }: Run, { parent, item }: Place, name: string): number =>
+  entries.get(placeKey(parent, item))?.get(name) ?? 0;
 
 const keyOf = ({ parent, item }: Place, name: string, entry: number): StepKey =>
   makeStepKey({ container: parent, item, name, entry });
@@ -193,7 +194,7 @@ const pass = (run: Run, step: Step, context: Moving): Move => {
   const kind = nodeKindOf(node);
   const until = kind.until(node);
   // What its inner `succeed` has ended goes on no further.
-  const asked = until === null || endsBySucceed(run, step, plan) ? null : nextSlot(run, step, until, context);
+  const asked = until === null || endsBySucceed(step, plan) ? null : nextSlot(run, step, until, context);
   if (asked !== null) return asked;
   const output = kind.outcome(node, step, limits);
   if ('error' in output) return [failStep(step, output.error, plan)];
@@ -206,7 +207,7 @@ const pass = (run: Run, step: Step, context: Moving): Move => {
     {
       type: 'StepCompleted',
       step: step.key,
-      endsSlot: step.slot !== null && (node.next === null || endsBySucceed(run, step, plan)),
+      endsSlot: step.slot !== null && (node.next === null || endsBySucceed(step, plan)),
       edge: null,
       output,
       mapped: mapped?.value ?? null,
@@ -248,7 +249,7 @@ const leave = (run: Run, step: Step, context: Moving): Move => {
   const node = nodeOf(plan, step.node);
   const output = step.outputRef ?? step.inputRef;
   const next = step.edge === null ? node.next : step.edge.next;
-  if (next === null || endsBySucceed(run, step, plan)) return completeRun(run, step, refOf(output), context);
+  if (next === null || endsBySucceed(step, plan)) return completeRun(run, step, refOf(output), context);
   return enter(run, next, { ...placeOf(step), item: stepKeyParts(step.key).item }, output, context);
 };
 
@@ -277,11 +278,9 @@ const propagate = (run: Run, step: Step, { plan, isUnsent }: Context): RunEvent[
 };
 
 /** `succeed` ends the nearest slot or the run: the sequences around it end with it instead of going on. */
-const endsBySucceed = (run: Run, step: Step, plan: Plan): boolean => {
+const endsBySucceed = (step: Step, plan: Plan): boolean => {
   const { endsSlot } = nodeKindOf(nodeOf(plan, step.node));
-  if (endsSlot !== 'with-inner') return endsSlot === 'always';
-  const inner = run.steps.get(run.tokens.get(slotKey(step.key, (step.slots?.opened ?? 1) - 1)) ?? '');
-  return inner !== undefined && inner.status === 'completed' && endsBySucceed(run, inner, plan);
+  return endsSlot === 'always' || (endsSlot === 'with-inner' && step.slots?.endedBySucceed === true);
 };
 
 const refOf = (source: PayloadRef): PayloadRef => ({ revision: source.revision, pointer: source.pointer });

@@ -3,7 +3,6 @@ import { DEFAULT_RUN_LIMITS } from './commands.js';
 import type { StepKey } from './events.js';
 import { evolve } from './evolve.js';
 import { ANY } from './precondition.js';
-import { isStepEnded } from './run.js';
 import type { StepState } from './run-state.js';
 import { from, onPlan } from './testing/given-when-then.js';
 import {
@@ -121,6 +120,7 @@ describe('a cancel of ten thousand steps', () => {
     const context = { plan: wide, atMs: T0, limits: DEFAULT_RUN_LIMITS, isUnsent: () => true };
     const { events } = from(open, context).when(failAttempt(keys[0]!, 1, { retryable: false }));
     const run = events.reduce((state, event) => evolve(state, event, after(1))!, structuredClone(open));
+    const before = structuredClone(run);
     const { run: ended, events: more } = from(run, context).whenSettled(ADVANCE);
     const [stop] = more;
     expect(more.map(({ type }) => type)).toEqual(['StepCancelled', ...Array(3).fill('StepFailed'), 'RunFailed']);
@@ -128,10 +128,11 @@ describe('a cancel of ten thousand steps', () => {
     expect(JSON.stringify(more).length).toBeLessThan(600 * 1_024);
     const listed = stop?.type === 'StepCancelled' ? stop.attempts.length : 0;
     expect(listed).toBeGreaterThan(2_000);
-    const classes = keys.map((key) => ended?.steps.get(key)?.attempts[0]?.outcome);
+    const stopped = evolve(before, stop!, after(1))!;
+    const classes = keys.map((key) => stopped.steps.get(key)?.attempts[0]?.outcome);
     expect(classes.slice(1, listed + 1)).toEqual(Array(listed).fill('not-executed'));
     expect(classes.slice(listed + 1)).toEqual(Array(WIDE - listed - 1).fill('may-have-executed'));
-    expect([...ended!.steps.values()].filter((step) => !isStepEnded(step))).toEqual([]);
+    expect(ended!.steps.size).toBe(1);
   });
 
   it('looks at what is open only, not at all that was ever entered', () => {

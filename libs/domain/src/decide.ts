@@ -157,7 +157,7 @@ const startAttempt = (command: RunCommand & { type: 'StartAttempt' }, run: Run, 
   const step = run.steps.get(command.step);
   if (step === undefined) return reject({ code: 'unknown-step', step: command.step });
   const due =
-    step.status === 'scheduled' ||
+    (step.status === 'scheduled' && !step.computes) ||
     (step.status === 'waiting-retry' && (dueMs(run.obligations.dues, 'retry', step.key) ?? Infinity) <= atMs);
   // Who hears late of a run starts nothing that the next waking would end: its answer might come before that.
   const { dues } = run.obligations;

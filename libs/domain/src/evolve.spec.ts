@@ -18,7 +18,6 @@ import {
   failed,
   GRANT,
   HTTP_503,
-  inputOf,
   outcomeUnknown,
   outputOf,
   RUN_INPUT,
@@ -64,7 +63,6 @@ const attempt = (fields: Partial<Attempt>): Attempt => ({
   outcome: 'running',
   status: null,
   error: null,
-  body: null,
   startedAt: after(0),
   endedAt: null,
   retryAt: null,
@@ -76,12 +74,12 @@ const attempt = (fields: Partial<Attempt>): Attempt => ({
 describe('evolve', () => {
   it('begins a run with one token at the root', () => {
     const event = started({ timeoutAt: after(60_000) });
-    const { steps, tokens, payloads, ...run } = folded(event);
+    const { steps, tokens, payloads, entries, uses, ...run } = folded(event);
     const plain = { steps: new Map(steps), tokens: new Map(tokens), payloads: new Map(payloads) };
+    expect([entries.size, uses.size]).toEqual([0, 0]);
     expect({ ...run, ...plain, obligations: owedOf(folded(event)) }).toStrictEqual({
       started: event,
       duesMovedAt: null,
-      entries: null,
       timeoutAt: after(60_000),
       startedAt: after(0),
       status: 'running',
@@ -93,6 +91,7 @@ describe('evolve', () => {
       revision: 0,
       enteredSteps: 0,
       payloadBytes: 13,
+      payloadChars: 13,
       steps: new Map(),
       tokens: new Map([['', null]]),
       payloads: new Map([
@@ -193,29 +192,37 @@ describe('evolve', () => {
   });
 
   it('keeps each payload once, by the revision that stores it', () => {
-    const run = folded(
+    const steps = [
       started(),
       entered('a', { value: json(1) }),
       attemptStarted('a', 1),
       attemptSucceeded('a', 1, 2),
       completed('a', { value: json(3) }),
       entered('p', outputOf(4)),
-    );
-    const texts = [...run.payloads].map(([revision, stored]) => [revision, ...stored.map(({ text }) => text)]);
-    expect(texts).toEqual([
-      [0, json({ order: 7 }), json({})],
+    ];
+    const textsAfter = (count: number) => {
+      const { payloads } = folded(...steps.slice(0, count));
+      return Array.from(payloads, ([revision, stored]) => [revision, ...stored.map(({ text }) => text)]).slice(1);
+    };
+    expect(textsAfter(4)).toEqual([
       [1, json(1)],
       [3, json(2)],
+    ]);
+    // Nothing refers to the answer any more, and to the input once the token has gone on.
+    expect(textsAfter(5)).toEqual([
+      [1, json(1)],
       [4, json(3)],
     ]);
-    expect(stepOf(run, 'a')).toMatchObject({ input: '1', inputRef: inputOf(1), output: '3', outputRef: outputOf(4) });
-    expect(stepOf(run, 'p')).toMatchObject({ input: '3', inputRef: outputOf(4) });
+    expect(textsAfter(6)).toEqual([[4, json(3)]]);
+    const { payloadChars, uses } = folded(...steps);
+    expect([payloadChars, [...uses]]).toEqual([json({ order: 7 }).length + 3, [[4, 1]]]);
+    expect(stepOf(folded(...steps), 'p')).toMatchObject({ input: '3', inputRef: outputOf(4) });
   });
 
   it('stores nothing for what only passes through', () => {
     const run = folded(started(), entered('p'), entered('p.y'), completed('p.y', RUN_INPUT, true));
     expect([...run.payloads.keys()]).toEqual([0]);
-    expect(stepOf(run, 'p.y')?.output).toBe(json({ order: 7 }));
+    expect(stepOf(run, 'p')?.slots?.outputs[1]).toEqual({ ...RUN_INPUT, text: json({ order: 7 }) });
   });
 
   it('opens the branches of a parallel and joins when none is open', () => {
@@ -261,26 +268,23 @@ describe('evolve', () => {
   });
 
   it('closes what is cancelled, and its attempts in flight as abandoned', () => {
-    const run = folded(
-      started(),
-      entered('p'),
-      entered('p.x', undefined, { deadlineAt: after(9_000) }),
-      attemptStarted('p.x', 1),
-      entered('p.y'),
-      pause(5),
-      cancelled(null, 'stop', ['p.x', 1]),
-    );
-    for (const key of ['p', 'p.x', 'p.y']) {
-      expect(stepOf(run, key)).toMatchObject({ status: 'cancelled', finishedAt: after(5) });
-    }
-    expect(stepOf(run, 'p.x')?.attempts).toStrictEqual([
+    const open = [
+      ...[started(), entered('p'), entered('p.x', undefined, { deadlineAt: after(9_000) }), attemptStarted('p.x', 1)],
+      ...[entered('p.y'), pause(5)],
+    ];
+    const below = folded(...open, cancelled('p', 'stop', ['p.x', 1]));
+    for (const key of ['p.x', 'p.y'])
+      expect(stepOf(below, key)).toMatchObject({ status: 'cancelled', finishedAt: after(5) });
+    expect(stepOf(below, 'p.x')?.attempts).toStrictEqual([
       attempt({
         outcome: 'may-have-executed',
         error: { name: 'Stepwell.Abandoned', cause: 'stop' },
         endedAt: after(5),
       }),
     ]);
-    expect(owedOf(run)).toStrictEqual(NONE);
+    const all = folded(...open, cancelled(null, 'stop', ['p.x', 1]));
+    expect([stepOf(all, 'p')?.status, all.steps.size, all.tokens.size]).toEqual(['cancelled', 1, 1]);
+    for (const run of [below, all]) expect(owedOf(run)).toStrictEqual(NONE);
   });
 
   it('counts duplicate starts, also after the end', () => {

@@ -13,12 +13,12 @@ import type {
 } from './events.js';
 import { NULL_TEXT } from './payload.js';
 import { inputOf, mappedOf, outputOf, RUN_INPUT, sourceOf } from './payloads.js';
-import { NODE_KINDS } from './nodes/node-kinds.js';
-import { isStepEnded, scopeOf, slotKey, type Attempt, type AttemptOutcome, type Run, type Step } from './run.js';
+import { scopeOf, slotKey, type Attempt, type AttemptOutcome, type Run, type Step } from './run.js';
 import { dropDue, noDues, setDue } from './dues.js';
 import { toMs } from './instant.js';
-import { beginStep, endWait, openNextSlot, openSlot, takeValues } from './begin-step.js';
+import { beginStep, endWait, joinSlot, openSlot, takeValues } from './slots.js';
 import { addTo } from './obligations.js';
+import { countEntry, forgetSlots, hold, leaveBefore, release } from './forgetting.js';
 import { openSteps } from './open-steps.js';
 import {
   countPayload,
@@ -30,8 +30,7 @@ import {
   type RunState,
   type StepState,
 } from './run-state.js';
-import { isEnteredAgain, makeStepKey, stepKeyParts } from './step-key.js';
-import { beforeChange, noted, NotedMap, noteFields, type Undo } from './undo.js';
+import { noted, NotedMap, noteFields, type Undo } from './undo.js';
 import { missing, unreachable } from './unreachable.js';
 
 /**
@@ -91,6 +90,7 @@ const apply = (run: RunState, event: Exclude<RunEvent, RunArchived>, at: string)
     case 'RunCompleted':
       run.outputRef = event.mapped === null ? sourceOf(run.payloads, event.output) : mappedOf(run, event.mapped);
       run.output = run.outputRef.text;
+      hold(run, run.outputRef);
       if (event.mapped !== null) countPayload(run, event.mapped);
       return endRun(run, 'completed', at);
     case 'RunFailed':
@@ -117,8 +117,7 @@ const apply = (run: RunState, event: Exclude<RunEvent, RunArchived>, at: string)
       return enterStep(run, event, at);
     case 'StepSkipped':
       requireScope(run, event);
-      run.steps.set(event.step, skippedStep(run, event, at));
-      run.tokens.set(scopeOf(event), event.step);
+      skipStep(run, skippedStep(run, event, at));
       return endStep(run, event.step, 'skipped', event.slot !== null, at);
     case 'ValuesComputed':
       return takeValues(run, event);
@@ -199,17 +198,20 @@ const enterStep = (run: RunState, event: StepEntered, at: string): void => {
   const scope = scopeOf(event);
   requireScope(run, event);
   const step = newStep(event, inputOf(run, event.input), at);
+  hold(run, step.inputRef);
+  leaveBefore(run, step);
   run.steps.set(event.step, step);
-  if (isEnteredAgain(event.step)) countEntry(run, event.step);
+  countEntry(run, step);
   run.tokens.set(scope, event.step);
   if (event.deadlineAt !== null) setDue(run.obligations.dues, 'step', event.step, toMs(event.deadlineAt));
   if (event.computes) run.obligations.moves.add(scope);
   else beginStep(run, step, event.slots?.window ?? 0);
 };
 
-const countEntry = (run: RunState, key: StepKey): void => {
-  const parts = stepKeyParts(key);
-  (run.entries ??= new NotedMap()).set(makeStepKey({ ...parts, entry: 1 }), parts.entry);
+const skipStep = (run: RunState, step: StepState): void => {
+  run.steps.set(step.key, step);
+  countEntry(run, step);
+  run.tokens.set(scopeOf(step), step.key);
 };
 
 const skippedStep = (run: RunState, event: RunEvent & { type: 'StepSkipped' }, at: string): StepState =>
@@ -230,12 +232,14 @@ const skippedStep = (run: RunState, event: RunEvent & { type: 'StepSkipped' }, a
   );
 
 const completeStep = (run: RunState, event: StepCompleted, at: string): void => {
-  const output = outputOf(run, event.output);
   if ('value' in event.output) countPayload(run, event.output.value);
   if (event.mapped !== null) countPayload(run, event.mapped);
-  const flowing = event.mapped === null ? output : mappedOf(run, event.mapped);
+  // What it gave is the history's when something else flows on.
+  const flowing = event.mapped === null ? outputOf(run, event.output) : mappedOf(run, event.mapped);
   updateStep(run, event.step, (step) => {
     step.output = flowing.text;
+    hold(run, flowing);
+    release(run, step.outputRef);
     step.outputRef = flowing;
     step.edge = event.edge;
   });
@@ -246,14 +250,15 @@ const cancelSteps = (run: RunState, event: StepCancelled, at: string): void => {
   const error = { name: 'Stepwell.Abandoned', cause: event.reason };
   const classes = new Map<StepKey, FailureClass>();
   for (const { step, class: outcome } of event.attempts) classes.set(step, outcome);
-  for (const { key, attempts } of openSteps(run, event.below)) {
+  // What is inside of a container before it, which is forgotten with it.
+  for (const { key, attempts } of [...openSteps(run, event.below)].reverse()) {
     if (attempts.at(-1)?.outcome === 'running')
       endAttempt(run, key, classes.get(key) ?? 'may-have-executed', { error }, at);
     endStep(run, key, 'cancelled', false, at);
   }
 };
 
-type AttemptEnd = Partial<Pick<Attempt, 'status' | 'error' | 'body' | 'retryAt' | 'interrupted'>>;
+type AttemptEnd = Partial<Pick<Attempt, 'status' | 'error' | 'retryAt' | 'interrupted'>>;
 
 const endAttempt = (run: RunState, key: StepKey, outcome: AttemptOutcome, end: AttemptEnd, at: string): void => {
   run.obligations.inFlight.delete(key);
@@ -263,7 +268,6 @@ const endAttempt = (run: RunState, key: StepKey, outcome: AttemptOutcome, end: A
     attempt.outcome = outcome;
     attempt.status = end.status ?? null;
     attempt.error = end.error ?? null;
-    attempt.body = end.body ?? null;
     attempt.retryAt = end.retryAt ?? null;
     attempt.interrupted = end.interrupted ?? false;
     attempt.endedAt = at;
@@ -279,6 +283,7 @@ const succeedAttempt = (run: RunState, event: AttemptSucceeded, at: string): voi
   endAttempt(run, key, 'succeeded', event, at);
   const step = run.steps.get(key);
   if (step === undefined) return;
+  hold(run, answer);
   step.outputRef = answer;
   dropDue(run.obligations.dues, 'step', key);
   run.obligations.moves.add(scopeOf(step));
@@ -314,7 +319,8 @@ const endStep = (run: RunState, key: StepKey, status: Step['status'], endsSlot: 
   step.finishedAt = at;
   step.retryAt = null;
   step.endedSlot = endsSlot;
-  forget(run, step);
+  dropObligations(run, step);
+  forgetSlots(run, step);
   if (endsSlot) return joinSlot(run, step);
   // A cancelled token never moves: what cancelled it closes its container in the same append.
   if (status === 'cancelled') run.obligations.moves.delete(scopeOf(step));
@@ -330,7 +336,7 @@ const unready = ({ obligations: { ready } }: RunState, { key, request }: Step): 
 /** All that a step can be due for. */
 const STEP_DUES = ['step', 'attempts', 'wait', 'retry'] as const;
 
-const forget = (run: RunState, step: StepState): void => {
+const dropObligations = (run: RunState, step: StepState): void => {
   const { moves, inFlight, dues } = run.obligations;
   unready(run, step);
   inFlight.delete(step.key);
@@ -339,26 +345,6 @@ const forget = (run: RunState, step: StepState): void => {
   // Of slots that have all ended no token can move.
   if (slots === null || slots.left === 0) return;
   for (const slot of slots.open) moves.delete(slotKey(step.key, slot));
-};
-
-const joinSlot = (run: RunState, step: StepState): void => {
-  run.obligations.moves.delete(scopeOf(step));
-  const container = step.parent === null ? undefined : run.steps.get(step.parent);
-  const slots = container?.slots ?? null;
-  if (container === undefined || slots === null || step.slot === null) return;
-  noteFields(slots);
-  // Not all of them: there may be thousands.
-  const { outputs } = slots;
-  const { slot } = step;
-  const before = outputs[slot] ?? null;
-  beforeChange(() => () => (outputs[slot] = before));
-  slots.left -= 1;
-  slots.open.delete(slot);
-  outputs[slot] = step.outputRef;
-  if (isStepEnded(container)) return;
-  const isDecided = NODE_KINDS[container.kind].opens === 'one by one';
-  if (slots.left === 0 || isDecided) run.obligations.moves.add(scopeOf(container));
-  else openNextSlot(run, container);
 };
 
 const endRun = (run: RunState, status: Run['status'], at: string): void => {

@@ -185,17 +185,17 @@ describe('the two folds of any accepted history', () => {
       const place = Math.floor(cut * recorded.length);
       let run: RunState | null = null;
       let history: HistoryState | null = null;
-      const parts: (readonly [RunState | null, HistoryState | null])[] = [];
+      const parts: (HistoryState | null)[] = [];
       recorded.forEach(({ event, at }, index) => {
         run = evolve(run, event, at);
         history = foldHistory(history, event, at);
-        if (index === place || index === recorded.length - 1) parts.push(structuredClone([run, history] as const));
+        compared += expectAlike(run!, history!);
+        if (index === place || index === recorded.length - 1) parts.push(structuredClone(history));
       });
-      for (const [ofRun, ofHistory] of parts) compared += expectAlike(ofRun!, ofHistory!);
-      const [, whole] = parts.at(-1)!;
+      const whole = parts.at(-1)!;
       const again = recorded
         .slice(place + 1)
-        .reduce((part, { event, at }) => foldHistory(part, event, at), parts[0]![1]);
+        .reduce<HistoryState | null>((part, { event, at }) => foldHistory(part, event, at), parts[0] ?? null);
       expect(isDeepStrictEqual(structuredClone(again), whole)).toBe(true);
     });
     fc.assert(holds, { numRuns: 500 });
@@ -217,7 +217,7 @@ const expectAlike = (run: RunState, history: RunHistory): number => {
       ofRun.input,
     ]);
     const attempts = ofRun.attempts.map(({ boot: _boot, interrupted: _interrupted, ...attempt }) => attempt);
-    expect(shown?.attempts).toEqual(attempts);
+    expect(shown?.attempts.map(({ body: _body, ...attempt }) => attempt)).toEqual(attempts);
   }
   const inTrees = [...belowAll(history.children)];
   expect(inTrees.map(({ key }) => key).sort()).toEqual([...history.steps.keys()].sort());

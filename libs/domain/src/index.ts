@@ -13,6 +13,7 @@ export { DEFAULT_RUN_LIMITS } from './commands.js';
 export { decide, type Decision } from './decide.js';
 export { dueRetries, nextDueMs, type Due, type DueKind, type Dues } from './dues.js';
 export { evolve } from './evolve.js';
+export { hasStepEnded } from './forgetting.js';
 export type { RunState } from './run-state.js';
 export { foldHistory, type HistoryState } from './history-fold.js';
 export type * from './run-history.js';

@@ -8,7 +8,12 @@ import { missing } from './unreachable.js';
 export type Payloads = ReadonlyMap<number, readonly PayloadSource[]>;
 
 /** A fold of a run, at the event of its revision: what that event stores is added. */
-type Folding = { readonly revision: number; readonly payloads: Map<number, readonly PayloadSource[]> };
+type Folding = {
+  readonly revision: number;
+  readonly payloads: Map<number, readonly PayloadSource[]>;
+  /** Counted where it is known. */
+  payloadChars?: number;
+};
 
 export const RUN_INPUT: PayloadRef = { revision: 0, pointer: '/input' };
 
@@ -67,8 +72,10 @@ export const itemsOf = (fold: Folding, items: NonNullable<ValuesComputed['items'
 export const joinedText = (payloads: Payloads, refs: readonly (PayloadRef | null)[]): JsonText =>
   arrayText(refs.map((ref) => (ref === null ? NULL_TEXT : sourceOf(payloads, ref).text)));
 
-const store = ({ payloads, revision }: Folding, source: PayloadSource): PayloadSource => {
+const store = (fold: Folding, source: PayloadSource): PayloadSource => {
+  const { payloads, revision } = fold;
   payloads.set(revision, [...(payloads.get(revision) ?? []), source]);
+  if (fold.payloadChars !== undefined) fold.payloadChars += source.text.length;
   return source;
 };
 

@@ -21,7 +21,11 @@ export type RunState = Mutable<
 > & {
   duesMovedAt: Map<StepKey, string> | null;
   steps: Map<StepKey, StepState>;
-  entries: Map<StepKey, number> | null;
+  entries: Map<string, Map<string, number>>;
+  /** How often each payload is referred to, by the revision of its event. */
+  uses: Map<number, number>;
+  /** Of the texts of all payloads that are kept. */
+  payloadChars: number;
   tokens: Map<ScopeKey, StepKey | null>;
   payloads: Map<number, readonly PayloadSource[]>;
   obligations: {
@@ -48,7 +52,9 @@ export const newRun = (event: RunStarted, at: string): RunState => ({
   enteredSteps: 0,
   payloadBytes: byteLength(event.variables) + byteLength(event.input),
   steps: new NotedMap(),
-  entries: null,
+  entries: new NotedMap(),
+  uses: new NotedMap(),
+  payloadChars: event.variables.length + event.input.length,
   tokens: new NotedMap([['', null]]),
   payloads: new NotedMap([[0, startPayloads(event)]]),
   archived: null,
@@ -103,6 +109,7 @@ export const newSlots = (from: number, count: number): SlotsState => ({
   opened: from,
   open: new NotedSet(),
   left: count,
+  endedBySucceed: false,
   outputs: new Array<PayloadSource | null>(from + count).fill(null),
 });
 
@@ -112,7 +119,6 @@ export const newAttempt = (number: number, dispatcher: string, boot: string, at:
   outcome: 'running',
   status: null,
   error: null,
-  body: null,
   startedAt: at,
   endedAt: null,
   retryAt: null,

@@ -43,10 +43,10 @@ export type Run = {
   readonly enteredSteps: number;
   /** What all payloads stored by its events take together, as UTF-8. */
   readonly payloadBytes: number;
-  /** In the order they were entered. */
+  /** Those that a token is at, and the containers around them, in the order they were entered; all others are forgotten. */
   readonly steps: ReadonlyMap<StepKey, Step>;
-  /** How often steps were entered, by the key of the first entry; only of those that were entered again, `null`: none was. */
-  readonly entries: ReadonlyMap<StepKey, number> | null;
+  /** How often nodes were entered, by place and name, of places that are open. */
+  readonly entries: ReadonlyMap<string, ReadonlyMap<string, number>>;
   readonly duplicates: { readonly count: number; readonly refused: number; readonly notedAt: Instant | null };
   readonly obligations: Obligations;
   /** Where the one token of each scope is: the step last entered there, `null` when none is yet. */
@@ -104,6 +104,8 @@ export type Slots = {
   readonly opened: number;
   /** Those given a token that has not ended there. */
   readonly open: ReadonlySet<number>;
+  /** The one that ended last did so by a `succeed`: what is around it ends with it. */
+  readonly endedBySucceed: boolean;
   /** How many have not ended, those not opened included. At 0 they are joined. */
   readonly left: number;
   /** What each ended with; `null` for a failed, skipped or open one. */
@@ -136,8 +138,6 @@ export type Attempt = {
   readonly outcome: AttemptOutcome;
   readonly status: number | null;
   readonly error: ErrorInfo | null;
-  /** The beginning of an answer that failed, as text. */
-  readonly body: string | null;
   readonly startedAt: Instant;
   readonly endedAt: Instant | null;
   readonly retryAt: Instant | null;

@@ -18,7 +18,7 @@ import type { Rejection, RunCommand } from '#domain';
 import type { Log } from '#runtime';
 import { isAwaited, settle, type Evaluations } from './evaluator.js';
 import { foldEvent, keepFacts, loadedOf, type KnownRun } from './load-run.js';
-import { audienceOf, type Owner, type StartedAttempt } from './owner.js';
+import { audienceOf, type AttemptPlace, type Owner, type StartedAttempt } from './owner.js';
 import { resultOf, type QueuedCommand } from './queued-command.js';
 import { writeRunLines } from './run-lines.js';
 import { callBack } from './readers.js';
@@ -41,7 +41,7 @@ export type DecisionBatch = {
   readonly answers: Answer[];
   readonly attempts: StartedAttempt[];
   /** In flight until now, and ended by something else than what came of them. */
-  readonly abandoned: StartedAttempt[];
+  readonly abandoned: AttemptPlace[];
   /** What moves need that are not made; asked for once the append is in the log. `null`: nothing. */
   needs: Map<ScopeKey, Evaluation> | null;
   /** Commands that did not fit; they go first next time. */
@@ -58,7 +58,6 @@ export type BatchContext = {
   readonly owner: Owner | null;
   /** Where it is noted how to take the decision back; `null`: it is not, since nobody else appends to the run. */
   readonly undo: Undo | null;
-  /** `null`: nothing is evaluated here. */
   /** What is evaluated now. */
   readonly evaluating: Evaluations;
 };
@@ -159,14 +158,14 @@ const decideOne = (known: KnownRun, batch: DecisionBatch, command: RunCommand, c
   return CHANGED;
 };
 
-const NONE: readonly StartedAttempt[] = [];
+const NONE: readonly AttemptPlace[] = [];
 
 /** What a decision ends while it is in flight: nothing more of it is sent, and once it is committed it is cut off. */
 const abandonedBy = (
   events: readonly RunEvent[],
   { type }: RunCommand,
   state: KnownRun['state'],
-): readonly StartedAttempt[] => {
+): readonly AttemptPlace[] => {
   let answered: StepKey | null = null;
   for (const event of events) {
     if (event.type === 'AttemptFailed') {
@@ -175,7 +174,7 @@ const abandonedBy = (
     }
     if (event.type !== 'StepCancelled' || state === null) continue;
     // By the run and not by the event, whose list is bounded.
-    const abandoned: StartedAttempt[] = [];
+    const abandoned: AttemptPlace[] = [];
     for (const step of state.obligations.inFlight.keys()) {
       const attempt = state.steps.get(step)?.attempts.at(-1)?.number;
       if (attempt !== undefined && step !== answered && isBelow(step, event.below)) abandoned.push({ step, attempt });
@@ -312,12 +311,12 @@ const startAttempt = (
     outcome = decideOne(known, batch, { type: 'StartAttempt', step: key, grant }, context);
     const last = step.attempts.at(-1);
     if (outcome !== 'full' && outcome.changed && last?.outcome === 'running') {
-      batch.attempts.push({ step: key, attempt: last.number });
+      batch.attempts.push({ step: key, attempt: last.number, url: step.request?.url ?? '' });
       isStarted = true;
     }
   } finally {
     // Also when a bug stops the run in here: the slot would be nobody's for ever.
-    if (!isStarted) owner.refund(step, state);
+    if (!isStarted) owner.refund(step.request?.url ?? '', state);
   }
   if (isStarted) return 'started';
   if (outcome === 'full') return 'full';
@@ -362,8 +361,5 @@ export const commandsOf = (batch: DecisionBatch): QueuedCommand[] => batch.answe
 /** Gives back the slots of attempts that will not be made. */
 export const refundAttempts = (owner: Owner | null, known: KnownRun, { attempts }: DecisionBatch): void => {
   const { state } = known;
-  for (const { step } of attempts) {
-    const known = state?.steps.get(step);
-    if (state !== null && known !== undefined) owner?.refund(known, state);
-  }
+  if (state !== null) for (const { url } of attempts) owner?.refund(url, state);
 };

@@ -1,4 +1,4 @@
-import { isStepEnded } from '#domain';
+import { hasStepEnded } from '#domain';
 import type { Clock, Log } from '#runtime';
 import { loadedOf } from './load-run.js';
 import type { Mailbox } from './mailbox.js';
@@ -35,10 +35,7 @@ export class EndWaiters {
   tellOfSteps(mailbox: Mailbox): void {
     const { runId, awaitingEnd, state } = mailbox;
     if (awaitingEnd.size === 0 || state === null) return;
-    const calls = awaitingEnd.takeByStep((key) => {
-      const step = state.steps.get(key);
-      return step !== undefined && isStepEnded(step);
-    });
+    const calls = awaitingEnd.takeByStep((key) => hasStepEnded(state, key));
     if (calls.length > 0) this.call(runId, calls, loadedOf(mailbox));
   }
 

@@ -1,6 +1,6 @@
 export * from './runs.js';
 export type { EvaluationInputs, Evaluator } from './evaluator.js';
-export type { Committed, Owner, RunNews, StartedAttempt } from './owner.js';
+export type { AttemptPlace, Committed, Owner, RunNews, StartedAttempt } from './owner.js';
 export type { HoldUp, Wait } from './waits.js';
 export type { CommandResult } from './queued-command.js';
 export type { PlanSource } from './load-run.js';

@@ -11,7 +11,7 @@ import {
   type Revision,
   type StreamName,
 } from '#event-store';
-import { bytesAdded } from './run-bytes.js';
+import { bytesOf } from './run-bytes.js';
 import type { Fact, LoadedRun, RunId } from './runs.js';
 
 /** Where plans come from; a plan never changes. */
@@ -81,17 +81,16 @@ export const firstPlanOf = (commit: Commit, plans: PlanSource): Plan | null => {
   return event.type === 'RunStarted' ? plans.cachedPlan(event.plan) : null;
 };
 
-/** Folds one event, and counts what the run takes for it. `undo`: where it is noted how to take it back. */
+/** Folds one event, and says what the run takes then. `undo`: where it is noted how to take it back. */
 export const foldEvent = (
   folded: Pick<FoldedRun, 'state' | 'bytes'>,
   event: RunEvent,
   at: string,
   undo: Undo | null = null,
 ): void => {
-  if (folded.state === null) folded.bytes = 0;
   const state = evolve(folded.state, event, at, undo);
   folded.state = state;
-  if (state !== null) folded.bytes += bytesAdded(state, event);
+  folded.bytes = state === null ? 0 : bytesOf(state);
 };
 
 /** The run's stream holds what makes no run of this version: it is the same at each read. */

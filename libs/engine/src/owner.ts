@@ -5,8 +5,10 @@ import type { QueuedCommand } from './queued-command.js';
 import type { Origin, RunId } from './runs.js';
 import type { HoldUp } from './waits.js';
 
-/** An attempt whose start is in the log: now, and only now, its first byte may be sent. */
-export type StartedAttempt = { readonly step: StepKey; readonly attempt: number };
+export type AttemptPlace = { readonly step: StepKey; readonly attempt: number };
+
+/** An attempt whose start is in the log: now, and only now, its first byte may be sent. `url`: whose slot it has. */
+export type StartedAttempt = AttemptPlace & { readonly url: string };
 
 /** What the engine tells the owner of a run's news. The run is the owner's to read until it returns. */
 export type RunNews = {
@@ -23,7 +25,7 @@ export type RunNews = {
 export type Committed = RunNews & {
   readonly attempts: readonly StartedAttempt[];
   /** In flight until this commit, which has ended them by something else than what came of them. */
-  readonly abandoned: readonly StartedAttempt[];
+  readonly abandoned: readonly AttemptPlace[];
 };
 
 /**
@@ -49,8 +51,8 @@ export interface Owner {
   grant(runId: RunId, step: Step, run: Run): Grant | null;
   /** An append of the run found no room in the log, which has nothing of it: the run is to be woken when there may be room. */
   stalled(runId: RunId): void;
-  /** Gives back a slot whose attempt was not committed. */
-  refund(step: Step, run: Run): void;
+  /** Gives back a slot for this url whose attempt was not committed. */
+  refund(url: string, run: Run): void;
   /** What holds the attempt back that the step is owed; `null`: nothing that is known, or not for long. */
   holdUpOf(runId: RunId, step: Step, run: Run): HoldUp | null;
   /** Whether no byte of an attempt in flight has left, and none will once it is withheld. */

@@ -23,7 +23,7 @@ describe('RunEngine', () => {
     expect(await typesOf(store, 'a')).toEqual(['RunStarted', 'StepEntered', 'AttemptStarted']);
     expect((store as TwistedStore).seen).toHaveLength(1);
     expect(owner.commits.map(({ attempts, fresh }) => ({ attempts, fresh }))).toEqual([
-      { attempts: [{ step: 's0', attempt: 1 }], fresh: true },
+      { attempts: [{ step: 's0', attempt: 1, url: 'http://localhost:1/' }], fresh: true },
     ]);
   });
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { JsonText, StepKey } from '#domain';
+import { hasStepEnded, type JsonText, type StepKey } from '#domain';
 import { newEngine, NOBODY, Recorder, runIdOf, stopEngines, TwistedStore } from './testing/engine-world.js';
 
 afterEach(stopEngines);
@@ -15,7 +15,8 @@ const world = async (sharedLog: boolean) => {
   const wait = (key: string, step: StepKey, name = step): (() => void) =>
     other.engine.whenStepEnded(runIdOf(key), step, (loaded) => {
       const state = loaded?.run;
-      told.push(`${name}: ${state?.steps.get(step)?.status ?? '-'} in ${state?.status ?? 'no run'}`);
+      const isOver = state !== undefined && hasStepEnded(state, step);
+      told.push(`${name}: ${isOver ? 'over' : '-'} in ${state?.status ?? 'no run'}`);
     });
   const succeed = (step: StepKey): Promise<unknown> =>
     new Promise((done) =>
@@ -45,9 +46,9 @@ describe.each([
     wait('a', 's1');
     wait('a', 's0', 'also s0');
     await succeed('s0');
-    expect(await toldOf(2)).toEqual(['s0: completed in running', 'also s0: completed in running']);
+    expect(await toldOf(2)).toEqual(['s0: over in running', 'also s0: over in running']);
     await succeed('s1');
-    expect(await toldOf(1)).toEqual(['s1: completed in completed']);
+    expect(await toldOf(1)).toEqual(['s1: over in completed']);
   });
 
   it('is told at once of a step that has ended', async () => {
@@ -55,7 +56,7 @@ describe.each([
     await owner.begin('a');
     await succeed('s0');
     wait('a', 's0');
-    expect(await toldOf(1)).toEqual(['s0: completed in running']);
+    expect(await toldOf(1)).toEqual(['s0: over in running']);
   });
 
   it('is told of the end of the run, be it without the step, and that there is no run', async () => {
@@ -78,7 +79,7 @@ describe.each([
     wait('a', 's0', 'stays');
     stop();
     await succeed('s0');
-    expect(await toldOf(1)).toEqual(['stays: completed in running']);
+    expect(await toldOf(1)).toEqual(['stays: over in running']);
     await owner.engine.cancel(A, null, NOBODY);
     expect(await toldOf(0)).toEqual([]);
     expect(other.engine.isActive(A)).toBe(false);

@@ -5,6 +5,7 @@ import { systemClock, type Clock } from '#runtime';
 import { parallel, planOf, step } from '../../domain/src/testing/tree-plans.js';
 import type { StartReply } from './index.js';
 import { NOBODY, newEngine, Recorder, runIdOf, start, stopEngines, TwistedStore } from './testing/engine-world.js';
+import { historyIn } from './testing/history-in.js';
 
 afterEach(stopEngines);
 
@@ -38,6 +39,7 @@ const entered = async (plan: ReturnType<typeof branches>, slots: number) => {
     await new Promise((resolve) => setImmediate(resolve));
   await submit({ type: 'WakeUp' });
   return {
+    store,
     submit,
     run: async () => (await engine.load(A))!.run,
     pass: (ms: number) => (nowMs += ms),
@@ -73,7 +75,8 @@ describe('a run of many branches', () => {
     made.pass(200);
     await made.submit({ type: 'WakeUp' });
     const run = await made.run();
-    expect([...run.steps.values()].filter(({ error }) => error?.name === 'Stepwell.StepTimeout')).toHaveLength(300);
+    const { steps } = await historyIn(made.store, runIdOf('a'));
+    expect([...steps.values()].filter(({ error }) => error?.name === 'Stepwell.StepTimeout')).toHaveLength(300);
     expect(made.appends() - before).toBe(Math.ceil((run.revision - revision) / APPEND_EVENTS_MAX));
   });
 });

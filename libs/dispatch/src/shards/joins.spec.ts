@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Plan, Run } from '#domain';
+import type { Plan } from '#domain';
 import { silentLog, systemClock, systemEntropy } from '#runtime';
 import { planOf, sequence, step } from '../../../domain/src/testing/tree-plans.js';
 import { Chance } from '../../../../test/support/chance.js';
 import { eventually, pause } from '../../../../test/support/pause.js';
 import { testPostgres, type TestPostgres } from '../../../../test/support/postgres.js';
+import { attemptsIn } from '../../../engine/src/testing/history-in.js';
 import { Application, json, runIdOf } from '../testing/dispatch-world.js';
 import { SplitWorld, type Api, type DispatcherProcess } from '../testing/split-world.js';
 import { PostgresShardOwnership, type OwnershipTimes } from './postgres/postgres-shard-ownership.js';
@@ -62,8 +63,6 @@ class Load {
   }
 }
 
-const attemptsOf = (run: Run) => [...run.steps.values()].flatMap(({ attempts }) => attempts);
-
 describe('dispatchers that join and leave under load', () => {
   it('have no step sent twice, and share the shards fairly all the same', async () => {
     const chance = new Chance(20);
@@ -112,7 +111,7 @@ describe('dispatchers that join and leave under load', () => {
     expect(requests.size).toBe(2 * load.keys.length);
     for (const key of load.keys) {
       const { run } = (await api.engine.load(runIdOf(key)))!;
-      const outcomes = attemptsOf(run).map(({ outcome }) => outcome);
+      const outcomes = (await attemptsIn(world.log, runIdOf(key))).map(({ outcome }) => outcome);
       // A start that was on its way to the log when its dispatcher began to leave is given back unsent.
       expect([run.status, ...outcomes.filter((outcome) => outcome !== 'not-executed')]).toEqual([
         'completed',

@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Plan, Run } from '#domain';
+import type { Plan } from '#domain';
 import { ALL_SHARDS, runStream, shardOf, type Shard } from '#event-store';
 import { planOf, sequence, step } from '../../../domain/src/testing/tree-plans.js';
+import { attemptsIn } from '../../../engine/src/testing/history-in.js';
 import { Application, json, runIdOf, stepPlan } from '../testing/dispatch-world.js';
 import { SplitWorld } from '../testing/split-world.js';
 
@@ -40,7 +41,6 @@ const until = async (holds: () => Promise<boolean> | boolean): Promise<void> => 
   while (!(await holds())) await sleep(2);
 };
 
-const attemptsOf = (run: Run) => [...run.steps.values()].flatMap(({ attempts }) => attempts);
 const shard = (key: string): Shard => shardOf(runIdOf(key));
 /** A run of the same shard as `x`. */
 const LIKE_X = Array.from({ length: 1_000 }, (_, index) => `x${index}`).find((key) => shard(key) === shard('x'))!;
@@ -58,7 +58,10 @@ describe('a dispatcher that releases a shard', () => {
     await ownership.release(ALL_SHARDS);
     expect(dispatcher.shardCounts).toEqual({ owned: 0, acting: 0 });
     const { run } = (await api.engine.load(runIdOf('x')))!;
-    expect([run.status, ...attemptsOf(run).map(({ outcome }) => outcome)]).toEqual(['completed', 'succeeded']);
+    expect([run.status, ...(await attemptsIn(world.log, runIdOf('x'))).map(({ outcome }) => outcome)]).toEqual([
+      'completed',
+      'succeeded',
+    ]);
   });
 
   it('waits for what takes long, starts nothing meanwhile, and has nothing made twice', async () => {
@@ -91,8 +94,11 @@ describe('a dispatcher that releases a shard', () => {
     const appended = old.client.appends;
     await world.dispatcher('heir', ALL_SHARDS);
     for (const key of ['x', LIKE_X]) {
-      const { run } = (await api.ended(key))!;
-      const [first, ...later] = attemptsOf(run).map(({ outcome, dispatcher }) => [outcome, dispatcher]);
+      await api.ended(key);
+      const [first, ...later] = (await attemptsIn(world.log, runIdOf(key))).map(({ outcome, dispatcher }) => [
+        outcome,
+        dispatcher,
+      ]);
       expect(first).toEqual(['succeeded', key === 'x' ? 'old' : 'heir']);
       expect(later).toEqual([
         ['succeeded', 'heir'],
@@ -118,7 +124,10 @@ describe('a dispatcher that releases a shard', () => {
     arrive();
     await released;
     const { run } = (await api.ended('x'))!;
-    expect([run.status, attemptsOf(run).map(({ outcome }) => outcome)]).toEqual(['completed', ['succeeded']]);
+    expect([run.status, (await attemptsIn(world.log, runIdOf('x'))).map(({ outcome }) => outcome)]).toEqual([
+      'completed',
+      ['succeeded'],
+    ]);
     expect(app.requests).toHaveLength(1);
   });
 
@@ -146,8 +155,8 @@ describe('a dispatcher that releases a shard', () => {
     await old.ownership.release(ALL_SHARDS);
     expect(await api.status('x')).toBe('completed');
     await world.dispatcher('heir', ALL_SHARDS);
-    const { run } = (await api.ended('x'))!;
-    expect(attemptsOf(run).map(({ outcome }) => outcome)).toEqual(['succeeded']);
+    await api.ended('x');
+    expect((await attemptsIn(world.log, runIdOf('x'))).map(({ outcome }) => outcome)).toEqual(['succeeded']);
     expect(app.requests).toHaveLength(1);
   });
 
@@ -174,7 +183,10 @@ describe('a dispatcher that releases a shard', () => {
     for (const answer of answers) answer();
     for (const key of ['x', LIKE_X]) {
       const { run } = (await api.ended(key))!;
-      expect([run.status, attemptsOf(run).map(({ outcome }) => outcome)]).toEqual(['completed', ['succeeded']]);
+      expect([run.status, (await attemptsIn(world.log, runIdOf(key))).map(({ outcome }) => outcome)]).toEqual([
+        'completed',
+        ['succeeded'],
+      ]);
     }
     await until(() => ownership.holder!.movable(ALL_SHARDS).length === 1);
     await ownership.release(ALL_SHARDS);

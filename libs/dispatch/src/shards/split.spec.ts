@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Plan, Run } from '#domain';
+import type { Plan } from '#domain';
 import { ALL_SHARDS, LOG_START, runStream, shardOf, type Shard } from '#event-store';
 import { parallel, planOf, sequence, step } from '../../../domain/src/testing/tree-plans.js';
+import { attemptsIn, historyIn } from '../../../engine/src/testing/history-in.js';
 import { Application, json, runIdOf, stepPlan } from '../testing/dispatch-world.js';
 import { SplitWorld, type Api, type DispatcherProcess } from '../testing/split-world.js';
 
@@ -43,18 +44,17 @@ const until = async (holds: () => Promise<boolean> | boolean): Promise<void> => 
 const thirds = [0, 1, 2].map((rest) => ALL_SHARDS.filter((shard) => shard % 3 === rest));
 const keys = (count: number): string[] => Array.from({ length: count }, (_, index) => `k${index}`);
 const shard = (key: string): Shard => shardOf(runIdOf(key));
-const attemptsOf = (run: Run) => [...run.steps.values()].flatMap(({ attempts }) => attempts);
 
 /** Sent by the ledger of the application: never the same attempt twice, and no more than the log accounts for. */
-const expectAccounted = async (app: Application, api: Api, names: readonly string[]): Promise<void> => {
+const expectAccounted = async (app: Application, { engine, log }: Api, names: readonly string[]): Promise<void> => {
   const sent = app.requests.map(({ headers }) =>
     [headers['stepwell-run-id'], headers['stepwell-step'], headers['stepwell-attempt']].join(' '),
   );
   expect(new Set(sent).size).toBe(sent.length);
   for (const key of names) {
-    const { run } = (await api.engine.load(runIdOf(key)))!;
+    const { run } = (await engine.load(runIdOf(key)))!;
     expect([key, run.status]).toEqual([key, 'completed']);
-    for (const { attempts, key: name } of run.steps.values()) {
+    for (const { attempts, key: name } of (await historyIn(log, runIdOf(key))).steps.values()) {
       const effects = sent.filter((one) => one.startsWith(`${runIdOf(key)} ${name} `)).length;
       const uncertain = attempts.filter(({ outcome }) => outcome === 'unknown' || outcome === 'may-have-executed');
       expect(effects).toBeGreaterThanOrEqual(1);
@@ -138,8 +138,9 @@ describe('two APIs and three dispatchers on one log', () => {
     expect(await a.status('x')).toBe('cancelled');
     await until(() => cut);
     expect(dispatcher.load.inFlight).toBe(0);
-    const { run } = (await a.engine.load(runIdOf('x')))!;
-    expect(attemptsOf(run)).toMatchObject([{ outcome: 'may-have-executed', error: { name: 'Stepwell.Abandoned' } }]);
+    expect(await attemptsIn(world.log, runIdOf('x'))).toMatchObject([
+      { outcome: 'may-have-executed', error: { name: 'Stepwell.Abandoned' } },
+    ]);
   });
 });
 
@@ -217,13 +218,14 @@ describe('a dispatcher that has lost a shard', () => {
     wake();
     zombie.ownership.lose([shard('x')]);
     await expectAccounted(app, api, ['x']);
-    const { run } = (await api.engine.load(runIdOf('x')))!;
-    expect(attemptsOf(run).map(({ outcome, dispatcher }) => [outcome, dispatcher])).toEqual([
-      ['unknown', 'zombie'],
-      ['succeeded', 'heir'],
-      ['succeeded', 'heir'],
-      ['succeeded', 'heir'],
-    ]);
+    expect((await attemptsIn(world.log, runIdOf('x'))).map(({ outcome, dispatcher }) => [outcome, dispatcher])).toEqual(
+      [
+        ['unknown', 'zombie'],
+        ['succeeded', 'heir'],
+        ['succeeded', 'heir'],
+        ['succeeded', 'heir'],
+      ],
+    );
   });
 
   it('drops what is in flight at once: nothing of it reaches the log, also of an append under way', async () => {
@@ -247,8 +249,7 @@ describe('a dispatcher that has lost a shard', () => {
     await until(() => app.requests.length === 3);
     expect(loser.client.appends).toBe(appended);
     for (const key of ['x', 'y']) {
-      const { run } = (await api.engine.load(runIdOf(key)))!;
-      expect(attemptsOf(run).map(({ outcome }) => outcome)).toEqual(['unknown', 'running']);
+      expect((await attemptsIn(world.log, runIdOf(key))).map(({ outcome }) => outcome)).toEqual(['unknown', 'running']);
     }
   });
 
@@ -266,8 +267,8 @@ describe('a dispatcher that has lost a shard', () => {
     await until(() => answered === 1);
     ownership.lose(ALL_SHARDS);
     ownership.gain(ALL_SHARDS);
-    const { run } = (await api.ended('x'))!;
-    expect(attemptsOf(run).map(({ outcome }) => outcome)).toEqual(['unknown', 'succeeded']);
+    await api.ended('x');
+    expect((await attemptsIn(world.log, runIdOf('x'))).map(({ outcome }) => outcome)).toEqual(['unknown', 'succeeded']);
   });
 });
 
@@ -339,12 +340,14 @@ describe('a dispatcher that takes over', () => {
     wake();
     await sleep(50);
     expect(app.requests).toHaveLength(1);
-    const { run } = (await api.ended('x'))!;
-    expect(attemptsOf(run).map(({ outcome, dispatcher }) => [outcome, dispatcher])).toEqual([
-      ['unknown', 'zombie'],
-      ['succeeded', 'heir'],
-      ['succeeded', 'heir'],
-    ]);
+    await api.ended('x');
+    expect((await attemptsIn(world.log, runIdOf('x'))).map(({ outcome, dispatcher }) => [outcome, dispatcher])).toEqual(
+      [
+        ['unknown', 'zombie'],
+        ['succeeded', 'heir'],
+        ['succeeded', 'heir'],
+      ],
+    );
   });
 
   it('takes over what is in its memory already, since somebody looked at it there', async () => {

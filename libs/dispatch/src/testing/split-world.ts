@@ -148,7 +148,7 @@ export class Api {
   readonly engine: RunEngine;
 
   constructor(
-    log: EventStore,
+    readonly log: EventStore,
     private readonly plan: Plan,
     clock: Clock = systemClock,
   ) {

@@ -254,7 +254,7 @@ describe('a wait', () => {
     const branches = [{ type: 'wait', name: 'long', seconds: 3_600 }, step('soon')];
     const played = play(rooted({ type: 'parallel', name: 'p', branches }), { answer: () => new Refusal('No.Way') });
     expect([endOf(played), played.endMs]).toEqual([{ failed: 'No.Way', cause: null }, T0]);
-    expect(played.run.steps.get('p.long')?.status).toBe('cancelled');
+    expect(played.history.steps.get('p.long')?.status).toBe('cancelled');
   });
 });
 
@@ -299,8 +299,8 @@ describe('what a node is given, and what flows on', () => {
       type: 'sequence',
       steps: [{ type: 'pass', name: 'a', output: 5 }, step('b', { input: '{% $input + "x" %}' })],
     };
-    const { run, events } = play(rooted(root));
-    expect([run.error?.name, run.steps.get('b')?.status, run.steps.get('b')?.input]).toEqual([
+    const { run, history, events } = play(rooted(root));
+    expect([run.error?.name, history.steps.get('b')?.status, history.steps.get('b')?.input.text]).toEqual([
       'Stepwell.ExpressionFailed',
       'failed',
       '5',

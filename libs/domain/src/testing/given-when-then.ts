@@ -10,6 +10,8 @@ import {
 import { decide } from '../decide.js';
 import type { RunEvent } from '../events.js';
 import { evolve } from '../evolve.js';
+import { foldHistory, type HistoryState } from '../history-fold.js';
+import type { RunHistory } from '../run-history.js';
 import type { RunState } from '../run-state.js';
 import { toInstant } from '../instant.js';
 import type { Plan } from '../plan.js';
@@ -48,6 +50,18 @@ export const onPlan = (plan: Plan, limits: Partial<RunLimits> = {}, isUnsent: Is
     return from(run, { plan, atMs, limits: { ...DEFAULT_RUN_LIMITS, ...limits }, isUnsent });
   },
 });
+
+/** What a history of whole events shows. */
+export const historyOf = (history: readonly (RunEvent | Pause)[]): RunHistory => {
+  let atMs = T0;
+  let shown: HistoryState | null = null;
+  for (const item of history) {
+    if ('pauseMs' in item) atMs += item.pauseMs;
+    else shown = foldHistory(shown, item, toInstant(atMs));
+  }
+  if (shown === null) throw new Error('this history has no run');
+  return shown;
+};
 
 /** Given what a run has become. */
 export const from = (run: RunState | null, context: Context): Given => ({

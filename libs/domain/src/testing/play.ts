@@ -3,16 +3,19 @@ import { compileTree } from '../definition/compile-tree.js';
 import { nextDueMs } from '../dues.js';
 import type { RunEvent } from '../events.js';
 import { evolve } from '../evolve.js';
+import type { RunHistory } from '../run-history.js';
 import { toInstant } from '../instant.js';
 import { obligations } from '../obligations.js';
 import type { RunState } from '../run-state.js';
 import { decide } from '../decide.js';
-import { settle } from './given-when-then.js';
+import { historyOf, settle } from './given-when-then.js';
 import { completeAttempt, failAttempt, startAttempt, startRun, T0, WAKE_UP } from './run-facts.js';
 import { json } from './tree-plans.js';
 
 export type Played = {
   readonly run: RunState;
+  /** The same to be shown: the run has forgotten the steps that are over. */
+  readonly history: RunHistory;
   readonly events: readonly RunEvent[];
   /** The keys of the steps, in the order in which they were entered. */
   readonly keys: readonly string[];
@@ -33,6 +36,8 @@ type Given = {
   readonly fromStep?: string;
   readonly answer?: Answer;
   readonly limits?: Partial<RunLimits>;
+  /** Looks at the run after each command. */
+  readonly seen?: (run: RunState) => void;
 };
 
 const ROUNDS_MAX = 30_000;
@@ -57,6 +62,7 @@ export const play = (document: object, given: Given = {}): Played => {
     const more = settle(run, context());
     run = more.run;
     events.push(...more.events);
+    given.seen?.(run);
   };
   take(startRun({ input: json(input), variables: json(variables), fromStep }));
   for (let round = 0; round < ROUNDS_MAX; round++) {
@@ -83,7 +89,8 @@ export const play = (document: object, given: Given = {}): Played => {
   const ended = run as RunState | null;
   if (ended === null) throw new Error('no run');
   const keys = events.flatMap((event) => (event.type === 'StepEntered' ? [event.step] : []));
-  return { run: ended, events, keys, inFlightMax, endMs: atMs };
+  const history = historyOf(events);
+  return { run: ended, history, events, keys, inFlightMax, endMs: atMs };
 };
 
 /** How the run ended: its output, or the name and cause of its error. */

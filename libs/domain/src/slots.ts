@@ -2,19 +2,21 @@ import { dropDue, setDue } from './dues.js';
 import type { StepKey, ValuesComputed } from './events.js';
 import { toMs } from './instant.js';
 import { NODE_KINDS } from './nodes/node-kinds.js';
+import { forgetSlot, hold, release } from './forgetting.js';
 import { addTo } from './obligations.js';
 import { itemsOf } from './payloads.js';
-import { scopeOf, slotKey } from './run.js';
+import { isStepEnded, scopeOf, slotKey, type PayloadSource } from './run.js';
 import { countPayload, newSlots, updateStep, type RunState, type StepState } from './run-state.js';
-import { noteFields } from './undo.js';
+import { beforeChange, noteFields } from './undo.js';
 import { unreachable } from './unreachable.js';
 
-// How `evolve` lets a step begin that was entered: at once, or when what it computes is known.
+// How `evolve` lets a step begin that was entered, at once or when what it computes is known, and opens and joins its slots.
 
 export const takeValues = (run: RunState, event: ValuesComputed): void => {
   const { request, slots, items, wait } = event;
   if (items !== null && 'value' in items) countPayload(run, items.value);
   const source = items === null ? null : itemsOf(run, items);
+  hold(run, source);
   updateStep(run, event.step, (step) => {
     step.computes = false;
     step.request = request;
@@ -76,4 +78,43 @@ export const openNextSlot = (run: RunState, { key, slots }: StepState): void => 
   slots.opened += 1;
   run.tokens.set(scope, null);
   run.obligations.moves.add(scope);
+};
+
+/** A slot has ended with this step: the container counts one less. */
+export const joinSlot = (run: RunState, step: StepState): void => {
+  run.obligations.moves.delete(scopeOf(step));
+  const container = step.parent === null ? undefined : run.steps.get(step.parent);
+  const slots = container?.slots ?? null;
+  if (container === undefined || slots === null || step.slot === null) return;
+  noteFields(slots);
+  // Not all of them: there may be thousands.
+  const { outputs } = slots;
+  const { slot } = step;
+  const before = outputs[slot] ?? null;
+  beforeChange(() => () => (outputs[slot] = before));
+  slots.left -= 1;
+  slots.open.delete(slot);
+  slots.endedBySucceed = isEndedBySucceed(step);
+  outputs[slot] = step.outputRef;
+  hold(run, step.outputRef);
+  forgetSlot(run, container, slot);
+  if (isStepEnded(container)) return;
+  const isDecided = NODE_KINDS[container.kind].opens === 'one by one';
+  // What the round before gave was the input of this one.
+  if (isDecided && slot > 0) releaseOutput(run, outputs, slot - 1);
+  if (slots.left === 0 || isDecided) run.obligations.moves.add(scopeOf(container));
+  else openNextSlot(run, container);
+};
+
+const releaseOutput = (run: RunState, outputs: (PayloadSource | null)[], slot: number): void => {
+  const output = outputs[slot] ?? null;
+  beforeChange(() => () => (outputs[slot] = output));
+  outputs[slot] = null;
+  release(run, output);
+};
+
+const isEndedBySucceed = ({ kind, status, slots }: StepState): boolean => {
+  if (status !== 'completed') return false;
+  const { endsSlot } = NODE_KINDS[kind];
+  return endsSlot === 'always' || (endsSlot === 'with-inner' && slots !== null && slots.endedBySucceed);
 };
