@@ -7,7 +7,7 @@ const TESTS = ['^test/', '/testing/', SPECS];
 /** What each library may lean on; itself is understood. */
 const LIBRARIES = {
   domain: [],
-  runtime: [],
+  runtime: ['domain'],
   'event-store': ['domain', 'runtime'],
   engine: ['domain', 'event-store', 'runtime'],
   dispatch: ['domain', 'event-store', 'engine', 'runtime'],

@@ -18,6 +18,8 @@ export type { RunState } from './run-state.js';
 export { foldHistory, type HistoryState } from './history-fold.js';
 export type * from './run-history.js';
 export { Undo } from './undo.js';
+export { endOfString, endOfValue, pastSpace } from './json-text.js';
+export { parseJson } from './parse-json.js';
 export { toInstant, toMs } from './instant.js';
 export { isBelow, makeStepKey, stepKeyParts, type StepKeyParts } from './step-key.js';
 export { findStepPath, stepKeys } from './step-path.js';

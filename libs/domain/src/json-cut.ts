@@ -1,3 +1,5 @@
+import { closes, endOfString, endOfValue, isSpace, opens, pastSpace } from './json-text.js';
+
 /** Where a container's values are: from and to of each, one after the other, and of an object which of them has which name. */
 type Index = { readonly places: Map<string, number> | null; readonly bounds: readonly number[] };
 
@@ -54,16 +56,6 @@ export class JsonCutter {
   }
 }
 
-/** The values directly in a container, as their texts, by name or in order; `null` of what is no container. */
-export const valuesIn = (text: string): ReadonlyMap<string, string> | readonly string[] | null => {
-  const start = pastSpace(text, 0);
-  if (!opens(text.charCodeAt(start))) return null;
-  const { places, bounds } = indexContainer(text, start);
-  const at = (place: number): string => text.slice(bounds[2 * place], bounds[2 * place + 1]);
-  if (places === null) return Array.from({ length: bounds.length / 2 }, (_, place) => at(place));
-  return new Map(Array.from(places, ([name, place]) => [name, at(place)]));
-};
-
 const tokensOf = (pointer: string): readonly string[] | null => {
   if (pointer === '') return [];
   if (!pointer.startsWith('/') || /~(?![01])/.test(pointer)) return null;
@@ -73,9 +65,7 @@ const tokensOf = (pointer: string): readonly string[] | null => {
 
 const itemPlace = (token: string): number | undefined => (/^(?:0|[1-9]\d*)$/.test(token) ? Number(token) : undefined);
 
-const QUOTE = 0x22;
 const COMMA = 0x2c;
-const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
 
 /** The values directly in a container; none in what is no container. */
@@ -104,45 +94,8 @@ const nameIn = (raw: string): string => {
   return String(name);
 };
 
-const endOfValue = (text: string, start: number): number => {
-  if (text.charCodeAt(start) === QUOTE) return endOfString(text, start);
-  let depth = 0;
-  for (let at = start; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === QUOTE) at = endOfString(text, at) - 1;
-    else if (opens(code)) depth += 1;
-    else if (closes(code)) {
-      // Of what is around it, which ends a number or a word.
-      if (depth === 0) return at;
-      depth -= 1;
-      if (depth === 0) return at + 1;
-    } else if (depth === 0 && (code === COMMA || isSpace(code))) return at;
-  }
-  return text.length;
-};
-
-/** Long strings are searched for their end, which costs a fraction of looking at each character. */
-const endOfString = (text: string, start: number): number => {
-  for (let quote = text.indexOf('"', start + 1); quote !== -1; quote = text.indexOf('"', quote + 1)) {
-    let slashes = 0;
-    while (text.charCodeAt(quote - 1 - slashes) === BACKSLASH) slashes += 1;
-    if (slashes % 2 === 0) return quote + 1;
-  }
-  return text.length;
-};
-
-const pastSpace = (text: string, start: number): number => {
-  let at = start;
-  while (isSpace(text.charCodeAt(at))) at += 1;
-  return at;
-};
-
 const beforeSpace = (text: string): number => {
   let at = text.length;
   while (isSpace(text.charCodeAt(at - 1))) at -= 1;
   return at;
 };
-
-const opens = (code: number): boolean => code === OPEN_BRACE || code === 0x5b;
-const closes = (code: number): boolean => code === 0x7d || code === 0x5d;
-const isSpace = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
-import { endOfValue, memberTexts } from '#runtime';
+import { endOfValue } from '#domain';
+import { memberTexts } from '#runtime';
 import type {
   Append,
   Commit,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { JsonText, PayloadRef, RunEvent, StepEntered } from '#domain';
+import type { JsonText, PayloadRef, RunEvent, RunStarted, StepEntered } from '#domain';
 import { memberTexts } from '#runtime';
 import { jsonTexts } from '../../runtime/testing/json-texts.js';
 import { decodeRunEvent, encodeRunEvent, UnknownEvent } from './run-event-codec.js';
@@ -177,6 +177,15 @@ describe('the codec of run events', () => {
     const output = '{"b":[1,{"a":"é\\n"}]}' as JsonText;
     const { data } = encodeRunEvent({ type: 'AttemptSucceeded', step: 'ship', attempt: 1, status: 200, output });
     expect(data).toBe(`{"step":"ship","attempt":1,"status":200,"output":${output}}`);
+  });
+
+  it('gives each tag its own name, behind a run with one that is a backslash', () => {
+    const started = golden.find(({ type }) => type === 'RunStarted')?.event as RunStarted;
+    for (const name of ['\\', '"', '\\"']) {
+      const event: RunStarted = { ...started, tags: { customer: 'acme', [name]: '1' } };
+      const { type, v, data } = encodeRunEvent(event);
+      expect(decodeRunEvent(type, v, data)).toEqual(event);
+    }
   });
 
   it.each([

@@ -1,15 +1,17 @@
-import type {
-  JsonText,
-  AttemptSucceeded,
-  DuesMoved,
-  PayloadRef,
-  RunEvent,
-  RunStarted,
-  StepCompleted,
-  StepEntered,
-  ValuesComputed,
+import {
+  endOfValue,
+  parseJson,
+  type JsonText,
+  type AttemptSucceeded,
+  type DuesMoved,
+  type PayloadRef,
+  type RunEvent,
+  type RunStarted,
+  type StepCompleted,
+  type StepEntered,
+  type ValuesComputed,
 } from '#domain';
-import { endOfValue, memberTexts, parseJson } from '#runtime';
+import { memberTexts } from '#runtime';
 import type { NewEvent } from './event-store.js';
 
 /** The log holds an event that this version does not know, or a shape of it that has no upcaster. */

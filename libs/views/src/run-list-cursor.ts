@@ -1,3 +1,4 @@
+import { parseJson } from '#domain';
 import { canonicalJson, sha256Hex } from '#runtime';
 import type { RunListQuery, StepListQuery } from './view-store.js';
 
@@ -10,7 +11,7 @@ const filtersHash = (query: RunListQuery | StepListQuery): string => {
   const { limit: _limit, cursor: _cursor, minPosition: _minPosition, statuses, ...filters } = query;
   const given = { ...filters, ...(statuses && { statuses: [...new Set(statuses)].sort() }) };
   // Through JSON, which leaves out what was not given.
-  return sha256Hex(canonicalJson(JSON.parse(JSON.stringify(given)))).slice(0, FILTERS_HASH_CHARACTERS);
+  return sha256Hex(canonicalJson(parseJson(JSON.stringify(given)))).slice(0, FILTERS_HASH_CHARACTERS);
 };
 
 /** Opaque: where the next page of this query goes on, after that place. Right however many rows come in between. */

@@ -1,4 +1,4 @@
-import type { RunStatus } from '#domain';
+import { parseJson, type RunStatus } from '#domain';
 import type { Position, Revision, StreamName } from '#event-store';
 import type { RunListChanges, RunRow } from './run-list-projection.js';
 import type { ParkedStreamsTable, RunBucketsTable, RunLookupsTable, RunsTable } from './run-list-tables.js';
@@ -66,7 +66,7 @@ export const runRow = (row: RunsTable): RunRow => ({
   version: row.version === null || row.version === 'draft' ? row.version : Number(row.version),
   namespace: row.namespace,
   queue: row.queue,
-  tags: JSON.parse(row.tags) as RunRow['tags'],
+  tags: parseJson(row.tags) as RunRow['tags'],
   correlationId: row.correlation_id,
   requestor: row.requestor,
   createdAt: row.created_at,

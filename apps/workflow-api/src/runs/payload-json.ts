@@ -1,5 +1,4 @@
-import { isLongerThan, type JsonText, type StepKey } from '#domain';
-import { endOfValue } from '#runtime';
+import { endOfValue, isLongerThan, type JsonText, type StepKey } from '#domain';
 
 /** `slim` has no payloads, and the steps that were entered; `full` has payloads, and the steps that may still come. */
 export type RunView = 'slim' | 'full';

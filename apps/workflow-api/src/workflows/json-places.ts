@@ -1,10 +1,12 @@
+import { endOfString, endOfValue, pastSpace } from '#domain';
+
 /**
  * Where in a JSON text each member and element begins, by its pointer. For texts that the strict parser has taken: it
  * reads only as much of the grammar as is needed to keep its place.
  */
 export const jsonPlaces = (text: string): ReadonlyMap<string, number> => {
   const places = new Map<string, number>();
-  readValue(text, skipSpace(text, 0), '', places);
+  readValue(text, pastSpace(text, 0), '', places);
   return places;
 };
 
@@ -12,9 +14,8 @@ export const jsonPlaces = (text: string): ReadonlyMap<string, number> => {
 const readValue = (text: string, at: number, pointer: string, places: Map<string, number>): number => {
   if (!places.has(pointer)) places.set(pointer, at);
   const opening = text[at];
-  if (opening === '"') return endOfString(text, at);
-  if (opening !== '{' && opening !== '[') return endOfWord(text, at);
-  let next = skipSpace(text, at + 1);
+  if (opening !== '{' && opening !== '[') return endOfValue(text, at);
+  let next = pastSpace(text, at + 1);
   for (let index = 0; text[next] !== '}' && text[next] !== ']'; index++) {
     let token = String(index);
     if (opening === '{') {
@@ -23,28 +24,10 @@ const readValue = (text: string, at: number, pointer: string, places: Map<string
         .replaceAll('~', '~0')
         .replaceAll('/', '~1');
       places.set(`${pointer}/${token}`, next);
-      next = skipSpace(text, skipSpace(text, end) + 1);
+      next = pastSpace(text, pastSpace(text, end) + 1);
     }
-    next = skipSpace(text, readValue(text, next, `${pointer}/${token}`, places));
-    if (text[next] === ',') next = skipSpace(text, next + 1);
+    next = pastSpace(text, readValue(text, next, `${pointer}/${token}`, places));
+    if (text[next] === ',') next = pastSpace(text, next + 1);
   }
   return next + 1;
-};
-
-const endOfString = (text: string, from: number): number => {
-  let at = from + 1;
-  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
-  return at + 1;
-};
-
-const endOfWord = (text: string, from: number): number => {
-  let at = from;
-  while (at < text.length && !',]} \n\r\t'.includes(text[at]!)) at += 1;
-  return at;
-};
-
-const skipSpace = (text: string, from: number): number => {
-  let at = from;
-  while (at < text.length && ' \n\r\t'.includes(text[at]!)) at += 1;
-  return at;
 };

@@ -142,6 +142,8 @@ describe('an expression that surely ends', () => {
     expect(of("'order-' & $input.id")).toBe('"order-9007199254740993"');
     expect(() => of('$input.id + 1')).toThrow('"+" needs numbers');
     expect(() => of('$input.id > 1')).toThrow('">" compares');
+    // More than the largest double.
+    expect(jsonOf(valueOfJson('1'.repeat(400)))).toBe('1'.repeat(400));
   });
 
   it('reads names as they stand, whatever was read before', () => {

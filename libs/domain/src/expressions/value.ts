@@ -1,4 +1,4 @@
-import { valuesIn } from '../json-cut.js';
+import { parseJson } from '../parse-json.js';
 
 /** A value of an expression; `undefined` is JSONata's nothing. */
 export type Value = undefined | null | boolean | number | bigint | string | readonly Value[] | ObjectValue;
@@ -68,29 +68,19 @@ export const asText = (value: Value): string => {
 const LONG_INTEGER = /\d{16}/;
 
 export const valueOfJson = (text: string): Value => {
-  // A name with an escape in it may be read wrongly by the engine (nodejs/node#63785): each is read by itself.
-  const inner = text.includes('\\') ? valuesIn(text) : null;
-  if (inner === null) return parsed(text);
-  if (!(inner instanceof Map)) return Array.from(inner.values(), valueOfJson);
-  const object: Record<string, Value> = Object.create(null);
-  for (const [name, value] of inner) object[name] = valueOfJson(value);
-  return object;
-};
-
-const parsed = (text: string): Value => {
-  const value: unknown = LONG_INTEGER.test(text) ? JSON.parse(text, keepInteger) : JSON.parse(text);
+  const value = parseJson(text, LONG_INTEGER.test(text) ? numberOf : null);
   return isValue(value) ? value : undefined;
 };
 
 /** What JSON holds is one. */
 const isValue = (_value: unknown): _value is Value => true;
 
-function keepInteger(_name: string, value: unknown, context?: { readonly source?: string }): unknown {
-  const source = context?.source;
-  if (typeof value !== 'number' || source === undefined || Number.isSafeInteger(value)) return value;
+const numberOf = (source: string): number | bigint => {
+  const value = Number(source);
+  if (Number.isSafeInteger(value)) return value;
   const integer = integerOf(source);
-  return integer === null || integer === BigInt(Math.trunc(value)) ? value : integer;
-}
+  return integer === null || (Number.isFinite(value) && integer === BigInt(Math.trunc(value))) ? value : integer;
+};
 
 /** `9007199254740993`, and `9007199254740993.0` too; `null`: no integer, or one that is written with an exponent. */
 const integerOf = (source: string): bigint | null => {

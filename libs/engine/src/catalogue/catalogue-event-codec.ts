@@ -1,4 +1,4 @@
-import type { CatalogueEvent, Plan } from '#domain';
+import { parseJson, type CatalogueEvent, type Plan } from '#domain';
 import { UnknownEvent, type NewEvent, type RecordedEvent } from '#event-store';
 import { canonicalJson } from '#runtime';
 import { fromStoredPlan, toStoredPlan, type StoredPlan } from './stored-plan.js';
@@ -20,7 +20,7 @@ export const encodeCatalogueEvent = (event: CatalogueEvent): NewEvent => {
 export const decodeCatalogueEvent = ({ type, v, data }: RecordedEvent): CatalogueEvent => {
   if (v !== VERSION || !TYPES.includes(type)) throw new UnknownEvent(type, v);
   // What `encodeCatalogueEvent` made: shapes are for ever, and nothing else writes to this stream.
-  return { type, ...JSON.parse(data) } as CatalogueEvent;
+  return { type, ...(parseJson(data) as object) } as CatalogueEvent;
 };
 
 /** The one event of a text's stream. */
@@ -45,5 +45,5 @@ export const encodePlan = (text: string): NewEvent => ({ type: 'PlanStored', v: 
 export const decodePlan = ({ type, v, data }: RecordedEvent): Plan => {
   if (v !== VERSION || type !== 'PlanStored') throw new UnknownEvent(type, v);
   // What `encodePlan` made.
-  return fromStoredPlan((JSON.parse(data) as { plan: StoredPlan }).plan);
+  return fromStoredPlan((parseJson(data) as { plan: StoredPlan }).plan);
 };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { jsonTexts } from '../../testing/json-texts.js';
-import { endOfValue, memberTexts } from './json-members.js';
+import { memberTexts } from './json-members.js';
 
 describe('memberTexts', () => {
   it('cuts out each member as it stands, whatever the others hold', () => {
@@ -21,22 +21,4 @@ describe('memberTexts', () => {
     'is not misled by what stands in %s',
     (object) => expect(memberTexts(object).get('b')).toBe('1'),
   );
-});
-
-describe('endOfValue', () => {
-  it('finds where a value ends in the midst of a list', () => {
-    fc.assert(
-      fc.property(fc.array(jsonTexts, { minLength: 1 }), (given) => {
-        const text = `[${given.map(({ compact }) => compact).join()}]`;
-        const found: string[] = [];
-        for (let at = 1; at < text.length;) {
-          const end = endOfValue(text, at);
-          found.push(text.slice(at, end));
-          at = end + 1;
-        }
-        expect(found).toEqual(given.map(({ compact }) => compact));
-      }),
-      { numRuns: 300 },
-    );
-  });
 });

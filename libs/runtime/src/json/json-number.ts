@@ -1,4 +1,4 @@
-import { parseJson } from './parse-json.js';
+import { parseJson } from '#domain';
 
 export const NUMBER_CHARS_MAX = 1_000;
 export const NUMBER_EXPONENT_MAX = 1_000;

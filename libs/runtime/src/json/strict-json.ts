@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
+import { endOfString, parseJson } from '#domain';
 import { JSON_LIMITS, type JsonFault, type JsonLimits } from './json-fault.js';
 import { canonicalJson } from './canonical-json.js';
 import { parseAsWritten } from './json-number.js';
-import { parseJson } from './parse-json.js';
 import { scanJson } from './scan-json.js';
 
 /** A payload's text as it came, but for the space between its tokens. The same brand as the domain's `JsonText`. */
@@ -46,6 +46,7 @@ const parseAtOnce = (text: string, limits: JsonLimits): StrictJson | null => {
   if (!isPlain(text, limits)) return null;
   let value: unknown;
   try {
+    // Not `parseJson`: a name that is read wrong is not written as in the text either, and then the text is scanned.
     value = JSON.parse(text);
   } catch {
     return null;
@@ -97,7 +98,7 @@ const isShallow = (text: string, maxDepth: number): boolean => {
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code === 0x22) {
-      at = endOfString(text, at);
+      at = endOfString(text, at) - 1;
     } else if (code === 0x7b || code === 0x5b) {
       if (++depth > maxDepth) return false;
     } else if (code === 0x7d || code === 0x5d) {
@@ -105,16 +106,6 @@ const isShallow = (text: string, maxDepth: number): boolean => {
     }
   }
   return true;
-};
-
-/** The place of the quote that ends the string begun at `from`, or the end of the text. */
-const endOfString = (text: string, from: number): number => {
-  for (let at = from + 1; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === 0x22) return at;
-    if (code === 0x5c) at += 1;
-  }
-  return text.length;
 };
 
 /** How often a character stands in a text; counting stops past `most`. */

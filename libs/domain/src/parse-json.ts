@@ -1,4 +1,4 @@
-import { endOfString } from './json-members.js';
+import { endOfString, endOfValue, pastSpace } from './json-text.js';
 
 /** What stands for a number, by its text. */
 type NumberOf = (source: string) => unknown;
@@ -40,15 +40,6 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
-
-const pastSpace = (text: string, from: number): number => {
-  let at = from;
-  for (let code = text.charCodeAt(at); code === 0x20 || (code >= 0x09 && code <= 0x0d); code = text.charCodeAt(at))
-    at += 1;
-  return at;
-};
-
-const END_OF_WORD = /[\s,\]}]|$/g;
 
 /** Of a text that is JSON. */
 class Reader {
@@ -109,14 +100,13 @@ class Reader {
   private string(): string {
     const end = endOfString(this.text, this.at);
     // No object is made of it: it is read well.
-    const string = JSON.parse(this.text.slice(this.at, end)) as string; // a quote stands there
+    const string = String(JSON.parse(this.text.slice(this.at, end)));
     this.at = end;
     return string;
   }
 
   private word(): unknown {
-    END_OF_WORD.lastIndex = this.at;
-    const end = END_OF_WORD.exec(this.text)!.index;
+    const end = endOfValue(this.text, this.at);
     const word = this.text.slice(this.at, end);
     this.at = end;
     return word === 'true' ? true : word === 'false' ? false : word === 'null' ? null : this.numberOf(word);

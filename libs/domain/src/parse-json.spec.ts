@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { canonicalText, parseStrictJson } from './strict-json.js';
-import { parseAsWritten } from './json-number.js';
+import { canonicalText, parseAsWritten, parseStrictJson } from '#runtime';
 import { parseJson } from './parse-json.js';
 
 /** Members as they are known, not as any parser says. */
