@@ -74,8 +74,12 @@ export type Expression = { readonly language: 'jsonata' | 'js'; readonly source:
 
 export type StepNode = NodeCommon & {
   readonly type: 'step';
-  /** Absolute, http or https, without credentials or fragment. */
+  /** Absolute, http or https, without credentials or fragment; with expressions in it (`{% … %}`) a template of such a one. */
   readonly url: string;
+  /** What a url is put behind that is relative once it is computed. `null`: nothing, or there is no such url. */
+  readonly target: string | null;
+  /** Members of the query, put behind what the url has. */
+  readonly query: Readonly<Record<string, Given>> | null;
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Lower-case names, none twice, none that Stepwell sets itself. */
   readonly headers: Readonly<Record<string, string>>;

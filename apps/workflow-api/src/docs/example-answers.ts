@@ -23,7 +23,7 @@ const stored = {
   name: 'welcome',
   version: 1,
   hash: 'ce7fa74291dc4154175b45c2c247d9e04aeb0c31eab20507992aee451a82911f',
-  plan: 'd155b4a23bdc78f0ad479afa35079a33fc49a3cdb541e82d284555e937b4d391',
+  plan: 'e13464e14c6998cb351d30504d2d54e2abd53517feb7106e58d2c3b1cb46ee0d',
   format: 'json',
   description: WELCOME_DEFINITION.description,
   tags: TAGS,

@@ -92,6 +92,8 @@ export const stepPlan = (
       input: null,
       output: null,
       url,
+      target: null,
+      query: null,
       method: 'POST',
       headers: {},
       contentType: 'application/json',

@@ -1,6 +1,8 @@
 import { isName } from '../name.js';
 import { quoted } from './finding.js';
-import { CONTROL, text } from './member-kind.js';
+import { areGood } from './code.js';
+import { EXPRESSION_PATTERN, hasExpression } from './expression.js';
+import { CONTROL, refuse, text, type Kind } from './member-kind.js';
 
 export type ReadUrl =
   { readonly status: 'read'; readonly url: string } | { readonly status: 'refused'; readonly detail: string };
@@ -11,11 +13,18 @@ const CHAR = `[^\\s\\\\#${CONTROL}]`;
 /** A scheme, a host without credentials, a port. */
 const ORIGIN = `[Hh][Tt][Tt][Pp][Ss]?://[^\\s\\\\#${CONTROL}/?@]+`;
 
-/** The url of a step, as a text; where it leads is for the functions below. */
-export const stepUrl = text({
-  maxChars: URL_CHARS_MAX,
-  pattern: `^(?:${ORIGIN}(?:[/?]${CHAR}*)?|(?!//|[A-Za-z][A-Za-z0-9+.-]*:)${CHAR}+)$`,
-});
+const PLAIN_URL = `^(?:${ORIGIN}(?:[/?]${CHAR}*)?|(?!//|[A-Za-z][A-Za-z0-9+.-]*:)${CHAR}+)$`;
+const plainUrl = text({ maxChars: URL_CHARS_MAX, pattern: PLAIN_URL });
+
+/** The url of a step, as a text, perhaps with expressions; where it leads is for the functions below. */
+export const stepUrl: Kind<string> = {
+  schema: () => ({ type: 'string', maxLength: URL_CHARS_MAX, pattern: `${PLAIN_URL}|${EXPRESSION_PATTERN}` }),
+  read: (value, place) => {
+    if (typeof value !== 'string' || !hasExpression(value)) return plainUrl.read(value, place);
+    if (value.length > URL_CHARS_MAX) return refuse(place, `${place.label} has at most ${URL_CHARS_MAX} characters`);
+    return areGood(value, place) ? value : undefined;
+  },
+};
 
 /** The target of a definition, as a text. */
 export const targetUrl = text({ maxChars: URL_CHARS_MAX, pattern: `^${ORIGIN}(?:/[^\\s\\\\#?${CONTROL}]*)?$` });
@@ -56,9 +65,13 @@ export const readRelativeUrl = (text: string, target: string): ReadUrl => {
   if (text.startsWith('//'))
     return refused('A url that begins with "//" would leave the target: write the whole url instead');
   if (leavesTarget(text)) return refused(`${quoted(text)} leaves the target by "..": write the whole url instead`);
-  const joined = text.startsWith('?') ? target + text : `${target.replace(/\/+$/, '')}/${text.replace(/^\//, '')}`;
+  const joined = behindTarget(text, target);
   return URL.canParse(joined) ? { status: 'read', url: new URL(joined).href } : refused(`${quoted(text)} is no url`);
 };
+
+/** A relative url as one text with its target. */
+export const behindTarget = (text: string, target: string): string =>
+  text.startsWith('?') ? target + text : `${target.replace(/\/+$/, '')}/${text.replace(/^\//, '')}`;
 
 /** Whether the path goes up above where it begins; to `new URL`, `%2e` is a dot as well. */
 const leavesTarget = (text: string): boolean => {

@@ -3,9 +3,12 @@ import { choice, optional, refuse, required, type Kind, type MemberTable } from 
 import type { MemberReader } from '../definition/member-reader.js';
 import { commonMembers, type CommonValues } from '../definition/node-members.js';
 import { contentType, headers } from '../definition/step-headers.js';
-import { isRelativeUrl, readAbsoluteUrl, readRelativeUrl, stepUrl } from '../definition/step-url.js';
+import { queryMembers } from '../definition/step-query.js';
+import { behindTarget, isRelativeUrl, readAbsoluteUrl, readRelativeUrl, stepUrl } from '../definition/step-url.js';
 import type { TreeReading } from '../definition/tree-reading.js';
 import type { StepEntered } from '../events.js';
+import { partsOf } from '../expressions/computed.js';
+import { computedUrl, isLone, urlExpressions, withPlaceholders } from '../expressions/request-url.js';
 import type { StepNode, StepTimeouts } from '../plan.js';
 import type { RetryPolicy } from '../retry-policy.js';
 import { missing } from '../unreachable.js';
@@ -13,6 +16,7 @@ import { LEAF, NONE, type NodeKind } from './node-kind.js';
 
 type Values = CommonValues & {
   readonly url: string;
+  readonly query: StepNode['query'];
   readonly method: StepNode['method'];
   readonly headers: StepNode['headers'];
   readonly contentType: string;
@@ -39,8 +43,12 @@ const MEMBERS: MemberTable<Values> = {
   ...commonMembers('step', 'Sends a request to the application; its answer is the output.'),
   url: required(
     stepUrl,
-    'Where the request goes: an absolute url, or a path below the target of the definition.',
+    'Where the request goes: an absolute url, or a path below the target of the definition. Expressions in it are escaped.',
     'A step needs a "url": absolute, or relative to the target of the definition',
+  ),
+  query: optional(
+    queryMembers,
+    'Members of the query of the url. A list repeats its member, null leaves it out, an object is sent as JSON.',
   ),
   method: optional(
     choice<StepNode['method']>(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']),
@@ -71,13 +79,24 @@ const NO_TARGET = 'http://target';
 const readStepUrl = (reader: MemberReader<Values>, { target }: TreeReading): string => {
   const text = reader.read('url');
   if (text === undefined) return '';
-  const relative = isRelativeUrl(text);
+  const parts = partsOf(text);
+  // Where it leads is known when it is computed.
+  if (isLone(parts)) return text;
+  const plain = withPlaceholders(parts);
+  const relative = isRelativeUrl(plain);
   if (relative && target === null)
     refuse(reader.at('url'), 'The url is relative, and the definition has no "target" that it could be relative to');
-  const read = relative ? readRelativeUrl(text, target ?? NO_TARGET) : readAbsoluteUrl(text);
-  if (read.status === 'read') return read.url;
-  refuse(reader.at('url'), read.detail);
-  return '';
+  const read = relative ? readRelativeUrl(plain, target ?? NO_TARGET) : readAbsoluteUrl(plain);
+  if (read.status !== 'read') {
+    refuse(reader.at('url'), read.detail);
+    return '';
+  }
+  if (parts.length === 1) return read.url;
+  if (!relative && !/^https?:\/\/[^/]+\//i.test(parts[0] ?? '')) {
+    refuse(reader.at('url'), 'The host of a url is not computed: write it out, or make the whole url one expression');
+    return '';
+  }
+  return relative ? behindTarget(text, target ?? NO_TARGET) : text;
 };
 
 /** One object a node, however many runs enter it: whoever writes it as text may keep that text by its identity. */
@@ -109,6 +128,8 @@ export const stepKind: NodeKind<StepNode> = {
       own: {
         type: 'step',
         url,
+        target: isLone(partsOf(url)) ? (reading.target ?? null) : null,
+        query: reader.read('query') ?? null,
         method: reader.readOr('method', DEFAULT_METHOD),
         headers: given.headers,
         contentType: reader.readOr('contentType', DEFAULT_CONTENT_TYPE),
@@ -127,7 +148,15 @@ export const stepKind: NodeKind<StepNode> = {
     const { revision, pointer } = outputRef ?? missing(`the answer of step ${key}`);
     return { revision, pointer };
   },
-  request: requestOf,
+  request: (node) => (urlExpressions(node) === null ? requestOf(node) : null),
+  asks: (node) => {
+    const expressions = urlExpressions(node);
+    return expressions === null ? null : { expressions, mode: 'all' };
+  },
+  values: (node, _step, values) => {
+    const computed = computedUrl(node, values);
+    return 'error' in computed ? computed : { request: { ...requestOf(node), url: computed.url } };
+  },
   limits: ({ policy }, { policies }) => {
     const { timeouts, retry } = policies[policy] ?? missing(`policy ${policy} of the plan`);
     return { openMs: timeouts.stepMs, attemptsMs: retry.totalTimeoutMs };

@@ -87,6 +87,8 @@ export const planOf = (root: Tree, timeoutMs: number | null = null): Plan => {
           ...common,
           type: 'step',
           url: `http://app.test/${common.name}`,
+          target: null,
+          query: null,
           method: 'POST',
           headers: {},
           contentType: 'application/json',

@@ -32,6 +32,8 @@ export const stepNode = (id: number, scope: number, next: number | null): Plan['
   input: null,
   output: null,
   url: 'http://localhost:1/',
+  target: null,
+  query: null,
   method: 'POST',
   headers: {},
   contentType: 'application/json',
