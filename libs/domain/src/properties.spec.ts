@@ -45,6 +45,8 @@ const plansArbitrary = fc
 /** Mostly out of reach, sometimes tight, each by itself or with others: the limit of events ends a run before it meets the rest. */
 const limitsArbitrary = fc.oneof(
   { weight: 5, arbitrary: fc.constant({}) },
+  // Alone, what gathers outputs meets it before another limit ends the run.
+  { weight: 1, arbitrary: fc.record({ payloadMaxBytes: fc.integer({ min: 2, max: 30 }) }) },
   {
     weight: 2,
     arbitrary: fc.record(
