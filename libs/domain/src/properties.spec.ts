@@ -51,7 +51,8 @@ const limitsArbitrary = fc.oneof(
     weight: 2,
     arbitrary: fc.record(
       {
-        payloadMaxBytes: fc.integer({ min: 2, max: 100 }),
+        // Few payloads are long: by the wide range alone, some runs of these tests met the limit less than ten times.
+        payloadMaxBytes: fc.oneof(fc.integer({ min: 2, max: 16 }), fc.integer({ min: 2, max: 100 })),
         attemptsMax: fc.integer({ min: 1, max: 4 }),
         eventsMax: fc.integer({ min: 2, max: 60 }),
         stepsMax: fc.integer({ min: 0, max: 12 }),
