@@ -19,8 +19,10 @@ const RUNS = 5;
 const GOAL_RATIO = 1.5;
 
 export type WidthFigures = {
-  /** CPU of the engine an ended step, by how many branches its parallel has. */
+  /** CPU of the engine an ended step, by how many branches its parallel has; all of them go to one url. */
   readonly usPerStep: Readonly<Record<number, number>>;
+  /** The same where each goes to a url of its own: each may have limits of its own, and is asked for. */
+  readonly usPerStepOwnUrls: Readonly<Record<number, number>>;
   /** A command of a process that another one has appended before, by how many events the run has. */
   readonly usPerConflict: Readonly<Record<number, number>>;
   readonly eventsReadPerConflict: Readonly<Record<number, number>>;
@@ -29,12 +31,17 @@ export type WidthFigures = {
 /** What a decision costs by how wide or long its run is: engine and domain alone, in memory, every step answered at once. */
 export const measureWidth = async (options: BenchOptions, say: (line: string) => void): Promise<WidthFigures> => {
   const steps = new Map<number, number[]>(WIDTHS.map((width) => [width, []]));
+  const ownUrls = new Map<number, number[]>(WIDTHS.map((width) => [width, []]));
   const conflicts = new Map<number, Conflict[]>(LENGTHS.map((length) => [length, []]));
   // The first round is for the compiler.
   for (let round = 0; round <= options.rounds; round++) {
     for (const width of WIDTHS) {
-      const us = await usPerEndedStep(width, round === 0 ? Math.min(STEPS, 4_000) : STEPS);
-      if (round > 0) steps.get(width)?.push(us);
+      const count = round === 0 ? Math.min(STEPS, 4_000) : STEPS;
+      const us = await usPerEndedStep(toOneUrl(wide(width)), width, count);
+      const usOwnUrls = await usPerEndedStep(wide(width), width, count);
+      if (round === 0) continue;
+      steps.get(width)?.push(us);
+      ownUrls.get(width)?.push(usOwnUrls);
     }
     for (const length of LENGTHS) {
       for (let run = 0; run < RUNS; run++) {
@@ -44,15 +51,20 @@ export const measureWidth = async (options: BenchOptions, say: (line: string) =>
     }
   }
   const usPerStep = medians(steps, (us) => us);
+  const usPerStepOwnUrls = medians(ownUrls, (us) => us);
   const usPerConflict = medians(conflicts, ({ us }) => us);
   const eventsReadPerConflict = medians(conflicts, ({ events }) => events);
   for (const width of WIDTHS)
     say(row(`width ${width}: CPU an ended step`, usPerStep[width]!, usPerStep[WIDTHS[0]!]!, `${SLOTS} slots`));
+  for (const width of WIDTHS) {
+    const [us, firstUs] = [usPerStepOwnUrls[width]!, usPerStepOwnUrls[WIDTHS[0]!]!];
+    say(row(`width ${width}: the same`, us, firstUs, 'each to a url of its own'));
+  }
   for (const length of LENGTHS) {
     const read = `${eventsReadPerConflict[length]!.toFixed(0)} events read`;
     say(row(`${length} events: a conflict`, usPerConflict[length]!, usPerConflict[LENGTHS[0]!]!, read));
   }
-  return { usPerStep, usPerConflict, eventsReadPerConflict };
+  return { usPerStep, usPerStepOwnUrls, usPerConflict, eventsReadPerConflict };
 };
 
 const row = (what: string, us: number, firstUs: number, also: string): string => {
@@ -70,6 +82,11 @@ const wide = (width: number): Plan =>
   // Past what a definition may have: the compiler is not asked.
   planOf(parallel({ name: 'all', reduce: 'none' }, ...Array.from({ length: width }, (_, at) => step(`b${at}`))));
 
+const toOneUrl = (plan: Plan): Plan => ({
+  ...plan,
+  nodes: plan.nodes.map((node) => (node.type === 'step' ? { ...node, url: 'http://app.test/one' } : node)),
+});
+
 const engineOf = (store: EventStore, plan: Plan, sharedLog: boolean): RunEngine => {
   const plans = { cachedPlan: () => plan, plan: () => Promise.resolve(plan) };
   return new RunEngine(store, plans, systemClock, systemEntropy, silentLog, { limits: DEFAULT_RUN_LIMITS, sharedLog });
@@ -86,8 +103,7 @@ const cpuUs = (): number => {
   return userCPUTime + systemCPUTime;
 };
 
-const usPerEndedStep = async (width: number, steps: number): Promise<number> => {
-  const plan = wide(width);
+const usPerEndedStep = async (plan: Plan, width: number, steps: number): Promise<number> => {
   const store = new MemoryEventStore();
   await store.start();
   const owner = new AnsweringOwner(SLOTS);
