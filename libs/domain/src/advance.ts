@@ -211,6 +211,7 @@ const pass = (run: Run, step: Step, context: Moving): Move => {
       edge: null,
       output,
       mapped: mapped?.value ?? null,
+      as: node.as,
     },
   ];
 };
@@ -220,7 +221,7 @@ const nextSlot = (run: Run, step: Step, until: Expression, { plan, told }: Movin
   const { opened, left, outputs } = step.slots ?? missing(`the slots of ${step.key}`);
   const output = outputs[opened - 1] ?? missing(`what slot ${opened - 1} of ${step.key} gave`);
   const own = { input: refOf(step.inputRef), output: refOf(output), round: { value: roundText(opened) } };
-  const asking = { step: step.key, field: `until${opened}`, ...placeOf(step), own };
+  const asking = { step: step.key, field: `until${opened}`, parent: step.key, slot: opened - 1, own };
   const known = evaluated(run, { expressions: [until], mode: 'all' }, asking, told);
   if ('needs' in known) return known.needs;
   if ('error' in known) return [failStep(step, known.error, plan)];

@@ -215,6 +215,7 @@ const completeAttempt = (command: CompleteAttempt, run: Run, context: Context): 
     edge: null,
     output: { revision: run.revision + 1, pointer: '/output' },
     mapped,
+    as: node?.as ?? null,
   });
 };
 

@@ -135,6 +135,8 @@ export type StepCompleted = {
   readonly edge: Edge | null;
   /** What flows on instead of the output, as its node says. `null`: the output does. */
   readonly mapped: JsonText | null;
+  /** The name under which what flows on is kept. */
+  readonly as: string | null;
   /** Of its own: a payload stored earlier, one made here, or the array of payloads stored earlier (`null`: a slot without one). */
   readonly output: PayloadRef | { readonly value: JsonText } | { readonly all: readonly (PayloadRef | null)[] };
 };

@@ -74,9 +74,9 @@ const attempt = (fields: Partial<Attempt>): Attempt => ({
 describe('evolve', () => {
   it('begins a run with one token at the root', () => {
     const event = started({ timeoutAt: after(60_000) });
-    const { steps, tokens, payloads, entries, uses, ...run } = folded(event);
+    const { steps, tokens, payloads, entries, uses, names, ...run } = folded(event);
     const plain = { steps: new Map(steps), tokens: new Map(tokens), payloads: new Map(payloads) };
-    expect([entries.size, uses.size]).toEqual([0, 0]);
+    expect([entries.size, uses.size, names.size]).toEqual([0, 0, 0]);
     expect({ ...run, ...plain, obligations: owedOf(folded(event)) }).toStrictEqual({
       started: event,
       duesMovedAt: null,

@@ -19,6 +19,7 @@ import { toMs } from './instant.js';
 import { beginStep, endWait, joinSlot, openSlot, takeValues } from './slots.js';
 import { addTo } from './obligations.js';
 import { countEntry, forgetSlots, hold, leaveBefore, release } from './forgetting.js';
+import { keepName, passNamesUp } from './kept-names.js';
 import { openSteps } from './open-steps.js';
 import {
   countPayload,
@@ -242,6 +243,9 @@ const completeStep = (run: RunState, event: StepCompleted, at: string): void => 
     release(run, step.outputRef);
     step.outputRef = flowing;
     step.edge = event.edge;
+    // Over what was named inside of it.
+    passNamesUp(run, step, true);
+    if (event.as !== null) keepName(run, scopeOf(step), event.as, flowing);
   });
   endStep(run, event.step, 'completed', event.endsSlot, at);
 };
@@ -320,6 +324,7 @@ const endStep = (run: RunState, key: StepKey, status: Step['status'], endsSlot: 
   step.retryAt = null;
   step.endedSlot = endsSlot;
   dropObligations(run, step);
+  passNamesUp(run, step, false);
   forgetSlots(run, step);
   if (endsSlot) return joinSlot(run, step);
   // A cancelled token never moves: what cancelled it closes its container in the same append.

@@ -24,6 +24,7 @@ const needed = (run: RunState) => {
     if (source !== null && source.revision !== 0) uses.set(source.revision, (uses.get(source.revision) ?? 0) + 1);
   };
   use(run.outputRef);
+  for (const names of run.names.values()) for (const source of names.values()) use(source);
   for (const { inputRef, outputRef, items, slots } of run.steps.values())
     for (const source of [inputRef, outputRef, items, ...(slots?.outputs ?? [])]) use(source);
   return { steps, uses };

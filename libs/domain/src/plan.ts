@@ -59,6 +59,8 @@ export type NodeCommon = {
   readonly input: Given | null;
   /** What flows out instead of the node's own output. */
   readonly output: Given | null;
+  /** The name under which what flows out is kept for the nodes that follow. */
+  readonly as: string | null;
 };
 
 /** A constant, or what a run computes when it comes there. */

@@ -28,8 +28,8 @@ const withSucceeds = (plan: Plan, picks: readonly number[]): Plan => ({
   ...plan,
   nodes: plan.nodes.map((node) => {
     if ((node.type !== 'step' && node.type !== 'pass') || !picks.includes(node.id)) return node;
-    const { id, name, scope, next, input, output } = node;
-    return { id, name, scope, next, input, output, type: 'succeed' };
+    const { id, name, scope, next, input, output, as } = node;
+    return { id, name, scope, next, input, output, as, type: 'succeed' };
   }),
 });
 /** Small plans are soon through: most histories are to have something going on side by side. */

@@ -17,11 +17,12 @@ export type StepState = Mutable<Omit<Step, 'attempts' | 'slots'>> & {
 
 /** The mutable side of a run; only `evolve` writes it. */
 export type RunState = Mutable<
-  Omit<Run, 'steps' | 'obligations' | 'tokens' | 'payloads' | 'duesMovedAt' | 'entries'>
+  Omit<Run, 'steps' | 'obligations' | 'tokens' | 'payloads' | 'duesMovedAt' | 'entries' | 'names'>
 > & {
   duesMovedAt: Map<StepKey, string> | null;
   steps: Map<StepKey, StepState>;
   entries: Map<string, Map<string, number>>;
+  names: Map<ScopeKey, Map<string, PayloadSource>>;
   /** How often each payload is referred to, by the revision of its event. */
   uses: Map<number, number>;
   /** Of the texts of all payloads that are kept. */
@@ -53,6 +54,7 @@ export const newRun = (event: RunStarted, at: string): RunState => ({
   payloadBytes: byteLength(event.variables) + byteLength(event.input),
   steps: new NotedMap(),
   entries: new NotedMap(),
+  names: new NotedMap(),
   uses: new NotedMap(),
   payloadChars: event.variables.length + event.input.length,
   tokens: new NotedMap([['', null]]),

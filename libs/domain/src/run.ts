@@ -52,6 +52,8 @@ export type Run = {
   /** Where the one token of each scope is: the step last entered there, `null` when none is yet. */
   readonly tokens: ReadonlyMap<ScopeKey, StepKey | null>;
   readonly payloads: Payloads;
+  /** What is kept by name (`as`), by the scope that knows it. */
+  readonly names: ReadonlyMap<ScopeKey, ReadonlyMap<string, PayloadSource>>;
   /** Not null when the history is in a file: then this is all that is known, and `started` holds no more than it says. */
   readonly archived: RunArchived | null;
 };

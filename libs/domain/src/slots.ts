@@ -3,6 +3,7 @@ import type { StepKey, ValuesComputed } from './events.js';
 import { toMs } from './instant.js';
 import { NODE_KINDS } from './nodes/node-kinds.js';
 import { forgetSlot, hold, release } from './forgetting.js';
+import { dropNames } from './kept-names.js';
 import { addTo } from './obligations.js';
 import { itemsOf } from './payloads.js';
 import { isStepEnded, scopeOf, slotKey, type PayloadSource } from './run.js';
@@ -98,6 +99,9 @@ export const joinSlot = (run: RunState, step: StepState): void => {
   outputs[slot] = step.outputRef;
   hold(run, step.outputRef);
   forgetSlot(run, container, slot);
+  // Of a round until the next one has ended: `until` is asked about it.
+  if (NODE_KINDS[container.kind].numbersSlots) dropNames(run, slotKey(container.key, slot));
+  else if (NODE_KINDS[container.kind].keepsNames) dropNames(run, slotKey(container.key, slot - 1));
   if (isStepEnded(container)) return;
   const isDecided = NODE_KINDS[container.kind].opens === 'one by one';
   // What the round before gave was the input of this one.

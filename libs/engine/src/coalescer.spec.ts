@@ -32,6 +32,7 @@ const sideBySide = (branches: number, goesOn: boolean): Plan => ({
       scope: 0,
       next: null,
       type: 'parallel',
+      as: null,
       input: null,
       output: null,
       branches: Array.from({ length: branches }, (_, branch) => branch + 1),

@@ -83,6 +83,7 @@ const EVENTS: Arbitraries = {
     edge: orNull(record({ index: count, next: orNull(count) })),
     output: fc.oneof(ref, record({ value: payload }), record({ all: fc.array(orNull(ref)) })),
     mapped: orNull(payload),
+    as: orNull(key),
   }),
   StepFailed: record({ step: key, error, endsSlot: fc.boolean() }),
   StepCancelled: record({

@@ -227,8 +227,8 @@ const FORMS: Forms = {
   WaitEnded: plain('WaitEnded'),
   StepCompleted: {
     v: 1,
-    write: ({ step, endsSlot, edge: taken, output, mapped }) =>
-      `{"step":${name(step)},"endsSlot":${endsSlot},${edge(taken)}${completedOutput(output)}${mapped === null ? '' : `,"mapped":${mapped}`}}`,
+    write: ({ step, endsSlot, edge: taken, output, mapped, as }) =>
+      `{"step":${name(step)},"endsSlot":${endsSlot},${edge(taken)}${as === null ? '' : `"as":${name(as)},`}${completedOutput(output)}${mapped === null ? '' : `,"mapped":${mapped}`}}`,
     read: {
       1: (data) => {
         // As above: most name the answer, and nothing is made of it.
@@ -240,6 +240,7 @@ const FORMS: Forms = {
           type: 'StepCompleted',
           edge: null,
           mapped: null,
+          as: null,
           ...stored,
           output: elsewhere ?? { value: output },
         } as StepCompleted;

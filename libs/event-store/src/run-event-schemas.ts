@@ -183,6 +183,7 @@ const SHAPES: Readonly<Record<RunEvent['type'], Shape>> = {
         }),
       )('The way that was taken, of a node that has several.'),
       mapped: payload('What flows on instead of the output, as the node says.'),
+      as: text('The name under which what flows on is kept for what follows.'),
     },
     oneOf: {
       output: payload('Of the step, where it stands nowhere else.'),

@@ -23,7 +23,7 @@ const stored = {
   name: 'welcome',
   version: 1,
   hash: 'ce7fa74291dc4154175b45c2c247d9e04aeb0c31eab20507992aee451a82911f',
-  plan: 'e13464e14c6998cb351d30504d2d54e2abd53517feb7106e58d2c3b1cb46ee0d',
+  plan: '892502c4c55d437956fa8413a280e6303f580244072787dd2a4d8b1f55673004',
   format: 'json',
   description: WELCOME_DEFINITION.description,
   tags: TAGS,

@@ -128,6 +128,7 @@ describe('histories of runs', () => {
       endsSlot: false,
       edge: null,
       mapped: null,
+      as: null,
       output: nowhere,
     });
     for (let again = 0; again < 2; again++)

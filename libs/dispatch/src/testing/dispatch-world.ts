@@ -91,6 +91,7 @@ export const stepPlan = (
       type: 'step',
       input: null,
       output: null,
+      as: null,
       url,
       target: null,
       query: null,

@@ -38,7 +38,7 @@ describe('the plan of a tree', () => {
       },
     });
     const timeouts = { connectMs: 5_000, answerMs: 10_000, stepMs: null };
-    const plain = { input: null, output: null };
+    const plain = { input: null, output: null, as: null };
     const sent = { type: 'step', headers: {}, contentType: 'application/json' };
     expect({ tags, description, findings }).toEqual({
       tags: { team: 'growth' },
@@ -247,7 +247,7 @@ describe('what is refused, and where', () => {
       [['/root/reduce', 'last']],
     ],
     ['a script as reducer', { type: 'parallel', branches: [{ type: 'pass' }], reduce: { js: 'x' } }, ['/root/reduce']],
-    ['a member of a later version', { type: 'pass', as: 'x', catch: [] }, ['/root/as', '/root/catch']],
+    ['a member of a later version', { type: 'pass', dynamic: true, catch: [] }, ['/root/dynamic', '/root/catch']],
     ['a member of another type', { type: 'pass', steps: [] }, ['/root/steps']],
     ['a bad name', { type: 'pass', name: '1 name!' }, [['/root/name', 'name']]],
     ['a name that is too long', { type: 'pass', name: 'n'.repeat(65) }, [['/root/name', 'n'.repeat(64)]]],
@@ -374,11 +374,11 @@ describe('what is refused, and where', () => {
 
   it('says of what is to come that it is not available, not that it is unknown', () => {
     const { findings } = compileTree(
-      document({ type: 'sequence', steps: [{ type: 'signal' }, { type: 'pass', as: 'x' }] }),
+      document({ type: 'sequence', steps: [{ type: 'signal' }, { type: 'pass', catch: [] }] }),
     );
     expect(findings.map(({ detail }) => detail)).toEqual([
       'Nodes of type "signal" are not available in this version',
-      '"as" is not available in this version',
+      '"catch" is not available in this version',
     ]);
   });
 });

@@ -10,7 +10,7 @@ import { choice, kindOf, optional, prose, refuse, text, type Kind, type MemberTa
 const COMMENT_CHARS_MAX = 10_000;
 
 /** What only later versions know. */
-export const LATER_NODE_MEMBERS: readonly string[] = ['as', 'catch', 'dynamic'];
+export const LATER_NODE_MEMBERS: readonly string[] = ['catch', 'dynamic'];
 export const LATER_TYPES: readonly string[] = ['signal', 'log', 'run', 'use'];
 
 /** One node, read by whoever asked for it. */
@@ -39,6 +39,7 @@ export type CommonValues = {
   readonly comment: string;
   readonly input: Given | null;
   readonly output: Given | null;
+  readonly as: string | null;
 };
 
 /** The name that remains when all that a name may not hold is taken away. */
@@ -68,4 +69,5 @@ export const commonMembers = (type: string, meaning: string): MemberTable<Common
   comment: optional(prose({ maxChars: COMMENT_CHARS_MAX }), 'For people; nothing reads it.'),
   input: optional(given, 'What the node is given, instead of the output of the node before it.'),
   output: optional(given, 'What the next node is given, instead of what this node gave.'),
+  as: optional(nodeName, 'The name under which the nodes that follow find what flows out of this one: $steps.<name>.'),
 });

@@ -10,7 +10,7 @@ export type TreeNames = ReadonlyMap<TreeNode, string>;
 
 /** A node as the nodes of its scope: a sequence with nothing of its own is its steps. */
 export const flatten = (node: TreeNode): readonly TreeNode[] =>
-  node.own.type === 'sequence' && node.name === null && node.input === null && node.output === null
+  node.own.type === 'sequence' && [node.name, node.input, node.output, node.as].every((member) => member === null)
     ? node.children.flatMap(flatten)
     : [node];
 

@@ -59,6 +59,7 @@ export const readNode = (
     name: common.readOr('name', null),
     input: common.readOr('input', null),
     output: common.readOr('output', null),
+    as: common.readOr('as', null),
     own,
     children,
   };

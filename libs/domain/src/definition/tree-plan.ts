@@ -63,9 +63,9 @@ const openScope = (draft: Draft, chain: readonly TreeNode[], owner: Omit<Scope, 
 type Place = { readonly id: NodeId; readonly scope: ScopeId; readonly next: NodeId | null };
 
 const planNode = (draft: Draft, node: TreeNode, place: Place): PlanNode => {
-  const { own, input, output } = node;
+  const { own, input, output, as } = node;
   const name = draft.names.get(node) ?? missing('a name');
-  const common = { id: place.id, name, scope: place.scope, next: place.next, input, output };
+  const common = { id: place.id, name, scope: place.scope, next: place.next, input, output, as };
   if (own.type === 'unreadable') return missing('a node that could be read');
   const scopes = chainsOf(node).map((chain, slot) => openScope(draft, reachable(chain), { container: place.id, slot }));
   return { ...common, ...NODE_KINDS[own.type].plan(own, scopes) };

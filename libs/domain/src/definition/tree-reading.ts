@@ -12,6 +12,7 @@ export type TreeNode = {
   readonly name: string | null;
   readonly input: Given | null;
   readonly output: Given | null;
+  readonly as: string | null;
   /** `unreadable`: there is a finding about it, so it is in no plan. */
   readonly own: OwnMembers<PlanNode> | { readonly type: 'unreadable' };
   /** The nodes below it, in the order in which they are written. */

@@ -65,6 +65,7 @@ export const mapKind: NodeKind<MapNode> = {
 
   awaits: 'slots',
   numbersSlots: true,
+  keepsNames: true,
   asks: ({ over }) => ({ expressions: isComputed(over) ? expressionsOf(over) : NONE, mode: 'all' }),
   values: ({ over, concurrency }, step, values, { limits: { itemsMax } }) => {
     if (over === null) return itemsOf(step.input, step.inputRef, { concurrency, itemsMax });

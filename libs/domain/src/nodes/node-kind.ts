@@ -53,6 +53,8 @@ export type NodeKind<Node> = {
   inputOfSlot(step: Step, slot: number): PayloadRef;
   /** Whether the keys of the steps in a slot say which one it is. */
   readonly numbersSlots: boolean;
+  /** Whether what is named in a slot (`as`) is known there alone. */
+  readonly keepsNames: boolean;
   /** All its scopes, in the order in which they are shown. */
   scopes(node: Node): readonly ScopeId[];
   /** Whether a failed slot counts as ended, and the others go on. */
@@ -78,6 +80,7 @@ export const LEAF = {
   until: () => null,
   inputOfSlot: ({ inputRef: { revision, pointer } }: Step) => ({ revision, pointer }),
   numbersSlots: false,
+  keepsNames: false,
   slots: () => null,
   scopeOfSlot: (node: PlanNode, slot: number): ScopeId =>
     missing(`slot ${slot} of ${node.name}, which holds no scopes`),

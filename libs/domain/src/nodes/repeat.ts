@@ -42,6 +42,7 @@ export const repeatKind: NodeKind<RepeatNode> = {
 
   awaits: 'slots',
   opens: 'one by one',
+  keepsNames: true,
   endsSlot: 'with-inner',
   slots: ({ atMost }) => ({ count: atMost, window: 1 }),
   until: ({ until }) => until,

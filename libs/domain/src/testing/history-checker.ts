@@ -241,7 +241,7 @@ export class HistoryChecker {
         ? this.text(event, ref)
         : this.payload({ revision: this.revision, pointer: 'value' in ref ? '/output' : '/outputRefs' }, event);
     this.require(output === raw, event, `gave ${raw}, not ${output}`);
-    this.require(event.mapped === node.output, event, `hands on ${event.mapped}, not what its node says`);
+    this.require(event.mapped === node.output && event.as === node.as, event, 'flows on as its node says');
     track.output = event.mapped ?? output;
     track.succeeds =
       node.type === 'succeed' || (node.type === 'sequence' && this.last.get(`${track.key}#0`)?.succeeds === true);

@@ -21,7 +21,12 @@ const compact = <Members extends Record<string, unknown>>(members: Members): Mem
 
 const constant = fc.oneof(fc.constant(null), fc.integer(), fc.constantFrom('text', [], { id: 7 }, [1, { a: null }]));
 
-const common = { name: fc.boolean(), input: sometimes(constant), output: sometimes(constant) };
+const common = {
+  name: fc.boolean(),
+  input: sometimes(constant),
+  output: sometimes(constant),
+  as: sometimes(fc.constantFrom('one', 'two')),
+};
 
 const retry = fc
   .record({

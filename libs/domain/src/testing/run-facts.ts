@@ -179,7 +179,7 @@ export const completed = (
   step: StepKey,
   output: StepCompleted['output'],
   endsSlot = false,
-  { edge = null, mapped = null }: Partial<Pick<StepCompleted, 'edge' | 'mapped'>> = {},
+  { edge = null, mapped = null, as = null }: Partial<Pick<StepCompleted, 'edge' | 'mapped' | 'as'>> = {},
 ): RunEvent => ({
   type: 'StepCompleted',
   step,
@@ -187,6 +187,7 @@ export const completed = (
   edge,
   output,
   mapped,
+  as,
 });
 export const failed = (step: StepKey, error: ErrorInfo, endsSlot = false): RunEvent => ({
   type: 'StepFailed',

@@ -80,6 +80,7 @@ export const planOf = (root: Tree, timeoutMs: number | null = null): Plan => {
       next: null,
       input: tree.input === undefined ? null : given(tree.input),
       output: tree.output === undefined ? null : given(tree.output),
+      as: null,
     };
     switch (tree.type) {
       case 'step':

@@ -71,7 +71,7 @@ describe('a plan as it is stored', () => {
     });
     expect(toStoredPlan(planOf({ type: 'parallel', branches })).nodes.slice(2)).toEqual([
       { url: 'b' },
-      { type: 'pass', name: 'pass1', input: null, output: null, next: null, scope: 1 },
+      { type: 'pass', name: 'pass1', input: null, output: null, as: null, next: null, scope: 1 },
       { type: 'step', input: '1' },
       { name: 'x', input: null },
     ]);

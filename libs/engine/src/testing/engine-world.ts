@@ -30,6 +30,7 @@ export const stepNode = (id: number, scope: number, next: number | null): Plan['
   next,
   type: 'step',
   input: null,
+  as: null,
   output: null,
   url: 'http://localhost:1/',
   target: null,

@@ -80,6 +80,7 @@ export const stepDone = (step: string, endsSlot = false): RunEvent => ({
   endsSlot,
   edge: null,
   mapped: null,
+  as: null,
   output: { revision: 0, pointer: '/input' },
 });
 
