@@ -2,6 +2,7 @@ import type { ErrorInfo } from '../events.js';
 import type { EvaluationResult } from '../evaluation.js';
 import { payloadOf, type JsonText } from '../payload.js';
 import type { Expression } from '../plan.js';
+import { WorkExceeded, withinWork } from './work.js';
 import { inPlace, Names, type Evaluate } from './in-place.js';
 import { ExpressionFailed, isTruthy, jsonOf, valueOfJson, type Value } from './value.js';
 
@@ -31,23 +32,27 @@ export const evaluateHere = (
     known.set(name, value);
     return value;
   };
-  const values: (JsonText | null)[] = [];
-  try {
+  const all = (): readonly (JsonText | null)[] => {
+    const values: (JsonText | null)[] = [];
     for (const evaluate of ready) {
       const value = evaluate(undefined, new Names(valueOf));
       const text = jsonOf(value);
       values.push(text === undefined ? null : payloadOf(text));
       if (mode === 'first-true' && isTruthy(value)) break;
     }
+    return values;
+  };
+  try {
+    return { values: withinWork(all) };
   } catch (error) {
     return { error: failureOf(error) };
   }
-  return { values };
 };
 
 /** Too deep a value ends the stack; all else that is thrown is a bug. */
 const failureOf = (error: unknown): ErrorInfo => {
   if (error instanceof ExpressionFailed) return { name: 'Stepwell.ExpressionFailed', cause: error.message };
+  if (error instanceof WorkExceeded) return { name: 'Stepwell.ScriptTimeout', cause: error.message };
   if (error instanceof RangeError) return { name: 'Stepwell.ExpressionFailed', cause: 'it goes too deep' };
   throw error;
 };

@@ -1,5 +1,6 @@
 import { OPERATORS, shown } from './operators.js';
 import { nodeAt, nodesAt, pairsAt, parse, type Syntax } from './parse.js';
+import { spend } from './work.js';
 import { Constructed, ExpressionFailed, isList, isNumber, isObject, isTruthy, Sequence, type Value } from './value.js';
 
 /** Names and what they stand for; those bound inside an expression lie over those around it. */
@@ -40,6 +41,7 @@ const compile = (node: Syntax): Evaluate | null => {
   if (filters === null) return null;
   const keepsArray = node['keepArray'] === true;
   return (context, names) => {
+    spend(1);
     let value = own(context, names);
     for (const filter of filters) value = filter(value, names);
     if (!(value instanceof Sequence)) return value;
@@ -134,6 +136,7 @@ const FUNCTIONS: ReadonlySet<string> = new Set(
 );
 
 const lookUp = (value: Value, name: string): Value => {
+  spend(1);
   if (isList(value)) {
     const found = new Sequence();
     for (const item of value) spread(lookUp(item, name), found);
@@ -145,8 +148,9 @@ const lookUp = (value: Value, name: string): Value => {
 /** The items of a list, or the value; nothing adds nothing. */
 const spread = (value: Value, into: Value[]): void => {
   if (value === undefined) return;
-  if (isList(value)) for (const item of value) into.push(item);
-  else into.push(value);
+  if (!isList(value)) return void into.push(value);
+  spend(value.length);
+  for (const item of value) into.push(item);
 };
 
 type Filter = (value: Value, names: Names) => Value;
@@ -179,6 +183,7 @@ const compileFilter = (node: Syntax): Filter | null => {
     for (const [at, item] of items.entries()) {
       const held = holds(item, names);
       const places = isNumber(held) ? [held] : held;
+      if (isList(places)) spend(places.length);
       if (!isList(places) || !places.every(isNumber)) {
         if (isTruthy(held)) kept.push(item);
         continue;

@@ -1,3 +1,4 @@
+import { spend, spendText } from './work.js';
 import { asText, ExpressionFailed, isList, isNumber, isSame, type Value } from './value.js';
 
 type Operate = (left: Value, right: Value) => Value;
@@ -26,11 +27,10 @@ const comparison =
     throw new ExpressionFailed(`"${sign}" compares two of a kind, not ${shown(left)} and ${shown(right)}`);
   };
 
-const orderOf = <Side extends number | string>(left: Side, right: Side): Order => ({
-  isLess: left < right,
-  isSame: left === right,
-  isMore: left > right,
-});
+const orderOf = <Side extends number | string>(left: Side, right: Side): Order => {
+  if (typeof left === 'string') spendText(left);
+  return { isLess: left < right, isSame: left === right, isMore: left > right };
+};
 
 /** Those of two sides that are both evaluated. */
 export const OPERATORS: ReadonlyMap<string, Operate> = new Map<string, Operate>([
@@ -45,9 +45,24 @@ export const OPERATORS: ReadonlyMap<string, Operate> = new Map<string, Operate>(
   ['<=', comparison('<=', ({ isLess, isSame }) => isLess || isSame)],
   ['>', comparison('>', ({ isMore }) => isMore)],
   ['>=', comparison('>=', ({ isMore, isSame }) => isMore || isSame)],
-  ['&', (left, right) => asText(left) + asText(right)],
-  ['in', (left, right) => left !== undefined && right !== undefined && listOf(right).some((item) => item === left)],
+  [
+    '&',
+    (left, right) => {
+      const text = asText(left) + asText(right);
+      spendText(text);
+      return text;
+    },
+  ],
+  ['in', (left, right) => left !== undefined && right !== undefined && isIn(left, listOf(right))],
 ]);
+
+/** By identity, as JSONata has it. */
+const isIn = (value: Value, items: readonly Value[]): boolean =>
+  items.some((item) => {
+    if (typeof item === 'string') spendText(item);
+    else spend(1);
+    return item === value;
+  });
 
 const listOf = (value: Value): readonly Value[] => (isList(value) ? value : [value]);
 

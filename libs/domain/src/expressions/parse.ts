@@ -1,5 +1,6 @@
 import jsonata from 'jsonata';
 import { missing } from '../unreachable.js';
+import { flawBeforeParse, isTooDeep } from './parse-bounds.js';
 
 /** A node of a parsed expression, as the parser of JSONata has it. */
 export type Syntax = { readonly type: string; readonly [member: string]: unknown };
@@ -11,10 +12,14 @@ export type Parsed =
 
 /** Parses an expression of JSONata; nothing is evaluated. */
 export const parse = (source: string): Parsed => {
+  const flaw = flawBeforeParse(source);
+  if (flaw !== null) return { flaw, at: null };
   try {
     const syntax: unknown = jsonata(source).ast();
-    return { syntax: isSyntax(syntax) ? syntax : missing('the syntax tree of an expression') };
+    if (!isSyntax(syntax)) return missing('the syntax tree of an expression');
+    return isTooDeep(syntax) ? TOO_DEEP : { syntax };
   } catch (error) {
+    if (error instanceof RangeError) return TOO_DEEP;
     const flaw = memberOf(error, 'message');
     const position = memberOf(error, 'position');
     return {
@@ -23,6 +28,8 @@ export const parse = (source: string): Parsed => {
     };
   }
 };
+
+const TOO_DEEP: Parsed = { flaw: 'it is nested too deep', at: null };
 
 /** A node that stands in another. */
 export const nodeAt = (node: Syntax, member: string): Syntax => {

@@ -1,4 +1,5 @@
 import { parseJson } from '../parse-json.js';
+import { spend, spendText } from './work.js';
 
 /** A value of an expression; `undefined` is JSONata's nothing. */
 export type Value = undefined | null | boolean | number | bigint | string | readonly Value[] | ObjectValue;
@@ -36,6 +37,7 @@ export const isNumber = (value: Value): value is number => {
 
 /** JSONata's rule of truth. */
 export const isTruthy = (value: Value): boolean => {
+  spend(1);
   if (isList(value)) {
     const [first] = value;
     return value.length === 1 ? isTruthy(first) : value.some(isTruthy);
@@ -45,11 +47,17 @@ export const isTruthy = (value: Value): boolean => {
   return Boolean(value);
 };
 
+/** To go through the members of an object takes longer than a list. */
+const OBJECT_WORK = 4;
+
 export const isSame = (one: Value, other: Value): boolean => {
+  if (typeof one === 'string') spendText(one);
+  else spend(1);
   if (one === other) return true;
   if (isList(one))
     return isList(other) && one.length === other.length && one.every((item, at) => isSame(item, other[at]));
   if (!isObject(one) || !isObject(other)) return false;
+  spend(OBJECT_WORK);
   const names = Object.keys(one);
   return (
     names.length === Object.keys(other).length &&
@@ -90,6 +98,8 @@ const integerOf = (source: string): bigint | null => {
 
 /** The JSON text; `undefined` of nothing. */
 export const jsonOf = (value: Value, round: (number: number) => number = (number) => number): string | undefined => {
+  if (typeof value === 'string') spendText(value);
+  else spend(1);
   switch (typeof value) {
     case 'undefined':
       return undefined;
@@ -106,8 +116,10 @@ export const jsonOf = (value: Value, round: (number: number) => number = (number
   }
   if (value === null) return 'null';
   if (isList(value)) return `[${value.map((item) => jsonOf(item, round) ?? 'null').join(',')}]`;
+  spend(OBJECT_WORK);
   const members: string[] = [];
   for (const [name, member] of Object.entries(value)) {
+    spendText(name);
     const text = jsonOf(member, round);
     if (text !== undefined) members.push(`${JSON.stringify(name)}:${text}`);
   }
