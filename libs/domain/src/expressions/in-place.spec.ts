@@ -19,7 +19,11 @@ const literal = fc.oneof(
   fc.integer({ min: -3, max: 5 }).map(String),
   fc.constantFrom('0.5', '1e3', '"a"', '"b c"', "'x'", '""', 'true', 'false', 'null'),
 );
-const name = fc.constantFrom('a', 'b', 'c', '`b c`');
+const name = fc.oneof(
+  { weight: 9, arbitrary: fc.constantFrom('a', 'b', 'c', '`b c`') },
+  // Names that objects, lists and texts have of themselves.
+  { weight: 1, arbitrary: fc.constantFrom('__proto__', 'constructor', 'length', 'toString') },
+);
 const variable = fc.constantFrom(...VARIABLES.map((known) => `$${known}`), '$v', '$unknown', '$');
 
 const { expression } = fc.letrec<{ expression: string; step: string; path: string }>((tie) => {
@@ -119,6 +123,10 @@ describe('an expression that surely ends', () => {
     await fc.assert(holds, { numRuns: 10_000 });
     for (const [what, count] of Object.entries(seen)) expect([what, count > 500]).toEqual([what, true]);
   }, 60_000);
+
+  it('puts nothing into an empty list that an object is made of, as the package does', () => {
+    expect(evaluate('([[]])[{ "a": 1 }]')).toBe('[null]');
+  });
 
   it.each([
     ['$sum($input)', 'a call'],

@@ -308,7 +308,9 @@ const compileObject = (node: Syntax): Evaluate | null => {
     pairs.push({ name, value });
   }
   return (context, names) => {
-    const contexts = isList(context) && context.length > 0 ? context : [isList(context) ? undefined : context];
+    const contexts = isList(context) ? context : [context];
+    // The package puts it into the list itself, which an item that a filter has kept shows: `[[]][{}]` is `[null]`.
+    if (isOwned(contexts) && contexts.length === 0) contexts.push(undefined);
     const groups = new Map<string, { readonly pair: number; data: Value }>();
     for (const item of contexts)
       for (const [pair, { name: nameOf }] of pairs.entries()) {
@@ -333,6 +335,9 @@ const compileObject = (node: Syntax): Evaluate | null => {
     return object;
   };
 };
+
+/** Values are made for one evaluation, which may change them. */
+const isOwned = (_list: readonly Value[]): _list is Value[] => true;
 
 const together = (one: Value, other: Value): Value => {
   if (one === undefined || other === undefined) return one ?? other;
