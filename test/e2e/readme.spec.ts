@@ -40,6 +40,12 @@ describe('README', () => {
     const started = await call(start);
     const run = JSON.parse(started.text) as RunShape;
     expect([started.status, run.status]).toEqual([200, 'completed']);
+    const [, invite, choice] = run.steps;
+    expect(run.output).toEqual({ id: expect.any(String) });
+    expect([invite!.steps.map(({ input }) => input), choice!.steps.map(({ status }) => status)]).toEqual([
+      ['grace@example.com', 'alan@example.com'].map((to) => ({ to, text: 'Ada has joined' })),
+      ['completed'],
+    ]);
     runId = run.id;
     expect((JSON.parse((await call(look)).text) as RunShape).id).toBe(runId);
     const events = await call(follow);
