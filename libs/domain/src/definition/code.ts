@@ -1,7 +1,10 @@
 import { partsOf } from '../expressions/computed.js';
 import { inPlace } from '../expressions/in-place.js';
 import { parse } from '../expressions/parse.js';
+import { NAMES, unknownNames } from '../expressions/unknown-names.js';
 import type { Expression } from '../plan.js';
+import { quoted } from './finding.js';
+import { nearestName } from './known-name.js';
 import { refuse, type Kind, type Place } from './member-kind.js';
 import { isRecord } from './record.js';
 
@@ -37,13 +40,32 @@ export const areGood = (text: string, place: Place): boolean => {
     if (flaw !== null) {
       refuse(place, flaw);
       good = false;
-    }
+    } else if (index % 2 === 1) warnOfNames(part, text, place);
     at += part.length + 2;
   }
   if (!(parts.at(-1) ?? '').includes('{%')) return good;
   refuse(place, 'This opens an expression with {% and does not close it with %}');
   return false;
 };
+
+/** A name that nothing stands for is allowed, and hardly ever meant. */
+const warnOfNames = (source: string, text: string, { findings, pointer }: Place): void => {
+  const parsed = parse(source);
+  if ('flaw' in parsed || findings.isFull()) return;
+  for (const name of unknownNames(parsed.syntax)) {
+    const meant = nearestName(name, NAMES);
+    const known = NAMES.map((each) => `$${each}`).join(', ');
+    // As a whole word, so that no longer name is changed.
+    const suggestion = meant === null ? null : text.split(new RegExp(`\\$${escaped(name)}(?!\\w)`)).join(`$${meant}`);
+    findings.warning(
+      pointer,
+      `Nothing is named ${quoted(`$${name}`)}, so it gives nothing; known are ${known}`,
+      suggestion,
+    );
+  }
+};
+
+const escaped = (name: string): string => name.replace(/[^\w]/g, '\\$&');
 
 /** `from`: where the expression begins in its text. */
 const flawOf = (source: string, from: number): string | null => {
