@@ -44,6 +44,36 @@ const waits = sequence(
   step('last', 'slow?delayMs=300'),
 );
 
+/** Every kind of node that has a place of its own in time: items in a window, rounds with waits, a way that is chosen, a url that is computed. */
+const language = sequence(
+  {
+    type: 'map',
+    name: 'items',
+    over: [1, 2, 3, 4],
+    concurrency: 2,
+    as: 'each',
+    each: step('slow', 'slow?delayMs=30'),
+  },
+  {
+    type: 'repeat',
+    name: 'loop',
+    do: sequence(step('send-email'), { type: 'wait', seconds: 0.02 }),
+    until: '{% $round = 3 %}',
+  },
+  {
+    type: 'choice',
+    name: 'way',
+    rules: [
+      {
+        when: '{% $steps.each[3].delayMs = 30 %}',
+        then: { type: 'step', name: 'create-user', url: '{% "/steps/create-user" %}' },
+      },
+    ],
+    otherwise: { type: 'fail' },
+    output: '{% $steps.each[0] %}',
+  },
+);
+
 /**
  * `target`: the sample application; `trap`: the one in this process, which can kill the server as a request arrives. `standStill`:
  * processes do at times, and take an answer that came meanwhile though its time, or that of its run, was over.
@@ -98,6 +128,7 @@ export const workloads = (target: string, trap: string, standStill = false): rea
       ends('completed'),
     ),
     of('reset', step('reset', 'reset?failures=1'), ends('completed'), { weight: 2 }),
+    of('language', language, ends('completed', null, { delayMs: 30 }), { weight: 3 }),
     of('slow', sequence(step('slow', 'slow?delayMs=300'), step('send-email')), ends('completed'), {
       weight: 3,
       cancellable: true,
