@@ -58,7 +58,8 @@ module.exports = {
     ...drivers,
     {
       name: 'domain-is-pure',
-      comment: 'the domain imports nothing of node, and no package but the parser of expressions: only so is it a function of what comes in',
+      comment:
+        'the domain imports nothing of node, and no package but the parser of expressions: only so is it a function of what comes in',
       severity: 'error',
       from: { path: '^libs/domain/', pathNot: TESTS },
       to: { pathNot: ['^(libs|apps|test)/', '/jsonata/'] },
