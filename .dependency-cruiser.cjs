@@ -14,6 +14,7 @@ const LIBRARIES = {
   views: ['domain', 'event-store', 'runtime'],
   relay: ['domain', 'event-store', 'runtime'],
   retention: ['domain', 'event-store', 'runtime'],
+  sandbox: ['domain', 'runtime'],
 };
 
 /** Each driver may be imported only in the folder or file of its adapter. */
@@ -24,6 +25,8 @@ const DRIVERS = {
   '@opentelemetry/resources': ['^libs/runtime/src/tracing/opentelemetry/'],
   '@opentelemetry/sdk-trace': ['^libs/runtime/src/tracing/opentelemetry/'],
   'better-sqlite3': ['^libs/.+/sqlite/', '^libs/[^/]+/src/.*sqlite-[^/]+[.]ts$', '^test/'],
+  // Natively it can end its process: no process but a child of the sandbox loads it.
+  'isolated-vm': ['^libs/sandbox/src/isolated-vm/'],
   kafkajs: ['^libs/relay/src/kafka/', '^test/'],
   kysely: ['^libs/views/src/'],
   pg: ['^libs/.+/postgres/', '^libs/[^/]+/src/.*postgres-[^/]+[.]ts$', '^test/'],

@@ -28,9 +28,14 @@ const PLANTED: Readonly<Record<string, readonly (readonly [file: string, specifi
   '@opentelemetry/sdk-trace-only-in-its-adapter': [['libs/runtime/src/tracing/t.ts', '@opentelemetry/sdk-trace']],
   'relay-leans-on': [['libs/relay/src/a.ts', '#engine']],
   'retention-leans-on': [['libs/retention/src/a.ts', '#views']],
+  'sandbox-leans-on': [['libs/sandbox/src/a.ts', '#engine']],
   'better-sqlite3-only-in-its-adapter': [
     ['libs/event-store/src/memory/b.ts', 'better-sqlite3'],
     ['apps/projector/src/b.ts', 'better-sqlite3'],
+  ],
+  'isolated-vm-only-in-its-adapter': [
+    ['libs/sandbox/src/b.ts', 'isolated-vm'],
+    ['apps/dispatcher/src/i.ts', 'isolated-vm'],
   ],
   'kafkajs-only-in-its-adapter': [
     ['libs/relay/src/relay.ts', 'kafkajs'],
@@ -97,6 +102,7 @@ const ALLOWED: readonly (readonly [file: string, specifier: string])[] = [
   ['libs/event-store/src/sqlite/ok.ts', 'better-sqlite3'],
   ['libs/domain/src/ok.ts', 'jsonata'],
   ['libs/relay/src/kafka/ok.ts', 'kafkajs'],
+  ['libs/sandbox/src/isolated-vm/ok.ts', 'isolated-vm'],
   ['libs/views/src/ok.ts', 'kysely'],
   ['libs/views/src/postgres/ok.ts', 'pg'],
   ['libs/dispatch/src/undici-exchange.ts', 'undici'],
@@ -111,7 +117,7 @@ const ALLOWED: readonly (readonly [file: string, specifier: string])[] = [
 ];
 
 const EMPTY = [
-  ...['domain', 'runtime', 'event-store', 'engine', 'dispatch', 'views', 'relay', 'retention'].map(
+  ...['domain', 'runtime', 'event-store', 'engine', 'dispatch', 'views', 'relay', 'retention', 'sandbox'].map(
     (library) => `libs/${library}/src/index.ts`,
   ),
   'libs/domain/src/inner.ts',
@@ -129,6 +135,7 @@ const DEPENDENCIES = [
   '@opentelemetry/sdk-trace',
   'better-sqlite3',
   'jsonata',
+  'isolated-vm',
   'kafkajs',
   'kysely',
   'pg',
