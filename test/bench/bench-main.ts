@@ -8,6 +8,7 @@ import { measureBlackHole } from './black-hole.js';
 import { measureFairness } from './fairness.js';
 import { measureLarge } from './large.js';
 import { isMemoryFileSystem, machine } from './machine.js';
+import { measureMap } from './map.js';
 import { measureMemory } from './memory.js';
 import { benchOptions, USAGE, type BenchOptions } from './options.js';
 import { measureStartup } from './startup.js';
@@ -27,6 +28,7 @@ const run = async (options: BenchOptions): Promise<unknown> => {
   if (options.row === 'black-hole') return measureBlackHole(options, say);
   if (options.row === 'fairness') return measureFairness(options, say);
   if (options.row === 'large') return measureLarge(options, say);
+  if (options.row === 'map') return measureMap(options, say);
   if (options.row === 'memory') return measureMemory(options, say);
   if (options.row === 'startup') return measureStartup(options, say);
   if (options.row === 'waiting') return measureWaiting(options, say);

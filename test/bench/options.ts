@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 
 export type BenchOptions = {
-  readonly row: 'throughput' | 'black-hole' | 'fairness' | 'memory' | 'startup' | 'width' | 'waiting' | 'large';
+  readonly row: 'throughput' | 'black-hole' | 'fairness' | 'memory' | 'startup' | 'width' | 'waiting' | 'large' | 'map';
   readonly seconds: number;
   readonly rounds: number;
   readonly concurrency: readonly number[];
@@ -18,7 +18,7 @@ export type BenchOptions = {
   readonly folder: string | null;
 };
 
-const ROWS = ['throughput', 'black-hole', 'fairness', 'memory', 'startup', 'width', 'waiting', 'large'] as const;
+const ROWS = ['throughput', 'black-hole', 'fairness', 'memory', 'startup', 'width', 'waiting', 'large', 'map'] as const;
 
 /** How many runs, when nothing is said. */
 const RUNS = {
@@ -30,9 +30,10 @@ const RUNS = {
   width: '1',
   waiting: '500',
   large: '1',
+  map: '1',
 } as const;
 
-export const USAGE = `usage: npm run bench -- [throughput | black-hole | fairness | memory | startup | width | waiting | large] [options]
+export const USAGE = `usage: npm run bench -- [throughput | black-hole | fairness | memory | startup | width | waiting | large | map] [options]
   --seconds <n>        of each measured window (4)
   --rounds <n>         alternating rounds, medians are shown (3)
   --concurrency <n,…>  of the three-step flow (1,64,256)

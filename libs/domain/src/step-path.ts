@@ -14,7 +14,8 @@ export const findStepPath = (plan: Plan, key: StepKey): StepPath | null => {
     const node = plan.nodes.find((candidate) => candidate.name === name && scopes.includes(candidate.scope));
     if (node === undefined) return null;
     path.set(node.scope, node.id);
-    scopes = nodeKindOf(node).scopes(node);
+    // A step of an item has no key without the item's number, and which items there are is known when they are entered.
+    scopes = nodeKindOf(node).numbersSlots ? [] : nodeKindOf(node).scopes(node);
   }
   return path;
 };
